@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A room: one library target, its dependencies named in the order of ARCHITECTURE.md.
+func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
+let package = Package(
+    name: "starling",
+    products: [
+        .executable(name: "starling", targets: ["starling"]),
+        .library(name: "StarlingClient", targets: ["StarlingClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+        .target(name: "CChecksum"),
+
+        room("ByteCoding", ["CChecksum"]),
+        room("ZeroMQ", ["CZeroMQ"]),
+        room("Raft", ["ByteCoding", collections]),
+        room("TupleSpace", ["ByteCoding", collections]),
+        room("WriteAheadLog", ["ByteCoding", "Raft"]),
+        room("Replica", ["ByteCoding", "Raft", "TupleSpace", collections]),
+        room("Simulation", ["ByteCoding", "Raft", "TupleSpace", "WriteAheadLog", "Replica", collections]),
+        room("StarlingClient", ["ByteCoding", "ZeroMQ", "TupleSpace"]),
+        room("Cluster", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", logging]),
+        room("Microblog", ["TupleSpace"]),
+        room(
+            "Gateways",
+            [
+                "Microblog", "TupleSpace", hummingbird, logging,
+                .product(name: "Mustache", package: "swift-mustache"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.embedInCode("Web/Assets"), .embedInCode("Web/Templates")]),
+        .executableTarget(
+            name: "starling",
+            dependencies: [
+                "Cluster", "Gateways", "Simulation", "StarlingClient", logging, hummingbird,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            path: "Sources/StarlingCommand",
+            swiftSettings: settings),
+    ]
+)

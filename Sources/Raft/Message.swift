@@ -1,0 +1,82 @@
+/// What one server's consensus says to another's. Transport may lose, repeat, delay and reorder messages.
+public struct Message: Equatable, Sendable {
+    public var cluster: ClusterID
+    public var from: NodeID
+    public var to: NodeID
+    /// The sender's term; in a pre-vote request the term it would have.
+    public var term: Term
+    /// The highest feature level the sender supports.
+    public var featureLevel: UInt32
+    public var body: Body
+
+    public init(
+        cluster: ClusterID, from: NodeID, to: NodeID, term: Term,
+        featureLevel: UInt32 = Configuration.supportedFeatureLevel, body: Body
+    ) {
+        self.cluster = cluster
+        self.from = from
+        self.to = to
+        self.term = term
+        self.featureLevel = featureLevel
+        self.body = body
+    }
+
+    public enum Body: Equatable, Sendable {
+        case preVoteRequest(lastIndex: LogIndex, lastTerm: Term)
+        case preVoteResponse(granted: Bool)
+        case voteRequest(lastIndex: LogIndex, lastTerm: Term)
+        case voteResponse(granted: Bool)
+        case appendRequest(AppendRequest)
+        case appendResponse(AppendResponse)
+        /// A follower asks the leader for an index that its reads must have applied; `context` is the follower's own.
+        case readIndexRequest(context: UInt64)
+        /// `index` nil: this server cannot say (not leader, or not yet sure); ask again.
+        case readIndexResponse(context: UInt64, index: LogIndex?)
+    }
+}
+
+/// Entries, or a heartbeat when there are none (Raft paper, figure 2; dissertation 10.2.1 for pipelining).
+public struct AppendRequest: Equatable, Sendable {
+    public var previousIndex: LogIndex
+    public var previousTerm: Term
+    public var commit: LogIndex
+    public var entries: [Entry]
+    /// The leader's round of leadership confirmation; the response echoes it (dissertation 6.4).
+    public var readRound: UInt64
+    /// The leader's monotonic clock in nanoseconds; the response echoes it, which measures the round trip.
+    public var sentAt: UInt64
+
+    public init(
+        previousIndex: LogIndex, previousTerm: Term, commit: LogIndex, entries: [Entry], readRound: UInt64, sentAt: UInt64
+    ) {
+        self.previousIndex = previousIndex
+        self.previousTerm = previousTerm
+        self.commit = commit
+        self.entries = entries
+        self.readRound = readRound
+        self.sentAt = sentAt
+    }
+}
+
+public struct AppendResponse: Equatable, Sendable {
+    public enum Result: Equatable, Sendable {
+        /// The follower's log agrees with the leader's up to here, durably.
+        case accepted(match: LogIndex)
+        /// The entry at `previousIndex` of the request is missing or of another term. `hintIndex` is the last index at which the
+        /// logs could agree judging by the follower's log, and `hintTerm` the follower's term there: with it the leader jumps
+        /// over a whole conflicting term in one round trip.
+        case rejected(previousIndex: LogIndex, hintIndex: LogIndex, hintTerm: Term)
+        /// A sign of life without news of the log, sent at once while the disk is still writing.
+        case alive
+    }
+
+    public var result: Result
+    public var readRound: UInt64
+    public var sentAt: UInt64
+
+    public init(result: Result, readRound: UInt64, sentAt: UInt64) {
+        self.result = result
+        self.readRound = readRound
+        self.sentAt = sentAt
+    }
+}
