@@ -1,0 +1,150 @@
+import ByteCoding
+
+/// What a server puts before the client's own bytes: whose command this is. Made by servers only, never by clients.
+public struct CommandHeader: Equatable, Sendable {
+    /// 0 for what the leader itself proposes (ends of sessions).
+    public var session: SessionID
+    /// Chosen by the client, ascending from 1; may arrive out of order. The same number again is the same command again.
+    public var sequence: UInt64
+    /// The client has the replies of all commands below this one.
+    public var acknowledgedBelow: UInt64
+    /// And of these single ones at or above it, ascending.
+    public var acknowledged: [UInt64]
+    /// The authenticated user; empty is anonymous.
+    public var caller: String
+
+    public init(
+        session: SessionID, sequence: UInt64, acknowledgedBelow: UInt64 = 0, acknowledged: [UInt64] = [],
+        caller: String = ""
+    ) {
+        self.session = session
+        self.sequence = sequence
+        self.acknowledgedBelow = acknowledgedBelow
+        self.acknowledged = acknowledged
+        self.caller = caller
+    }
+}
+
+/// What a command does. Its encoded bytes are the same on the client's wire, on the peers' wires and in the log.
+public indirect enum Operation: Equatable, Sendable {
+    /// Makes the header's session. Again with the same id: nothing more (an open is repeatable).
+    case openSession(timeoutMilliseconds: UInt64)
+    /// Ends the header's session: its waiters go, its held tuples return.
+    case endSession
+    /// The leader's own: these have been silent for their full time-out.
+    case expireSessions([SessionID])
+    case write(space: String, tuple: Tuple)
+    /// - holds: the tuple is held, invisible, until the session acknowledges this command or releases it; else the take is final.
+    case take(space: String, template: Template, timeout: Timeout, holds: Bool)
+    /// Ends an earlier take of this session that is still waiting: that one then replies `noMatch`. Replies `done` either way.
+    case cancel(sequence: UInt64)
+    /// Gives the tuple of an earlier held take back to its place. Replies `done`.
+    case release(sequence: UInt64)
+    /// Only brings the header's acknowledgements. Replies `done`.
+    case acknowledge
+    /// The operation (write or take without hold) under an idempotency key: the same caller, key and digest again get the same
+    /// reply; another digest fails with `idempotency-mismatch`.
+    case keyed(key: String, digest: [UInt8], Operation)
+}
+
+public enum Timeout: Hashable, Sendable {
+    case milliseconds(UInt64)
+    case forever
+
+    public static let none = Timeout.milliseconds(0)
+}
+
+/// What a server answers from its applied state, without the log.
+public enum Query: Equatable, Sendable {
+    case read(space: String, template: Template)
+    case readAll(space: String, template: Template, page: Page)
+    case count(space: String, template: Template)
+}
+
+public struct Page: Hashable, Sendable {
+    public enum Order: UInt8, Sendable {
+        case oldest = 0
+        case newest = 1
+    }
+
+    /// 1...`Limits.pageTuples`.
+    public var limit: Int
+    public var order: Order
+    /// Only tuples with an id above this one.
+    public var after: TupleID?
+    /// Only tuples with an id below this one.
+    public var before: TupleID?
+
+    public init(limit: Int, order: Order = .oldest, after: TupleID? = nil, before: TupleID? = nil) {
+        self.limit = limit
+        self.order = order
+        self.after = after
+        self.before = before
+    }
+}
+
+public struct StoredTuple: Hashable, Sendable {
+    public var id: TupleID
+    public var tuple: Tuple
+
+    public init(id: TupleID, tuple: Tuple) {
+        self.id = id
+        self.tuple = tuple
+    }
+}
+
+/// The answer to a command or a query.
+public enum Reply: Equatable, Sendable {
+    case done
+    case written(id: TupleID, position: Position)
+    /// What a take or read found. For a take, the position at which it took.
+    case found(StoredTuple, position: Position)
+    case noMatch
+    /// A page; `more` if the limit, not the end, ended it.
+    case tuples([StoredTuple], more: Bool)
+    case count(UInt64)
+    case failed(Failure)
+}
+
+/// Why something was not done, for a program (`code`) and for a person (`message`).
+public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+    public var code: Code
+    /// A sentence that names what, where and the limit.
+    public var message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { "\(message) (\(code.rawValue))" }
+
+    public enum Code: String, Sendable, CaseIterable {
+        case malformed
+        case unsupported
+        case tupleTooLarge = "tuple-too-large"
+        case invalidTuple = "invalid-tuple"
+        case invalidTemplate = "invalid-template"
+        case invalidSpace = "invalid-space"
+        case templateTooBroad = "template-too-broad"
+        case sessionExpired = "session-expired"
+        case sessionWindowFull = "session-window-full"
+        case alreadyAcknowledged = "already-acknowledged"
+        case tooManySessions = "too-many-sessions"
+        case tooManyWaiters = "too-many-waiters"
+        case tooManySpaces = "too-many-spaces"
+        case idempotencyMismatch = "idempotency-mismatch"
+        case idempotencyFull = "idempotency-full"
+        /// The same idempotency key was sent again elsewhere, and that request now waits for the answer.
+        case superseded
+        /// A subscription's position is behind the event ring.
+        case positionGone = "position-gone"
+        /// Certainly not done; try again later.
+        case busy
+        case noLeader = "no-leader"
+        case diskFull = "disk-full"
+        /// It may have been done.
+        case outcomeUnknown = "outcome-unknown"
+        case notAllowed = "not-allowed"
+    }
+}

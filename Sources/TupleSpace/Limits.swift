@@ -1,0 +1,33 @@
+/// Every bound of the replicated state in one place. All hold for the whole cluster and are the same on every server, because
+/// apply depends on them; changing one is a change of the feature level.
+public enum Limits {
+    public static let fieldsPerTuple = 64
+    public static let tupleBytes = 1 << 20
+    /// Lists and maps within lists and maps.
+    public static let nestingDepth = 32
+    /// Bytes of UTF-8 of a space's name, at least 1. Any characters but control characters.
+    public static let spaceNameBytes = 128
+    public static let spaces = 65_536
+    public static let sessions = 65_536
+    public static let sessionTimeoutMilliseconds: ClosedRange<UInt64> = 1_000...3_600_000
+    /// Commands of one session that are pending or replied and not acknowledged.
+    public static let sessionWindow = 4_096
+    public static let waitersPerSession = 4_096
+    public static let waiters = 1_000_000
+    /// Longest finite time-out of a take or read.
+    public static let timeoutMilliseconds: UInt64 = 30 * 86_400_000
+    public static let idempotencyKeyBytes = 255
+    public static let idempotencyKeys = 100_000
+    public static let idempotencyLifetimeMilliseconds: UInt64 = 3_600_000
+    public static let eventRingEvents = 65_536
+    public static let eventRingBytes = 32 << 20
+    /// Tuples that one operation may look at without finding what it wants, then `template-too-broad`.
+    public static let examinedCandidates = 200_000
+    /// Tuples in one page of read-all, and their bytes.
+    public static let pageTuples = 1_000
+    public static let pageBytes = 4 << 20
+    /// Waiters, keys and sessions that expire by one entry; the rest by the next.
+    public static let expiriesPerEntry = 1_000
+    /// Bytes of one command as it stands in the log.
+    public static let commandBytes = tupleBytes + 4_096
+}

@@ -1,0 +1,96 @@
+/// What the microblog and the gateways see of a tuplespace, wherever it lives: in this process, behind a wire, or in a test's
+/// memory. Every implementation passes one conformance suite. All functions throw `Failure` only.
+public protocol TupleStore: Sendable {
+    /// - key: with it, the same call again (after an unknown outcome, or at another server) does nothing more and gets the same reply.
+    func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult
+
+    /// The oldest matching tuple, taken out; nil if none matched, or came before the time-out. With a key the take is final;
+    /// without one the tuple is held until `HeldTuple.acknowledge`, and returns if that never comes.
+    func take(
+        _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
+    ) async throws(Failure) -> HeldTuple?
+
+    /// The oldest matching tuple; nil if none matched, or came before the time-out.
+    func read(
+        _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
+    ) async throws(Failure) -> (tuple: StoredTuple?, position: Position)
+
+    func readAll(
+        _ template: Template, from space: String, page: Page, consistency: Consistency
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position)
+
+    func count(
+        _ template: Template, in space: String, consistency: Consistency
+    ) async throws(Failure) -> (count: UInt64, position: Position)
+
+    /// Events of tuples that match, from behind a position on (nil: from now), without gap or repeat, until the task is cancelled.
+    /// Ends by throwing `position-gone` when the position, or a reader that is too slow, fell behind the ring.
+    func events(
+        matching template: Template?, in space: String, after position: Position?
+    ) async throws(Failure) -> EventStream
+}
+
+/// Events in batches as they were applied. `heartbeat` batches are empty and move the position on.
+public struct EventBatch: Sendable {
+    public var events: [Event]
+    /// Everything up to and including this position has been seen.
+    public var position: Position
+
+    public init(events: [Event], position: Position) {
+        self.events = events
+        self.position = position
+    }
+}
+
+public typealias EventStream = AsyncThrowingStream<EventBatch, any Error>
+
+public struct WriteResult: Equatable, Sendable {
+    public var id: TupleID
+    public var position: Position
+
+    public init(id: TupleID, position: Position) {
+        self.id = id
+        self.position = position
+    }
+}
+
+/// A taken tuple that is not yet ours for good.
+public struct HeldTuple: Sendable {
+    public var stored: StoredTuple
+    public var position: Position
+    /// Makes the take final. Call it when the tuple is safely where it shall go.
+    public var acknowledge: @Sendable () async -> Void
+    /// Puts the tuple back where it was.
+    public var release: @Sendable () async -> Void
+
+    public init(
+        stored: StoredTuple, position: Position, acknowledge: @escaping @Sendable () async -> Void,
+        release: @escaping @Sendable () async -> Void
+    ) {
+        self.stored = stored
+        self.position = position
+        self.acknowledge = acknowledge
+        self.release = release
+    }
+}
+
+public struct IdempotencyKey: Hashable, Sendable {
+    /// 1 to 255 bytes, chosen by the client.
+    public var key: String
+    /// SHA-256 of the request, so that another request under the same key is noticed.
+    public var digest: [UInt8]
+
+    public init(key: String, digest: [UInt8]) {
+        self.key = key
+        self.digest = digest
+    }
+}
+
+public enum Consistency: Hashable, Sendable {
+    /// Sees every write that was acknowledged anywhere before the read began.
+    case linearizable
+    /// At least as new as this position.
+    case sequential(Position)
+    /// What this server has, at once.
+    case local
+}
