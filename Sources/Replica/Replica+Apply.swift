@@ -1,0 +1,94 @@
+import ByteCoding
+import Raft
+import TupleSpace
+
+extension Replica {
+    /// Applies committed entries in log order; while a snapshot is being loaded they wait behind it.
+    mutating func apply(_ entries: [Entry]) {
+        guard installing == nil else {
+            installing?.waiting += entries
+            return
+        }
+        for entry in entries { apply(entry) }
+    }
+
+    private mutating func apply(_ entry: Entry) {
+        let index = entry.index.rawValue
+        guard entry.kind == .command else {
+            machine.skip(to: index)
+            if entry.kind == .configuration { effects.notices.append(.configurationChanged(entry.index)) }
+            digests.applied(entry.index, digest: machine.digest)
+            return
+        }
+        applied.reset()
+        entry.payload.withUnsafeBytes { machine.apply($0, at: index, into: &applied) }
+        answer()
+        for session in applied.sessionsOpened {
+            sessionKeeper.opened(session.id, timeoutMilliseconds: session.timeoutMilliseconds, at: now)
+        }
+        for session in applied.sessionsEnded { sessionKeeper.ended(session) }
+        digests.applied(entry.index, digest: machine.digest)
+        appliedBytesSinceSnapshot += entry.payload.count
+        ticksProposedAt = nil
+        notify()
+    }
+
+    /// Whoever waits at this server for something that was just applied gets the answer.
+    private mutating func answer() {
+        guard pendingCommands.count > 0 else { return }
+        applied.bytes.bytes.withUnsafeBytes { bytes in
+            for outcome in applied.outcomes {
+                let key = CommandKey(session: outcome.session, sequence: outcome.sequence)
+                guard let pending = pendingCommands.remove(key) else { continue }
+                for token in pending.tokens {
+                    effects.reply(encoded: UnsafeRawBufferPointer(rebasing: bytes[outcome.range]), to: token)
+                }
+            }
+        }
+    }
+
+    // MARK: - Now and then
+
+    mutating func runTimers() {
+        let elapsed = { (last: MonotonicTime, ms: UInt64) in self.now.since(last) >= ms * 1_000_000 }
+        if elapsed(timers.pending, 20) {
+            timers.pending = now
+            reviewPending()
+            reviewReads()
+        }
+        if elapsed(timers.status, settings.statusIntervalMilliseconds) {
+            timers.status = now
+            sendStatus()
+            tickSnapshots()
+        }
+    }
+
+    private mutating func sendStatus() {
+        let checkpoint = digests.newest
+        for member in raft.configuration.members where member.id != id {
+            let echo = peers.echo(to: member.id, at: now)
+            let status = PeerStatus(
+                role: raft.role, term: raft.term, commit: raft.commit, applied: appliedIndex, last: raft.lastIndex,
+                checkpoint: checkpoint.index, digest: checkpoint.digest, sentAt: now.nanoseconds, echo: echo.clock,
+                echoHeld: echo.held, version: settings.version)
+            effects.send(.status(status), to: member.id)
+        }
+    }
+
+    mutating func receive(_ status: PeerStatus, from sender: NodeID) {
+        peers.received(status, from: sender, at: now)
+        guard status.checkpoint > .zero, raft.configuration[sender] != nil else { return }
+        let verdict = digests.compare(
+            sender, at: status.checkpoint, digest: status.digest, others: raft.configuration.members.count - 1,
+            leads: isLeader)
+        switch verdict {
+        case .unknown, .agrees: break
+        case .differs: effects.notices.append(.diverged(sender, at: status.checkpoint))
+        case .weAreOdd:
+            effects.notices.append(.diverged(id, at: status.checkpoint))
+            effects.fatal =
+                "this server's state differs from the others' at log index \(status.checkpoint): it stops so that nobody reads a wrong "
+                + "answer. Remove its data directory and add it anew; please report this with its log."
+        }
+    }
+}

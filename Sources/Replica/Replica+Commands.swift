@@ -1,0 +1,229 @@
+import ByteCoding
+import Raft
+import TupleSpace
+
+extension Replica {
+    /// A client's command came to this server. Its answer comes when this server has applied it.
+    /// - operation: encoded; the same bytes go to the log.
+    public mutating func command(_ token: RequestToken, header: CommandHeader, operation: UnsafeRawBufferPointer) {
+        guard operation.count <= Limits.commandBytes else {
+            return effects.reply(
+                .failed(
+                    Failure(
+                        .tupleTooLarge, "the command has \(operation.count) bytes; the limit is \(Limits.commandBytes)")),
+                to: token)
+        }
+        guard pendingCommands.count < settings.maximumPendingCommands else {
+            return effects.reply(
+                .failed(
+                    Failure(
+                        .busy, "this server holds \(settings.maximumPendingCommands) unanswered commands, which is its limit"
+                    )), to: token)
+        }
+        var writer = ByteWriter(reserving: operation.count + 40)
+        header.encode(into: &writer)
+        writer.write(raw: operation)
+        let key = CommandKey(session: header.session, sequence: header.sequence)
+        let command = writer.take()
+        guard
+            pendingCommands.insert(
+                key, command: command, token: token,
+                acceptBy: now.advanced(byMilliseconds: settings.patienceMilliseconds))
+        else { return }
+        route(key, command)
+    }
+
+    /// Whoever waits by this token has gone. The command goes on: it may be in the log already.
+    public mutating func forget(_ token: RequestToken) {
+        reads.forget(token)
+        watches.forget(token)
+        subscriptions.end(token)
+    }
+
+    /// A client's session is in use, though it sends no command.
+    public mutating func keepAlive(_ session: SessionID) {
+        if raft.role == .leader {
+            sessionKeeper.hear(session, at: now)
+        } else {
+            keepAlives.append(session)
+        }
+    }
+
+    /// Puts a command on its way to the log, if a leader is known. If not, it waits until there is one.
+    private mutating func route(_ key: CommandKey, _ command: [UInt8]) {
+        if raft.role == .leader {
+            if batch.byteCount > settings.maximumBatchBytes { return refuse([key]) }
+            command.withUnsafeBytes { batch.append(command: $0) }
+            sessionKeeper.hear(key.session, at: now)
+            pendingCommands.sent(key, at: now)
+        } else if raft.leader != nil {
+            forwarding.append(command)
+            pendingCommands.sent(key, at: now)
+        }
+    }
+
+    mutating func receiveForwarded(_ commands: [[UInt8]], from sender: NodeID) {
+        // A follower that thinks we lead will learn better from consensus, and send them to the new leader.
+        guard raft.role == .leader else { return }
+        var refused: [CommandKey] = []
+        for command in commands {
+            guard let key = CommandKey(ofCommand: command) else { continue }
+            if batch.byteCount > settings.maximumBatchBytes {
+                refused.append(key)
+                continue
+            }
+            command.withUnsafeBytes { batch.append(command: $0) }
+            sessionKeeper.hear(key.session, at: now)
+        }
+        if !refused.isEmpty { effects.send(.refused(refused), to: sender) }
+    }
+
+    /// The leader is full. What was sent only once was certainly not done; the rest is tried again until its time is up.
+    mutating func receiveRefused(_ keys: [CommandKey]) {
+        refuse(keys.filter { (pendingCommands[$0]?.timesSent ?? 2) <= 1 })
+    }
+
+    private mutating func refuse(_ keys: [CommandKey]) {
+        for key in keys {
+            fail(key, Failure(.busy, "the leader's queue of \(settings.maximumBatchBytes) bytes is full; try again"))
+        }
+    }
+
+    mutating func fail(_ key: CommandKey, _ failure: Failure) {
+        guard let pending = pendingCommands.remove(key) else { return }
+        for token in pending.tokens { effects.reply(.failed(failure), to: token) }
+    }
+
+    /// One entry of everything that has gathered, when the disk is idle (what arrives while it writes is gathered for the next) or the
+    /// batch has grown large.
+    mutating func proposeBatch() {
+        guard raft.role == .leader else { return }
+        proposeExpiries()
+        guard !batch.isEmpty || heldBack != nil, lastStored == lastWrite || batch.byteCount >= settings.batchBytes else { return }
+        proposeNow()
+    }
+
+    private mutating func proposeNow() {
+        guard let lease = leaseClock.now(now) else { return }
+        let stamp = settings.mutations.contains(.leaseTimeFromWallClock) ? wallMilliseconds : lease
+        let payload = heldBack ?? batch.finish(leaseTime: stamp, wallStamp: wallMilliseconds)
+        heldBack = nil
+        do {
+            try raft.propose(payload, into: &raftEffects)
+        } catch .busy {
+            heldBack = payload
+        } catch {
+            // Leadership has just been lost: every server sends its own unanswered commands to the next leader.
+        }
+        absorb()
+    }
+
+    /// Ends of sessions, and an empty batch when something's deadline has come: expiry happens only by applying an entry.
+    private mutating func proposeExpiries() {
+        guard raft.leaderIsCurrent, let lease = leaseClock.now(now) else { return }
+        if now.since(timers.sessions) >= 500_000_000 {
+            timers.sessions = now
+            let expired = sessionKeeper.expired(at: now, limit: Limits.expiriesPerEntry)
+            if !expired.isEmpty {
+                var writer = ByteWriter()
+                Operation.expireSessions(expired).encode(into: &writer)
+                writer.bytes.withUnsafeBytes {
+                    batch.append(CommandHeader(session: SessionID(0), sequence: 0), operation: $0)
+                }
+                effects.notices.append(.sessionsExpired(expired.count))
+            }
+        }
+        guard let deadline = machine.nextDeadline, deadline <= lease, batch.isEmpty else { return }
+        // One at a time: the next when this one has been applied, or is taking long.
+        if let at = ticksProposedAt, now.since(at) < 100_000_000 { return }
+        guard lastStored == lastWrite else { return }
+        ticksProposedAt = now
+        proposeNow()
+    }
+
+    mutating func sendForwarded() {
+        guard !forwarding.isEmpty else { return }
+        if let leader = raft.leader, leader != id {
+            effects.send(.forward(forwarding), to: leader)
+        }
+        forwarding.removeAll(keepingCapacity: true)
+    }
+
+    mutating func sendKeepAlives() {
+        guard !keepAlives.isEmpty, now.since(timers.keepAlives) >= 200_000_000 else { return }
+        guard let leader = raft.leader else { return }
+        timers.keepAlives = now
+        if leader == id {
+            for session in keepAlives { sessionKeeper.hear(session, at: now) }
+        } else {
+            effects.send(.keepAlive(Array(Set(keepAlives)).sorted()), to: leader)
+        }
+        keepAlives.removeAll(keepingCapacity: true)
+    }
+
+    /// Sends commands again whose first sending may have been lost: to a new leader, or after a while. The state machine knows them
+    /// by session and number, so none is done twice.
+    mutating func sendAgain(where condition: (PendingCommands.Pending) -> Bool) {
+        for key in pendingCommands.keys(where: condition) {
+            guard let pending = pendingCommands[key], !machine.isWaiting(key.session, key.sequence) else { continue }
+            route(key, pending.command)
+        }
+    }
+
+    /// Commands whose time is up: those that wait in the state machine go on waiting, the others fail.
+    mutating func reviewPending() {
+        let resend = settings.resendMilliseconds * 1_000_000
+        let now = self.now
+        sendAgain { pending in pending.sentAt.map { now.since($0) >= resend } ?? true }
+        for key in pendingCommands.keys(where: { $0.acceptBy <= now }) {
+            guard let pending = pendingCommands[key] else { continue }
+            if machine.isWaiting(key.session, key.sequence), let until = deadline(of: pending) {
+                pendingCommands.accepted(key, until: until)
+            } else if pending.timesSent == 0 {
+                fail(key, Failure(.noLeader, "no leader is known: a majority of servers is needed; nothing was done"))
+            } else {
+                fail(key, Failure(.outcomeUnknown, "the cluster did not confirm in time; it may have been done"))
+            }
+        }
+    }
+
+    /// A second after a waiting take's own time-out, by this server's clock; nil if that has passed.
+    private func deadline(of pending: PendingCommands.Pending) -> MonotonicTime? {
+        guard let timeout = Operation.timeout(ofCommand: pending.command) else { return nil }
+        switch timeout {
+        case .forever: return MonotonicTime(nanoseconds: .max)
+        case .milliseconds(let ms):
+            let arrived = pending.acceptBy.nanoseconds - settings.patienceMilliseconds * 1_000_000
+            let until = MonotonicTime(nanoseconds: arrived).advanced(
+                byMilliseconds: min(ms, Limits.timeoutMilliseconds) + 1_000)
+            return until > now ? until : nil
+        }
+    }
+}
+
+extension CommandKey {
+    /// The first 16 bytes of a command.
+    init?(ofCommand command: [UInt8]) {
+        guard command.count > 16 else { return nil }
+        let (session, sequence) = command.withUnsafeBytes { bytes in
+            (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        }
+        self.init(session: SessionID(UInt64(littleEndian: session)), sequence: UInt64(littleEndian: sequence))
+    }
+}
+
+extension Operation {
+    /// The time-out of an encoded take; nil for any other operation.
+    static func timeout(ofCommand command: [UInt8]) -> Timeout? {
+        command.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            guard (try? CommandHeader(from: &reader)) != nil, let operation = try? Operation(from: &reader) else {
+                return nil
+            }
+            var inner = operation
+            if case .keyed(_, _, let wrapped) = inner { inner = wrapped }
+            guard case .take(_, _, let timeout, _) = inner else { return nil }
+            return timeout
+        }
+    }
+}

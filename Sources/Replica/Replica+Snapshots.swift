@@ -1,0 +1,154 @@
+import Raft
+import TupleSpace
+
+extension Replica {
+    // MARK: - Taking one
+
+    /// Servers stagger their snapshots: each waits a little longer than the member before it.
+    mutating func considerSnapshot() {
+        guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil else { return }
+        let rank = raft.configuration.members.firstIndex { $0.id == id } ?? 0
+        let entries = appliedIndex - newestSnapshot.index
+        let factor = 4 + rank
+        guard
+            appliedBytesSinceSnapshot / 4 >= settings.snapshotBytes / 16 * factor
+                || entries / 4 >= settings.snapshotEntries / 16 * factor
+        else { return }
+        takeSnapshot()
+    }
+
+    /// Begins a snapshot now, whatever the policy says. Does nothing if one is under way or nothing was applied since the last.
+    public mutating func takeSnapshot() {
+        guard !isTakingSnapshot, installing == nil, appliedIndex > newestSnapshot.index else { return }
+        isTakingSnapshot = true
+        appliedBytesSinceSnapshot = 0
+        let keep = max(0, Int(appliedIndex.rawValue) - settings.trailingEntries)
+        effects.snapshotToTake = .init(
+            metadata: raft.snapshotMetadata(at: appliedIndex), image: machine.capture(),
+            keepFrom: LogIndex(UInt64(keep)).next)
+    }
+
+    /// The shell has made the snapshot durable, or discarded it (nil): then it is tried again later.
+    public mutating func snapshotTaken(_ metadata: SnapshotMetadata?, keepFrom: LogIndex) {
+        isTakingSnapshot = false
+        guard let metadata, metadata.index > newestSnapshot.index else { return }
+        newestSnapshot = metadata
+        effects.notices.append(.snapshotTaken(metadata.index))
+        step(.snapshotTaken(metadata, keepFrom: keepFrom))
+    }
+
+    // MARK: - Sending one
+
+    mutating func beginSending(to peer: NodeID) {
+        guard newestSnapshot.index > .zero else {
+            followUps.append(.snapshotSent(to: peer, index: nil))
+            return
+        }
+        guard let read = snapshotExchange.begin(to: peer, snapshot: newestSnapshot, now: now) else { return }
+        effects.notices.append(.sendingSnapshot(newestSnapshot.index, to: peer))
+        ask(read)
+    }
+
+    private mutating func ask(_ read: ReplicaEffects.SnapshotRead) {
+        var read = read
+        read.maximumBytes = settings.snapshotChunkBytes
+        effects.snapshotReads.append(read)
+    }
+
+    /// The shell has read a piece of a snapshot file; nil if that file is gone (a newer one took its place).
+    public mutating func snapshotRead(_ read: ReplicaEffects.SnapshotRead, _ piece: (bytes: [UInt8], total: UInt64)?) {
+        guard let stream = snapshotExchange.outgoing[read.peer], stream.index == read.index else { return }
+        guard let piece else {
+            _ = snapshotExchange.end(read.peer)
+            return step(.snapshotSent(to: read.peer, index: nil))
+        }
+        effects.send(
+            .snapshotChunk(
+                SnapshotChunk(
+                    index: stream.index, term: stream.term, offset: read.offset, total: piece.total, bytes: piece.bytes)),
+            to: read.peer, isBulk: true)
+    }
+
+    mutating func receiveSnapshotProgress(
+        _ index: LogIndex, nextOffset: UInt64, complete: Bool, from peer: NodeID
+    ) {
+        switch snapshotExchange.progressed(peer, index: index, nextOffset: nextOffset, complete: complete, now: now) {
+        case .ignored: break
+        case .next(let read): ask(read)
+        case .complete(let index): step(.snapshotSent(to: peer, index: index))
+        }
+    }
+
+    mutating func tickSnapshots() {
+        let (givenUp, again) = snapshotExchange.tick(now, patienceMilliseconds: settings.snapshotPatienceMilliseconds)
+        for read in again { ask(read) }
+        for peer in givenUp { step(.snapshotSent(to: peer, index: nil)) }
+    }
+
+    // MARK: - Receiving one
+
+    mutating func receive(_ chunk: SnapshotChunk, from sender: NodeID) {
+        guard chunk.index > raft.commit else {
+            // We have all of that by other ways.
+            return effects.send(
+                .snapshotProgress(index: chunk.index, nextOffset: chunk.total, complete: true), to: sender)
+        }
+        effects.snapshotChunks.append((sender, chunk))
+    }
+
+    /// The shell has written a piece (or refused one that does not fit), and has the file up to `nextOffset`; `complete` when the file
+    /// is whole, verified and durable.
+    public mutating func snapshotChunkStored(
+        from sender: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?
+    ) {
+        effects.send(
+            .snapshotProgress(index: index, nextOffset: nextOffset, complete: complete != nil), to: sender)
+        if let complete {
+            installingFrom = sender
+            step(.snapshotReceived(complete, from: sender))
+        }
+    }
+
+    mutating func beginInstalling(_ metadata: SnapshotMetadata) {
+        installing = (metadata, [])
+        effects.snapshotToLoad = metadata
+    }
+
+    /// The shell has restored the state of the snapshot that `snapshotToLoad` named.
+    public mutating func installed(_ machine: StateMachine, _ metadata: SnapshotMetadata) {
+        guard let installing, installing.metadata.index == metadata.index else { return }
+        self.machine = machine
+        self.machine.skip(to: metadata.index.rawValue)
+        newestSnapshot = metadata
+        appliedBytesSinceSnapshot = 0
+        digests.restart()
+        self.installing = nil
+        effects.notices.append(.snapshotInstalled(metadata.index, from: installingFrom))
+        answerFromSnapshot()
+        subscriptions.dispatched = self.machine.lastPosition
+        subscriptions.restart()
+        for (token, watch) in watches.all {
+            let reply = self.machine.answer(.read(space: watch.space, template: watch.template))
+            if reply != .noMatch {
+                watches.forget(token)
+                effects.reply(reply, to: token)
+            }
+        }
+        apply(installing.waiting)
+        serveReads()
+    }
+
+    /// Commands that were applied within what the snapshot stands for: their replies are in their sessions. The rest is sent again by
+    /// and by.
+    private mutating func answerFromSnapshot() {
+        for key in pendingCommands.keys(where: { _ in true }) {
+            var reply = effects.replyBytes
+            let start = reply.count
+            guard machine.cachedReply(key.session, key.sequence, into: &reply) else { continue }
+            effects.replyBytes = reply
+            for token in pendingCommands.remove(key)?.tokens ?? [] {
+                effects.replies.append(.init(token: token, range: start..<effects.replyBytes.count))
+            }
+        }
+    }
+}

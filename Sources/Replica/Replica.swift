@@ -1,0 +1,210 @@
+import ByteCoding
+import DequeModule
+import Raft
+import TupleSpace
+
+/// The join of consensus and state machine, as a value: it takes what clients, peers, the disk and the clock say, and says in `effects`
+/// what is to be done. It knows no thread, socket, file or clock of its own.
+///
+/// One pass of the shell: `advance` the time; hand over everything that has arrived (`receive`, `command`, `query`, `stored`, …); `flush`,
+/// which makes one batch of all commands and one round of all reads; perform `effects`.
+public struct Replica: Sendable {
+    public let id: NodeID
+    public internal(set) var machine: StateMachine
+    public var effects = ReplicaEffects()
+    public let settings: ReplicaSettings
+
+    var raft: Node
+    var raftEffects = Effects()
+    /// Inputs that came of absorbing effects; stepped when that is done.
+    var followUps: Deque<Input> = []
+    var applied = Applied()
+    var now: MonotonicTime
+    var wallMilliseconds: UInt64 = 0
+
+    // Commands.
+    var pendingCommands = PendingCommands()
+    /// Leader: what the next entry will carry. Gathered while the disk is busy.
+    var batch = BatchWriter()
+    /// A batch that consensus would not take yet because too much is uncommitted.
+    var heldBack: [UInt8]?
+    /// Follower: what goes to the leader at the end of this pass.
+    var forwarding: [[UInt8]] = []
+    var lastWrite = WriteSequence.zero
+    var lastStored = WriteSequence.zero
+    var ticksProposedAt: MonotonicTime?
+
+    // Reads.
+    var reads = Reads()
+    var watches = Watches()
+    var subscriptions = Subscriptions()
+
+    // Leader's memory, and what all remember of the others.
+    var leaseClock = LeaseClock()
+    var sessionKeeper = SessionKeeper()
+    var keepAlives: [SessionID] = []
+    var peers = PeerTable()
+    var digests = DigestHistory()
+    var knownLeader: NodeID?
+    var wasLeader = false
+    var timers = Timers()
+
+    // Snapshots.
+    var snapshotExchange = SnapshotExchange()
+    var newestSnapshot: SnapshotMetadata
+    var isTakingSnapshot = false
+    var appliedBytesSinceSnapshot = 0
+    /// A received snapshot that is being loaded; entries behind it wait here.
+    var installing: (metadata: SnapshotMetadata, waiting: [Entry])?
+    var installingFrom: NodeID?
+
+    /// When each thing that is done now and then was last done.
+    struct Timers: Sendable {
+        var status = MonotonicTime.zero
+        var sessions = MonotonicTime.zero
+        var pending = MonotonicTime.zero
+        var keepAlives = MonotonicTime.zero
+    }
+
+    /// - Parameters:
+    ///   - machine: restored from the recovered snapshot (or new, if its index is 0).
+    ///   - seed: of the randomised election timeouts.
+    public init(
+        id: NodeID, cluster: ClusterID, recovered: RecoveredLog, machine: StateMachine,
+        settings: ReplicaSettings = ReplicaSettings(), now: MonotonicTime, seed: UInt64
+    ) {
+        self.id = id
+        self.machine = machine
+        self.settings = settings
+        self.now = now
+        newestSnapshot = recovered.snapshot
+        raft = Node(id: id, cluster: cluster, recovered: recovered, settings: settings.raft, now: now, seed: seed)
+        self.machine.skip(to: recovered.snapshot.index.rawValue)
+        subscriptions.dispatched = self.machine.lastPosition
+    }
+
+    public var status: Status { raft.status }
+    public var isLeader: Bool { raft.role == .leader }
+    public var leader: NodeID? { raft.leader }
+    public var configuration: Configuration { raft.configuration }
+    public var appliedIndex: LogIndex { LogIndex(machine.appliedIndex) }
+    public var pendingCommandCount: Int { pendingCommands.count }
+    public var peerStatuses: [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)] {
+        peers.all(at: now)
+    }
+
+    /// The node's own view of its invariants, for the simulator.
+    public func violatedInvariants() -> [String] {
+        var violations = raft.checkInvariants()
+        if appliedIndex > raft.commit { violations.append("applied \(appliedIndex) is beyond commit \(raft.commit)") }
+        return violations
+    }
+
+    // MARK: - Inputs
+
+    /// Time passes. Call it at the beginning of each pass, at least every 10 ms.
+    /// - wallMilliseconds: since 1970; only for ids and display.
+    public mutating func advance(to now: MonotonicTime, wallMilliseconds: UInt64) {
+        self.now = max(self.now, now)
+        self.wallMilliseconds = wallMilliseconds
+        step(.tick(self.now))
+        runTimers()
+    }
+
+    /// Storage has made every write up to this one durable.
+    public mutating func stored(_ sequence: WriteSequence) {
+        lastStored = max(lastStored, sequence)
+        step(.stored(sequence))
+    }
+
+    /// Bytes from a peer that the transport knows to be `sender`.
+    /// - Throws: what is malformed in them; nothing has changed then.
+    public mutating func receive(_ bytes: UnsafeRawBufferPointer, from sender: NodeID) throws(MalformedBytes) {
+        let message = try PeerMessage(decoding: bytes)
+        peers.heard(sender, at: now)
+        switch message {
+        case .raft(let message):
+            guard message.from == sender else { return }
+            step(.message(message))
+        case .forward(let commands): receiveForwarded(commands, from: sender)
+        case .refused(let keys): receiveRefused(keys)
+        case .keepAlive(let sessions):
+            for session in sessions { sessionKeeper.hear(session, at: now) }
+        case .status(let status): receive(status, from: sender)
+        case .snapshotChunk(let chunk): receive(chunk, from: sender)
+        case .snapshotProgress(let index, let next, let complete):
+            receiveSnapshotProgress(index, nextOffset: next, complete: complete, from: sender)
+        }
+    }
+
+    /// Ends a pass: proposes what has gathered, sends what goes to the leader, begins a round of reads.
+    public mutating func flush() {
+        proposeBatch()
+        sendForwarded()
+        sendKeepAlives()
+        beginReads()
+        continueSubscriptions()
+        considerSnapshot()
+    }
+
+    // MARK: - Consensus
+
+    mutating func step(_ input: Input) {
+        raft.step(input, into: &raftEffects)
+        absorb()
+        while let next = followUps.popFirst() {
+            raft.step(next, into: &raftEffects)
+            absorb()
+        }
+    }
+
+    /// Turns consensus's effects into ours. Nothing in here steps consensus again: what must follow goes to `followUps`.
+    mutating func absorb() {
+        guard !raftEffects.isEmpty else { return }
+        var effects = Effects()
+        swap(&effects, &raftEffects)
+        if let write = effects.write {
+            lastWrite = write.sequence
+            self.effects.writes.append(write)
+        }
+        for message in effects.messages { send(message) }
+        if let metadata = effects.snapshotToInstall { beginInstalling(metadata) }
+        if effects.roleChanged { roleChanged() }
+        if !effects.committed.isEmpty { apply(effects.committed) }
+        if !effects.confirmedReads.isEmpty || !effects.failedReads.isEmpty {
+            reads.confirmed(effects.confirmedReads)
+            reads.failed(effects.failedReads)
+        }
+        for peer in effects.snapshotsToSend { beginSending(to: peer) }
+        if !effects.confirmedReads.isEmpty || !effects.committed.isEmpty { serveReads() }
+    }
+
+    private mutating func send(_ message: Message) {
+        var writer = ByteWriter()
+        PeerMessage.encode(raft: message, into: &writer)
+        effects.messages.append(.init(to: message.to, bytes: writer.take(), isBulk: false))
+    }
+
+    private mutating func roleChanged() {
+        let leads = raft.role == .leader
+        if leads, !wasLeader {
+            leaseClock.begin(from: machine.leaseTime, at: now)
+            sessionKeeper.begin(machine.sessions, at: now)
+            effects.notices.append(.becameLeader(raft.term))
+        }
+        if !leads, wasLeader {
+            leaseClock.stop()
+            sessionKeeper.stop()
+            batch = BatchWriter()
+            heldBack = nil
+            effects.notices.append(.lostLeadership(raft.term))
+            for peer in snapshotExchange.endAll() { followUps.append(.snapshotSent(to: peer, index: nil)) }
+        }
+        wasLeader = leads
+        if raft.leader != knownLeader {
+            knownLeader = raft.leader
+            effects.notices.append(.leaderChanged(raft.leader, raft.term))
+            if raft.leader != nil { sendAgain { _ in true } }
+        }
+    }
+}

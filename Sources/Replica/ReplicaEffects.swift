@@ -1,0 +1,120 @@
+import ByteCoding
+import Raft
+import TupleSpace
+
+/// A request that somebody at this server waits for, by the number the shell gave it. Never reused in the life of a process.
+public struct RequestToken: Hashable, Comparable, Sendable {
+    public let rawValue: UInt64
+
+    @inlinable public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+    @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// What the shell shall do. Gathered by the replica's functions until the shell has performed it and calls `reset()`.
+public struct ReplicaEffects: Sendable {
+    public struct PeerBytes: Sendable {
+        public var to: NodeID
+        /// An encoded `PeerMessage`.
+        public var bytes: [UInt8]
+        /// Large and patient: goes over a connection of its own.
+        public var isBulk: Bool
+    }
+
+    public struct ReplyRange: Sendable {
+        public var token: RequestToken
+        /// An encoded `Reply` within `replyBytes`.
+        public var range: Range<Int>
+    }
+
+    public struct EventDelivery: Sendable {
+        public var token: RequestToken
+        public var batch: EventBatch
+    }
+
+    public struct SnapshotToTake: Sendable {
+        public var metadata: SnapshotMetadata
+        public var image: StateImage
+        /// Entries from here on stay in the log.
+        public var keepFrom: LogIndex
+    }
+
+    public struct SnapshotRead: Sendable, Equatable {
+        public var peer: NodeID
+        public var index: LogIndex
+        public var offset: UInt64
+        public var maximumBytes: Int
+    }
+
+    /// May go at once.
+    public var messages: [PeerBytes] = []
+    /// To be made durable in this order, then reported by `stored`.
+    public var writes: [StorageWrite] = []
+    public var replies: [ReplyRange] = []
+    public var replyBytes = ByteWriter()
+    public var events: [EventDelivery] = []
+    public var endedSubscriptions: [(token: RequestToken, failure: Failure)] = []
+    public var snapshotToTake: SnapshotToTake?
+    /// A received snapshot is now the log's beginning: restore the state from its file and call `installed`.
+    public var snapshotToLoad: SnapshotMetadata?
+    /// Read this piece of a snapshot file and call `snapshotRead`.
+    public var snapshotReads: [SnapshotRead] = []
+    /// Write this piece of an arriving snapshot and call `snapshotChunkStored`.
+    public var snapshotChunks: [(from: NodeID, chunk: SnapshotChunk)] = []
+    public var notices: [Notice] = []
+    /// The server must stop, for this reason.
+    public var fatal: String?
+
+    public init() {}
+
+    public var isEmpty: Bool {
+        messages.isEmpty && writes.isEmpty && replies.isEmpty && events.isEmpty && endedSubscriptions.isEmpty
+            && snapshotToTake == nil && snapshotToLoad == nil && snapshotReads.isEmpty && snapshotChunks.isEmpty
+            && notices.isEmpty && fatal == nil
+    }
+
+    public mutating func reset() {
+        messages.removeAll(keepingCapacity: true)
+        writes.removeAll(keepingCapacity: true)
+        replies.removeAll(keepingCapacity: true)
+        replyBytes.reset()
+        events.removeAll(keepingCapacity: true)
+        endedSubscriptions.removeAll(keepingCapacity: true)
+        snapshotToTake = nil
+        snapshotToLoad = nil
+        snapshotReads.removeAll(keepingCapacity: true)
+        snapshotChunks.removeAll(keepingCapacity: true)
+        notices.removeAll(keepingCapacity: true)
+        fatal = nil
+    }
+
+    mutating func reply(_ reply: Reply, to token: RequestToken) {
+        let start = replyBytes.count
+        reply.encode(into: &replyBytes)
+        replies.append(ReplyRange(token: token, range: start..<replyBytes.count))
+    }
+
+    mutating func reply(encoded reply: UnsafeRawBufferPointer, to token: RequestToken) {
+        let start = replyBytes.count
+        replyBytes.write(raw: reply)
+        replies.append(ReplyRange(token: token, range: start..<replyBytes.count))
+    }
+
+    mutating func send(_ message: PeerMessage, to peer: NodeID, isBulk: Bool = false) {
+        var writer = ByteWriter()
+        message.encode(into: &writer)
+        messages.append(PeerBytes(to: peer, bytes: writer.take(), isBulk: isBulk))
+    }
+}
+
+/// Something an operator wants to know happened: shown in the cluster's event log.
+public enum Notice: Sendable, Equatable {
+    case becameLeader(Term)
+    case lostLeadership(Term)
+    case leaderChanged(NodeID?, Term)
+    case snapshotTaken(LogIndex)
+    case snapshotInstalled(LogIndex, from: NodeID?)
+    case sendingSnapshot(LogIndex, to: NodeID)
+    case sessionsExpired(Int)
+    case diverged(NodeID, at: LogIndex)
+    case configurationChanged(LogIndex)
+}

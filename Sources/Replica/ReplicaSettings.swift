@@ -1,0 +1,54 @@
+import Raft
+
+/// Bounds and intervals of one server. None of them affects what apply does.
+public struct ReplicaSettings: Sendable, Equatable {
+    public var raft = Settings()
+    /// How long a command may go without being known to the state machine, and a read without a leader to confirm it.
+    public var patienceMilliseconds: UInt64 = 4_000
+    /// A command that is not known to have been applied is sent to the leader again after this.
+    public var resendMilliseconds: UInt64 = 1_000
+    /// A batch is proposed as soon as the disk is idle, or when it has grown to this.
+    public var batchBytes = 512 << 10
+    /// Commands gathered while the log takes no more; beyond it they are answered `busy`.
+    public var maximumBatchBytes = 16 << 20
+    public var maximumPendingCommands = 200_000
+    public var maximumPendingReads = 100_000
+    public var maximumWatches = 100_000
+    public var maximumSubscriptions = 20_000
+    /// Events handed to one subscription at a time.
+    public var eventsPerDelivery = 1_000
+    /// An idle subscription is told its position this often.
+    public var subscriptionHeartbeatMilliseconds: UInt64 = 10_000
+    /// A snapshot is taken when this many bytes of entries, or entries, were applied since the last one.
+    public var snapshotBytes = 64 << 20
+    public var snapshotEntries = 200_000
+    /// Entries behind a snapshot that stay in the log for followers that are a little behind.
+    public var trailingEntries = 10_000
+    public var snapshotChunkBytes = 512 << 10
+    /// A peer that takes no piece of a snapshot for this long is given up for now.
+    public var snapshotPatienceMilliseconds: UInt64 = 5_000
+    public var statusIntervalMilliseconds: UInt64 = 250
+    public var version = "0.1.0"
+    /// Switches defences off, to prove that the simulator notices. Never set in production.
+    public var mutations: ReplicaMutations = []
+
+    public init() {}
+}
+
+/// Each switches off one defence.
+public struct ReplicaMutations: OptionSet, Sendable {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// A read is answered from what this server has applied, without asking the leader.
+    public static let readsWithoutBarrier = ReplicaMutations(rawValue: 1 << 0)
+    /// A read confirmed for an index is answered before that index is applied.
+    public static let readsBeforeApply = ReplicaMutations(rawValue: 1 << 1)
+    /// The leader answers a write when it has proposed it.
+    public static let answersBeforeCommit = ReplicaMutations(rawValue: 1 << 2)
+    /// A retry gets a number of its own, so that the state machine cannot know it.
+    public static let forgetsSequenceNumbers = ReplicaMutations(rawValue: 1 << 3)
+    /// The wall clock drives lease time.
+    public static let leaseTimeFromWallClock = ReplicaMutations(rawValue: 1 << 4)
+}
