@@ -1,0 +1,72 @@
+// The failures that name a limit, in one place, so that the edges and apply say the same.
+
+extension Failure {
+    static func tupleTooLarge(_ size: Int) -> Failure {
+        Failure(.tupleTooLarge, "A tuple of \(size) bytes exceeds the limit of \(Limits.tupleBytes) bytes.")
+    }
+
+    static let invalidSpace = Failure(
+        .invalidSpace,
+        "A space's name has 1 to \(Limits.spaceNameBytes) bytes of UTF-8 and no control characters.")
+
+    static func timeoutTooLong(_ milliseconds: UInt64) -> Failure {
+        Failure(
+            .malformed,
+            "A time-out of \(milliseconds) ms exceeds the limit of \(Limits.timeoutMilliseconds) ms.")
+    }
+
+    static func sessionTimeout(_ milliseconds: UInt64) -> Failure {
+        let limits = Limits.sessionTimeoutMilliseconds
+        return Failure(
+            .malformed,
+            "A session's time-out is \(limits.lowerBound) to \(limits.upperBound) ms, and not \(milliseconds) ms.")
+    }
+
+    static let idempotencyKey = Failure(
+        .malformed,
+        "An idempotency key has 1 to \(Limits.idempotencyKeyBytes) bytes, its digest at most "
+            + "\(IdempotencyRules.digestBytes) bytes.")
+
+    static let notKeyable = Failure(
+        .malformed, "Only a write, or a take that does not hold, goes under an idempotency key.")
+
+    static func pageLimit(_ limit: Int) -> Failure {
+        Failure(.malformed, "A page has 1 to \(Limits.pageTuples) tuples, and not \(limit).")
+    }
+
+    static let templateTooBroad = Failure(
+        .templateTooBroad,
+        "More than \(Limits.examinedCandidates) tuples were examined that do not match; make a field a literal.")
+
+    static let sessionExpired = Failure(
+        .sessionExpired, "The session has ended or never was; what became of this command is not known any more.")
+
+    static let windowFull = Failure(
+        .sessionWindowFull,
+        "The session has \(Limits.sessionWindow) commands that are not acknowledged, which is the limit.")
+
+    static let alreadyAcknowledged = Failure(
+        .alreadyAcknowledged, "The reply to this command was acknowledged, and is kept no longer.")
+
+    static let tooManySessions = Failure(
+        .tooManySessions, "There are \(Limits.sessions) sessions, which is the limit.")
+
+    static let tooManyWaiters = Failure(
+        .tooManyWaiters, "There are \(Limits.waiters) waiting takes, which is the limit.")
+
+    static let tooManyWaitersInSession = Failure(
+        .tooManyWaiters, "The session has \(Limits.waitersPerSession) waiting takes, which is the limit.")
+
+    static let tooManySpaces = Failure(.tooManySpaces, "There are \(Limits.spaces) spaces, which is the limit.")
+
+    static let idempotencyMismatch = Failure(
+        .idempotencyMismatch, "The idempotency key was used for another request.")
+
+    static let idempotencyFull = Failure(
+        .idempotencyFull, "There are \(Limits.idempotencyKeys) idempotency keys, which is the limit.")
+
+    static let superseded = Failure(
+        .superseded, "The same idempotency key was sent again, and that request now waits for the answer.")
+
+    static let notForClients = Failure(.notAllowed, "Only the leader itself ends other sessions.")
+}

@@ -1,0 +1,102 @@
+import ByteCoding
+
+/// The first byte of an encoded operation. Reserved: 10 lease write, 11 renew, 12 cancel lease, 13 take-all, 14 replace,
+/// 15 statement, 16 policy, 17 failure tuple.
+enum OperationCode {
+    static let openSession: UInt8 = 1
+    static let endSession: UInt8 = 2
+    static let expireSessions: UInt8 = 3
+    static let write: UInt8 = 4
+    static let take: UInt8 = 5
+    static let cancel: UInt8 = 6
+    static let release: UInt8 = 7
+    static let acknowledge: UInt8 = 8
+    static let keyed: UInt8 = 9
+}
+
+extension Operation {
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .openSession(let timeout):
+            writer.write(OperationCode.openSession)
+            writer.writeVarint(timeout)
+        case .endSession: writer.write(OperationCode.endSession)
+        case .expireSessions(let sessions):
+            writer.write(OperationCode.expireSessions)
+            writer.writeVarint(UInt64(sessions.count))
+            for session in sessions { writer.write(session.rawValue) }
+        case .write(let space, let tuple):
+            writer.write(OperationCode.write)
+            writer.write(space)
+            tuple.encode(into: &writer)
+        case .take(let space, let template, let timeout, let holds):
+            writer.write(OperationCode.take)
+            writer.write(space)
+            timeout.encode(into: &writer)
+            writer.write(holds)
+            template.encode(into: &writer)
+        case .cancel(let sequence):
+            writer.write(OperationCode.cancel)
+            writer.writeVarint(sequence)
+        case .release(let sequence):
+            writer.write(OperationCode.release)
+            writer.writeVarint(sequence)
+        case .acknowledge: writer.write(OperationCode.acknowledge)
+        case .keyed(let key, let digest, let operation):
+            writer.write(OperationCode.keyed)
+            writer.write(key)
+            writer.writePrefixed(digest)
+            operation.encode(into: &writer)
+        }
+    }
+
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
+        self = try Operation.decode(&reader, underKey: false)
+    }
+
+    private static func decode(_ reader: inout ByteReader, underKey: Bool) throws(MalformedBytes) -> Operation {
+        let start = reader.offset
+        switch try reader.readByte("operation") {
+        case OperationCode.openSession: return .openSession(timeoutMilliseconds: try reader.readVarint("time-out"))
+        case OperationCode.endSession: return .endSession
+        case OperationCode.expireSessions:
+            var sessions: [SessionID] = []
+            for _ in 0..<(try reader.readCount(of: "sessions", minimumBytes: 8)) {
+                sessions.append(SessionID(try reader.readUInt64("session")))
+            }
+            return .expireSessions(sessions)
+        case OperationCode.write:
+            return .write(space: try reader.readString("space"), tuple: try Tuple(from: &reader))
+        case OperationCode.take:
+            let space = try reader.readString("space")
+            let timeout = try Timeout(from: &reader)
+            let holds = try reader.readBool("holds")
+            return .take(space: space, template: try Template(from: &reader), timeout: timeout, holds: holds)
+        case OperationCode.cancel: return .cancel(sequence: try reader.readVarint("sequence number"))
+        case OperationCode.release: return .release(sequence: try reader.readVarint("sequence number"))
+        case OperationCode.acknowledge: return .acknowledge
+        case OperationCode.keyed:
+            guard !underKey else { throw MalformedBytes("an idempotency key under another", at: start) }
+            let key = try reader.readString("idempotency key")
+            let digest = try reader.readPrefixedArray("digest")
+            return .keyed(key: key, digest: digest, try decode(&reader, underKey: true))
+        default: throw MalformedBytes("unknown operation", at: start)
+        }
+    }
+}
+
+extension Timeout {
+    /// 0 and a varint of milliseconds, or 1 for ever.
+    func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .milliseconds(let milliseconds):
+            writer.write(UInt8(0))
+            writer.writeVarint(milliseconds)
+        case .forever: writer.write(UInt8(1))
+        }
+    }
+
+    init(from reader: inout ByteReader) throws(MalformedBytes) {
+        self = try reader.readBool("time-out") ? .forever : .milliseconds(try reader.readVarint("time-out"))
+    }
+}

@@ -1,0 +1,144 @@
+import ByteCoding
+
+/// The first byte of an encoded reply.
+enum ReplyCode {
+    static let done: UInt8 = 0
+    static let written: UInt8 = 1
+    static let found: UInt8 = 2
+    static let noMatch: UInt8 = 3
+    static let tuples: UInt8 = 4
+    static let count: UInt8 = 5
+    static let failed: UInt8 = 6
+}
+
+extension Reply {
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .done: writer.write(ReplyCode.done)
+        case .written(let id, let position):
+            writer.write(ReplyCode.written)
+            writer.write(id.rawValue)
+            position.encode(into: &writer)
+        case .found(let stored, let position):
+            writer.write(ReplyCode.found)
+            writer.write(stored.id.rawValue)
+            position.encode(into: &writer)
+            stored.tuple.encode(into: &writer)
+        case .noMatch: writer.write(ReplyCode.noMatch)
+        case .tuples(let tuples, let more):
+            writer.write(ReplyCode.tuples)
+            writer.write(more)
+            writer.write(UInt32(tuples.count))
+            for stored in tuples { stored.encode(into: &writer) }
+        case .count(let count):
+            writer.write(ReplyCode.count)
+            writer.write(count)
+        case .failed(let failure):
+            writer.write(ReplyCode.failed)
+            failure.encode(into: &writer)
+        }
+    }
+
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        switch try reader.readByte("reply") {
+        case ReplyCode.done: self = .done
+        case ReplyCode.written:
+            let id = TupleID(try reader.readUInt64("tuple id"))
+            self = .written(id: id, position: try Position(from: &reader))
+        case ReplyCode.found:
+            let id = TupleID(try reader.readUInt64("tuple id"))
+            let position = try Position(from: &reader)
+            self = .found(StoredTuple(id: id, tuple: try Tuple(from: &reader)), position: position)
+        case ReplyCode.noMatch: self = .noMatch
+        case ReplyCode.tuples:
+            let more = try reader.readBool("more")
+            let count = try reader.readUInt32("count of tuples")
+            guard UInt64(count) * 10 <= UInt64(reader.remaining) else {
+                throw MalformedBytes("count of tuples exceeds the bytes that follow", at: start)
+            }
+            var tuples: [StoredTuple] = []
+            tuples.reserveCapacity(Int(count))
+            for _ in 0..<count { tuples.append(try StoredTuple(from: &reader)) }
+            self = .tuples(tuples, more: more)
+        case ReplyCode.count: self = .count(try reader.readUInt64("count"))
+        case ReplyCode.failed: self = .failed(try Failure(from: &reader))
+        default: throw MalformedBytes("unknown reply", at: start)
+        }
+    }
+}
+
+extension Position {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(index)
+        writer.write(ordinal)
+    }
+
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
+        self.init(index: try reader.readUInt64("log index"), ordinal: try reader.readUInt32("ordinal"))
+    }
+}
+
+extension StoredTuple {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(id.rawValue)
+        tuple.encode(into: &writer)
+    }
+
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
+        self.init(id: TupleID(try reader.readUInt64("tuple id")), tuple: try Tuple(from: &reader))
+    }
+}
+
+extension Failure {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(code.wireCode)
+        writer.write(message)
+    }
+
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        guard let code = Code(wireCode: try reader.readByte("failure code")) else {
+            throw MalformedBytes("unknown failure code", at: start)
+        }
+        self.init(code, try reader.readString("failure message"))
+    }
+}
+
+extension Failure.Code {
+    /// The number on the wire and in snapshots. Never reused; 0 is none.
+    public var wireCode: UInt8 {
+        switch self {
+        case .malformed: 1
+        case .unsupported: 2
+        case .tupleTooLarge: 3
+        case .invalidTuple: 4
+        case .invalidTemplate: 5
+        case .invalidSpace: 6
+        case .templateTooBroad: 7
+        case .sessionExpired: 8
+        case .sessionWindowFull: 9
+        case .alreadyAcknowledged: 10
+        case .tooManySessions: 11
+        case .tooManyWaiters: 12
+        case .tooManySpaces: 13
+        case .idempotencyMismatch: 14
+        case .idempotencyFull: 15
+        case .superseded: 16
+        case .positionGone: 17
+        case .busy: 18
+        case .noLeader: 19
+        case .diskFull: 20
+        case .outcomeUnknown: 21
+        case .notAllowed: 22
+        }
+    }
+
+    private static let byWireCode: [UInt8: Self] = Dictionary(
+        uniqueKeysWithValues: Self.allCases.map { ($0.wireCode, $0) })
+
+    public init?(wireCode: UInt8) {
+        guard let code = Self.byWireCode[wireCode] else { return nil }
+        self = code
+    }
+}
