@@ -1,0 +1,109 @@
+"""script/bench: see its --help and docs/benchmarks/README.md."""
+
+import datetime
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+
+import machine
+import options as command_line
+import report
+import requirements
+from failure import Failure, Misuse
+from matrix import Matrix, ratios, summarize
+from peer_bare import Bare
+from peer_etcd import Etcd
+from peer_starling import Starling
+from processes import Processes
+
+PEERS = {peer.name: peer for peer in (Starling, Etcd, Bare)}
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def measure(options, processes, work):
+    """Builds, starts and drives everything, and returns the run as it is written to the raw file."""
+    peers = []
+    for name in options.only:
+        directory = os.path.join(work, name)
+        os.makedirs(directory)
+        peers.append(PEERS[name](options, processes, directory))
+    for peer in peers:
+        say(f"building {peer.name}")
+        peer.build()
+    busy = machine.busy_share()
+    described = machine.describe(work, busy)
+    if busy > 0.1:
+        say(f"warning: {100 * busy:.0f} % of the cores are busy with something else")
+    for peer in peers:
+        say(f"starting {peer.name}")
+        peer.start()
+    matrix = Matrix(options, peers, processes, say)
+    matrix.measure()
+    versions = {}
+    for peer in peers:
+        versions.update(peer.versions())
+    return {
+        "title": f"Writes and reads: {', '.join(options.only)}" if len(options.operations) > 1
+                 else f"{options.operations[0].capitalize()}s: {', '.join(options.only)}",
+        "what": options.what or "-".join(options.only), "date": datetime.date.today().isoformat(),
+        "command": shlex.join(["script/bench", *sys.argv[1:]]), "machine": described, "versions": versions,
+        "busy": busy, "size": options.size, "repeats": matrix.repeats, "runs": matrix.runs,
+        "length": f"{options.requests} requests" if options.requests else f"{options.seconds:g} s",
+    }
+
+
+def conclude(options, run):
+    """Says where the page is and how Starling compares; returns the exit status."""
+    rows = ratios(summarize(run["runs"]))
+    for operation, window, other, ratio in rows:
+        say(f"{operation:5} {window.sessions:4} sessions  starling / {other:5} {ratio:8.2f}")
+    say(f"written: {report.write(run, options.out)}")
+    missed = requirements.misses(options.require, rows) if options.require else []
+    for sentence in missed:
+        print(f"requirement missed: {sentence}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def interrupted(number, frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)  # also where a shell started this in the background, ignoring it
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup keeps its meaning
+        signal.signal(signal.SIGHUP, interrupted)
+    processes, work = Processes(), None
+    try:
+        options = command_line.parse(sys.argv[1:])
+        os.makedirs(".build/benchmarks", exist_ok=True)
+        work = tempfile.mkdtemp(prefix="run-", dir=".build/benchmarks")
+        return conclude(options, measure(options, processes, work))
+    except Misuse as problem:
+        print(f"script/bench: {problem}", file=sys.stderr)
+        return 2
+    except Failure as problem:
+        print(f"script/bench: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("script/bench: interrupted", file=sys.stderr)
+        return 130
+    finally:
+        # A second Ctrl-C must not leave a server behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        processes.stop()
+        if work and options.keep:
+            say(f"kept: {work}")
+        elif work:
+            shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

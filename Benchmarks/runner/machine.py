@@ -1,0 +1,70 @@
+"""What a reader must know of the machine to judge the figures."""
+
+import os
+import platform
+import time
+
+
+def describe(directory, busy):
+    """Rows of name and value. `directory` lies on the disk the systems write to; `busy` is a `busy_share`."""
+    return {
+        "cores": str(os.cpu_count()),
+        "processor": cpu_model(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "system": operating_system(),
+        "file system": file_system(directory),
+        "disk": f"append of 256 bytes + fdatasync: {sync_microseconds(directory):.0f} µs (median of 200)",
+        "busy before the run": f"{100 * busy:.0f} % of all cores",
+    }
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def operating_system():
+    with open("/etc/os-release") as file:
+        values = dict(line.rstrip().split("=", 1) for line in file if "=" in line)
+    return values.get("PRETTY_NAME", "unknown").strip('"')
+
+
+def file_system(directory):
+    """The type of the file system `directory` is on: the longest mount point that is a prefix of its path."""
+    path = os.path.realpath(directory)
+    best = ("", "unknown")
+    with open("/proc/mounts") as file:
+        for line in file:
+            _, point, kind = line.split()[:3]
+            inside = path == point or path.startswith(point.rstrip("/") + "/")
+            if inside and len(point) >= len(best[0]):
+                best = (point, kind)
+    return best[1]
+
+
+def sync_microseconds(directory, count=200):
+    path = os.path.join(directory, "sync-probe")
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        os.write(file, b"x" * 256)
+        os.fdatasync(file)
+        times.append(time.perf_counter() - start)
+    os.close(file)
+    os.unlink(path)
+    return sorted(times)[count // 2] * 1e6
+
+
+def busy_share(seconds=1.0):
+    """The share of all cores that was neither idle nor waiting for a disk."""
+    def ticks():
+        with open("/proc/stat") as file:
+            values = [int(value) for value in file.readline().split()[1:9]]
+        return sum(values), values[3] + values[4]
+    total, idle = ticks()
+    time.sleep(seconds)
+    later_total, later_idle = ticks()
+    return 1 - (later_idle - idle) / max(1, later_total - total)
