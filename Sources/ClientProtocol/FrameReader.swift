@@ -59,6 +59,13 @@ public struct ClientFrameReader {
         return number
     }
 
+    /// The failure of a `refused` frame.
+    public mutating func readRefusal() throws(MalformedBytes) -> Failure {
+        let failure = try Failure(from: &reader)
+        try reader.requireEnd("refusal")
+        return failure
+    }
+
     /// - Returns: nil at the end of the frame.
     @inlinable
     public mutating func nextRequest() throws(MalformedBytes) -> ClientRequest? {

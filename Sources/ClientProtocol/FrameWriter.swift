@@ -51,6 +51,12 @@ public struct ClientFrameWriter: Sendable {
         welcome.encode(into: &writer)
     }
 
+    /// A whole `refused`.
+    public mutating func makeRefusal(_ failure: Failure) {
+        begin(.refused)
+        failure.encode(into: &writer)
+    }
+
     private mutating func begin(_ kind: ClientFrameKind) {
         writer.reset()
         items = 0

@@ -87,7 +87,7 @@ extension Operation {
 
 extension Timeout {
     /// 0 and a varint of milliseconds, or 1 for ever.
-    func encode(into writer: inout ByteWriter) {
+    public func encode(into writer: inout ByteWriter) {
         switch self {
         case .milliseconds(let milliseconds):
             writer.write(UInt8(0))
@@ -96,7 +96,7 @@ extension Timeout {
         }
     }
 
-    init(from reader: inout ByteReader) throws(MalformedBytes) {
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
         self = try reader.readBool("time-out") ? .forever : .milliseconds(try reader.readVarint("time-out"))
     }
 }
