@@ -99,12 +99,12 @@ public final class Socket {
 
     // MARK: Receiving
 
-    /// Receives one frame into a message, whose earlier contents are given back.
+    /// Receives one frame into an object, whose earlier contents are given back.
     /// - Parameter wait: waits for a frame (at most the receive timeout) instead of returning at once.
     /// - Returns: false when there is none.
     @inlinable
-    public func receive(into message: Message, wait: Bool = false) throws(ZeroMQError) -> Bool {
-        while zmq_msg_recv(message.pointer, handle, wait ? 0 : ZMQ_DONTWAIT) == -1 {
+    public func receive(into frame: Frame, wait: Bool = false) throws(ZeroMQError) -> Bool {
+        while zmq_msg_recv(frame.pointer, handle, wait ? 0 : ZMQ_DONTWAIT) == -1 {
             let code = zmq_errno()
             if code == EINTR { continue }
             guard code == EAGAIN else { throw ZeroMQError("receive", code: code) }
@@ -115,16 +115,16 @@ public final class Socket {
 
     /// Receives a whole message as frames of its own memory. Convenient, not fast.
     public func receiveFrames(wait: Bool = false) throws(ZeroMQError) -> [[UInt8]]? {
-        let message = Message()
-        guard try receive(into: message, wait: wait) else { return nil }
-        var frames = [message.bytes]
-        while message.more, try receive(into: message) { frames.append(message.bytes) }
+        let frame = Frame()
+        guard try receive(into: frame, wait: wait) else { return nil }
+        var frames = [frame.bytes]
+        while frame.more, try receive(into: frame) { frames.append(frame.bytes) }
         return frames
     }
 
-    /// Drops the rest of a message of which `message` holds a frame, so that the next receive begins a new one.
-    public func skipRest(after message: Message) throws(ZeroMQError) {
-        while message.more, try receive(into: message) {}
+    /// Drops the rest of a message of which `frame` holds a part, so that the next receive begins a new one.
+    public func skipRest(after frame: Frame) throws(ZeroMQError) {
+        while frame.more, try receive(into: frame) {}
     }
 
     // MARK: Sending

@@ -40,7 +40,7 @@ struct AuthenticationTests {
         let dealer = try dealer(client, to: endpoint)
         _ = try dealer.send([5])
         #expect(try awaitReadable(router))
-        let message = Message()
+        let message = Frame()
         #expect(try router.receive(into: message))
         #expect(try router.receive(into: message))
         #expect(message.bytes == [5])

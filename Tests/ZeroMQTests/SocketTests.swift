@@ -30,7 +30,7 @@ struct SocketTests {
         #expect(try dealer.send([9]) == .sent)
 
         #expect(try awaitReadable(router))
-        let message = Message()
+        let message = Frame()
         var frames: [[UInt8]] = []
         #expect(try router.receive(into: message))
         let routingID = message.bytes
@@ -56,7 +56,7 @@ struct SocketTests {
         try dealer.connect(to: endpoint)
         _ = try dealer.send(frames: [[1], [2], [3]])
         _ = try dealer.send(frames: [[4]])
-        let message = Message()
+        let message = Frame()
         #expect(try awaitReadable(router))
         #expect(try router.receive(into: message))
         try router.skipRest(after: message)

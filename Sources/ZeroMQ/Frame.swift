@@ -3,7 +3,7 @@ import CZeroMQ
 /// One received frame. Made once and received into again and again: then receiving allocates nothing in Swift.
 ///
 /// Belongs to one thread.
-public final class Message {
+public final class Frame {
     @usableFromInline let pointer: UnsafeMutablePointer<zmq_msg_t>
 
     /// What libzmq knows about the connection that a frame came over.
@@ -75,4 +75,4 @@ public final class Message {
 }
 
 @available(*, unavailable)
-extension Message: Sendable {}
+extension Frame: Sendable {}
