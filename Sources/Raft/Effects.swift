@@ -76,6 +76,8 @@ public struct Settings: Sendable, Equatable {
     /// Entries in one message: at least one goes, however big.
     public var maximumRequestBytes = 1 << 20
     public var maximumUncommittedBytes = 64 << 20
+    /// Deliberate faults; empty but in tests.
+    public var mutations: Mutations = []
 
     public init() {}
 }

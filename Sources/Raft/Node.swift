@@ -1,20 +1,93 @@
 /// One server's consensus: a value that takes an input and says what is to be done.
+///
+/// It holds no clock, file, socket or random generator but a seeded one. What it promises to others (a vote, a term, an
+/// acknowledgement) is held back inside until `.stored` says that the disk has what the promise rests on.
+///
+/// The rules are those of Ongaro's dissertation ("Consensus: Bridging Theory and Practice", 2014), cited where they stand.
 public struct Node: Sendable {
     public let id: NodeID
     public let cluster: ClusterID
+    let settings: Settings
+    var now: MonotonicTime
+    var random: SplitMix
+
+    // What the disk has too, or has been asked to write (dissertation 3.4, figure 3.1: persistent state).
+    var hardState: HardState
+    /// The write that holds the current term and vote. No message goes out before it is done.
+    var hardStateWrite = WriteSequence.zero
+    var log: Log
+    var durability: DurableQueue
+    /// Not nil after damage to the log was found and until it is mended: this node neither votes nor campaigns.
+    var damage: Damage?
+
+    // What is forgotten in a crash.
+    public internal(set) var role = Role.follower
+    public internal(set) var leader: NodeID?
+    /// Never goes back.
+    public internal(set) var commit: LogIndex
+    /// What has been handed out in `Effects.committed` or stands in a snapshot that was handed out. At most `commit`.
+    var handedOut: LogIndex
+    /// Of the newest snapshot.
+    var snapshotIndex: LogIndex
+    var voters: VoterSets
+
+    // Elections.
+    var electionDeadline: MonotonicTime
+    var leaderContact: MonotonicTime
+    var ballots = Ballots()
+
+    // Leadership: all empty on others.
+    /// The other members, in ascending order of id.
+    var progress: [Progress] = []
+    var uncommittedBytes = 0
+    var nextHeartbeat = MonotonicTime.zero
+    var leaderReads = LeaderReads()
+
+    // Following.
+    var followerReads: FollowerReads
+    /// The latest round of leadership confirmation answered to the present leader.
+    var answeredRound: UInt64 = 0
 
     /// - Parameters:
-    ///   - applied: what the state machine holds already: the recovered snapshot's index.
-    ///   - seed: chooses the randomised election timeouts; nothing else is random.
+    ///   - recovered: what is on the disk. The state machine holds its snapshot already, and nothing behind it.
+    ///   - seed: chooses the randomised election timeouts and the numbers of forwarded reads; nothing else is random. It
+    ///     must differ from one life of the server to the next.
     public init(
         id: NodeID, cluster: ClusterID, recovered: RecoveredLog, settings: Settings = Settings(), now: MonotonicTime,
         seed: UInt64
     ) {
         self.id = id
         self.cluster = cluster
+        self.settings = settings
+        self.now = now
+        random = SplitMix(seed: seed)
+        let log = recovered.usableLog()
+        self.log = log.log
+        durability = DurableQueue(durable: log.log.last)
+        hardState = recovered.consistentHardState(lastTerm: log.log.lastTerm, id: id)
+        damage = log.isWhole && recovered.mayVote ? nil : Damage(recoveredTerm: hardState.term)
+        commit = recovered.snapshot.index
+        handedOut = recovered.snapshot.index
+        snapshotIndex = recovered.snapshot.index
+        voters = VoterSets(log.log.latestConfiguration.configuration)
+        electionDeadline = now
+        leaderContact = now
+        followerReads = FollowerReads(token: random.next())
+        electionDeadline = now.advanced(byMilliseconds: firstElectionTimeout())
     }
 
-    public mutating func step(_ input: Input, into effects: inout Effects) {}
+    /// Takes one input. What is to be done is added to `effects`.
+    public mutating func step(_ input: Input, into effects: inout Effects) {
+        switch input {
+        case .tick(let time): tick(time, into: &effects)
+        case .message(let message): receive(message, into: &effects)
+        case .stored(let sequence): stored(sequence, into: &effects)
+        case .read(let context): read(context, into: &effects)
+        case .snapshotTaken(let metadata, let keepFrom): snapshotTaken(metadata, keepFrom: keepFrom, into: &effects)
+        case .snapshotReceived(let metadata, _): snapshotReceived(metadata, into: &effects)
+        case .snapshotSent(let peer, let index): snapshotSent(to: peer, index: index, into: &effects)
+        }
+    }
 
     /// Appends a batch to the log if this node leads.
     /// - Returns: where it stands, and the term: it is committed if an entry of that very term is committed at that index.
@@ -22,22 +95,77 @@ public struct Node: Sendable {
     public mutating func propose(
         _ payload: [UInt8], into effects: inout Effects
     ) throws(ProposalRefused) -> (index: LogIndex, term: Term) {
-        throw .notLeader(known: nil)
+        guard role == .leader else { throw .notLeader(known: leader) }
+        guard uncommittedBytes == 0 || uncommittedBytes + payload.count <= settings.maximumUncommittedBytes else {
+            throw .busy
+        }
+        let entry = Entry(index: log.last.next, term: term, kind: .command, payload: payload)
+        appendAsLeader(entry, into: &effects)
+        lead(into: &effects)
+        return (entry.index, entry.term)
     }
 
-    public var role: Role { .follower }
-    public var term: Term { .zero }
-    public var leader: NodeID? { nil }
-    public var commit: LogIndex { .zero }
-    public var lastIndex: LogIndex { .zero }
+    private mutating func tick(_ time: MonotonicTime, into effects: inout Effects) {
+        now = max(now, time)
+        if role == .leader {
+            tickAsLeader(into: &effects)
+        } else {
+            if now >= electionDeadline { electionTimeoutElapsed(into: &effects) }
+            tickFollowerReads(into: &effects)
+        }
+    }
+
+    private mutating func stored(_ sequence: WriteSequence, into effects: inout Effects) {
+        guard durability.complete(through: sequence) else { return }
+        durability.release(into: &effects.messages)
+        if role == .candidate { countOwnVote(into: &effects) }
+        if role == .leader { lead(into: &effects) }
+        considerMended()
+    }
+}
+
+// MARK: - What others may know
+
+extension Node {
+    public var term: Term { hardState.term }
+    public var lastIndex: LogIndex { log.last }
+    /// Of the configuration that is in force: the latest appended one.
+    public var configuration: Configuration { log.latestConfiguration.configuration }
+    /// False after damage to the log and until it is mended. Whoever recovers the log from disk has to remember the
+    /// damage across restarts until this is true again.
+    public var mayVote: Bool { damage == nil }
+
     /// True once the leader has committed an entry of its own term (dissertation 6.4): its commit index is then current.
-    public var leaderIsCurrent: Bool { false }
-    public var configuration: Configuration { Configuration(members: []) }
+    public var leaderIsCurrent: Bool { role == .leader && log.term(at: commit) == term }
+
     /// Index and term of what a snapshot of the state at `index` would stand for, with the configuration in force there.
     /// - Precondition: first - 1 <= index <= commit.
-    public func snapshotMetadata(at index: LogIndex) -> SnapshotMetadata { fatalError() }
-    public func term(at index: LogIndex) -> Term? { nil }
+    public func snapshotMetadata(at index: LogIndex) -> SnapshotMetadata {
+        guard let term = log.term(at: index), index <= commit else {
+            preconditionFailure("no snapshot of index \(index): the log holds \(log.first) to \(log.last), commit \(commit)")
+        }
+        let placed = log.configuration(at: index)
+        return SnapshotMetadata(
+            index: index, term: term, configuration: placed.configuration, configurationIndex: placed.index)
+    }
+
+    /// Nil for what is compacted away or not there yet.
+    public func term(at index: LogIndex) -> Term? { log.term(at: index) }
+
     /// - Returns: at most `maximumBytes` of payload, at least one entry if there is one.
-    public func entries(from: LogIndex, through: LogIndex, maximumBytes: Int) -> [Entry] { [] }
-    public var status: Status { fatalError() }
+    public func entries(from: LogIndex, through: LogIndex, maximumBytes: Int) -> [Entry] {
+        log.batch(from: from, through: through, maximumBytes: maximumBytes)
+    }
+
+    public var status: Status {
+        Status(
+            id: id, role: role, term: term, leader: leader, first: log.first, last: log.last, commit: commit,
+            durable: durability.durable,
+            peers: progress.map { peer in
+                Status.Peer(
+                    id: peer.id, match: peer.match,
+                    silentMilliseconds: peer.wasHeard ? now.since(peer.contact) / 1_000_000 : nil,
+                    roundTripNanoseconds: peer.roundTrip, isReceivingSnapshot: peer.state == .snapshot)
+            })
+    }
 }

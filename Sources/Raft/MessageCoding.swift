@@ -1,0 +1,179 @@
+import ByteCoding
+
+/// The bytes of a message between servers, as `docs/formats/peer-messages.md` describes them. Decoding checks every bound
+/// and never traps; whether what was said makes sense is for the node to judge.
+extension Message {
+    static let formatVersion: UInt8 = 1
+
+    /// Appends the message. The payloads of entries are copied as they are.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(Message.formatVersion)
+        writer.write(body.kind.rawValue)
+        writer.write(featureLevel)
+        writer.write(cluster.rawValue)
+        writer.write(from.rawValue)
+        writer.write(to.rawValue)
+        writer.write(term.rawValue)
+        switch body {
+        case .preVoteRequest(let lastIndex, let lastTerm), .voteRequest(let lastIndex, let lastTerm):
+            writer.write(lastIndex.rawValue)
+            writer.write(lastTerm.rawValue)
+        case .preVoteResponse(let granted), .voteResponse(let granted): writer.write(granted)
+        case .appendRequest(let request): request.encode(into: &writer)
+        case .appendResponse(let response): response.encode(into: &writer)
+        case .readIndexRequest(let context): writer.write(context)
+        case .readIndexResponse(let context, let index):
+            writer.write(context)
+            writer.write(index != nil)
+            if let index { writer.write(index.rawValue) }
+        }
+    }
+
+    /// Decodes exactly these bytes.
+    public init(decoding bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+        var reader = ByteReader(bytes)
+        let version = try reader.readByte("message version")
+        guard version == Message.formatVersion else { throw MalformedBytes("message version \(version)", at: 0) }
+        guard let kind = Kind(rawValue: try reader.readByte("message kind")) else {
+            throw MalformedBytes("message kind", at: 1)
+        }
+        featureLevel = try reader.readUInt32("feature level")
+        cluster = ClusterID(try reader.readUInt64("cluster"))
+        from = NodeID(try reader.readUInt64("sender"))
+        to = NodeID(try reader.readUInt64("receiver"))
+        term = Term(try reader.readUInt64("term"))
+        body = try Body(kind, from: &reader)
+        try reader.requireEnd("message")
+    }
+
+    fileprivate enum Kind: UInt8 {
+        case preVoteRequest = 1
+        case preVoteResponse = 2
+        case voteRequest = 3
+        case voteResponse = 4
+        case appendRequest = 5
+        case appendResponse = 6
+        case readIndexRequest = 7
+        case readIndexResponse = 8
+    }
+}
+
+extension Message.Body {
+    fileprivate var kind: Message.Kind {
+        switch self {
+        case .preVoteRequest: .preVoteRequest
+        case .preVoteResponse: .preVoteResponse
+        case .voteRequest: .voteRequest
+        case .voteResponse: .voteResponse
+        case .appendRequest: .appendRequest
+        case .appendResponse: .appendResponse
+        case .readIndexRequest: .readIndexRequest
+        case .readIndexResponse: .readIndexResponse
+        }
+    }
+
+    fileprivate init(_ kind: Message.Kind, from reader: inout ByteReader) throws(MalformedBytes) {
+        switch kind {
+        case .preVoteRequest, .voteRequest:
+            let index = LogIndex(try reader.readUInt64("last index"))
+            let term = Term(try reader.readUInt64("last term"))
+            self =
+                kind == .voteRequest
+                ? .voteRequest(lastIndex: index, lastTerm: term) : .preVoteRequest(lastIndex: index, lastTerm: term)
+        case .preVoteResponse: self = .preVoteResponse(granted: try reader.readBool("granted"))
+        case .voteResponse: self = .voteResponse(granted: try reader.readBool("granted"))
+        case .appendRequest: self = .appendRequest(try AppendRequest(from: &reader))
+        case .appendResponse: self = .appendResponse(try AppendResponse(from: &reader))
+        case .readIndexRequest: self = .readIndexRequest(context: try reader.readUInt64("context"))
+        case .readIndexResponse:
+            let context = try reader.readUInt64("context")
+            let index = try reader.readBool("has an index") ? LogIndex(try reader.readUInt64("index")) : nil
+            self = .readIndexResponse(context: context, index: index)
+        }
+    }
+}
+
+extension AppendRequest {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(previousIndex.rawValue)
+        writer.write(previousTerm.rawValue)
+        writer.write(commit.rawValue)
+        writer.write(readRound)
+        writer.write(sentAt)
+        writer.writeVarint(UInt64(entries.count))
+        for entry in entries {
+            // The index is not written: entries follow each other behind `previousIndex`.
+            writer.write(entry.kind.rawValue)
+            writer.write(entry.term.rawValue)
+            writer.writePrefixed(entry.payload)
+        }
+    }
+
+    fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
+        previousIndex = LogIndex(try reader.readUInt64("previous index"))
+        previousTerm = Term(try reader.readUInt64("previous term"))
+        commit = LogIndex(try reader.readUInt64("commit index"))
+        readRound = try reader.readUInt64("read round")
+        sentAt = try reader.readUInt64("time of sending")
+        let start = reader.offset
+        let count = try reader.readCount(of: "entries", minimumBytes: AppendRequest.minimumEntryBytes)
+        guard UInt64.max - previousIndex.rawValue >= UInt64(count) else {
+            throw MalformedBytes("indices of entries exceed 64 bits", at: start)
+        }
+        entries = []
+        entries.reserveCapacity(count)
+        var index = previousIndex
+        for _ in 0..<count {
+            guard let kind = Entry.Kind(rawValue: try reader.readByte("entry kind")) else {
+                throw MalformedBytes("entry kind", at: reader.offset - 1)
+            }
+            index = index.next
+            let term = Term(try reader.readUInt64("entry term"))
+            let payload = try reader.readPrefixedArray("entry payload")
+            entries.append(Entry(index: index, term: term, kind: kind, payload: payload))
+        }
+    }
+
+    /// Kind, term and a length of one byte.
+    private static let minimumEntryBytes = 10
+}
+
+extension AppendResponse {
+    private enum Kind: UInt8 {
+        case accepted = 1
+        case rejected = 2
+        case alive = 3
+    }
+
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(readRound)
+        writer.write(sentAt)
+        switch result {
+        case .accepted(let match):
+            writer.write(Kind.accepted.rawValue)
+            writer.write(match.rawValue)
+        case .rejected(let previous, let hintIndex, let hintTerm):
+            writer.write(Kind.rejected.rawValue)
+            writer.write(previous.rawValue)
+            writer.write(hintIndex.rawValue)
+            writer.write(hintTerm.rawValue)
+        case .alive: writer.write(Kind.alive.rawValue)
+        }
+    }
+
+    fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
+        readRound = try reader.readUInt64("read round")
+        sentAt = try reader.readUInt64("time of sending")
+        guard let kind = Kind(rawValue: try reader.readByte("append result")) else {
+            throw MalformedBytes("append result", at: reader.offset - 1)
+        }
+        switch kind {
+        case .accepted: result = .accepted(match: LogIndex(try reader.readUInt64("match index")))
+        case .rejected:
+            let previous = LogIndex(try reader.readUInt64("previous index"))
+            let hint = LogIndex(try reader.readUInt64("hint index"))
+            result = .rejected(previousIndex: previous, hintIndex: hint, hintTerm: Term(try reader.readUInt64("hint term")))
+        case .alive: result = .alive
+        }
+    }
+}

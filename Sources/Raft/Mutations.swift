@@ -1,0 +1,50 @@
+/// Deliberate faults, for tests only: each switches off one defence, and the simulator must then find a violation. The
+/// numbers are those of the scenarios in the documentation of consensus.
+public struct Mutations: OptionSet, Sendable {
+    public let rawValue: UInt32
+
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// 1: a follower acknowledges entries before they are durable.
+    public static let ackBeforeDurable = Mutations(rawValue: 1 << 0)
+    /// 1: the leader counts its own copy before it is durable.
+    public static let leaderCountsItselfBeforeDurable = Mutations(rawValue: 1 << 1)
+    /// 4: an append request deletes everything behind its previous index.
+    public static let truncateOnOverlap = Mutations(rawValue: 1 << 2)
+    /// 5: an entry of an older term is committed by counting.
+    public static let countOlderTermCommit = Mutations(rawValue: 1 << 3)
+    /// 6: a term learnt from others is not written.
+    public static let termNotSaved = Mutations(rawValue: 1 << 4)
+    /// 7: a truncation does not lower what counts as durable.
+    public static let phantomDurability = Mutations(rawValue: 1 << 5)
+    /// 8: a new leader confirms reads before it committed an entry of its own term.
+    public static let readBeforeOwnTermCommit = Mutations(rawValue: 1 << 6)
+    /// 9: a read is confirmed without asking whether this is still the leader.
+    public static let confirmReadWithoutRound = Mutations(rawValue: 1 << 7)
+    /// 10: votes compare the logs' lengths before their terms.
+    public static let logComparedByLengthFirst = Mutations(rawValue: 1 << 8)
+    /// 11: one fewer than a majority commits.
+    public static let commitWithoutMajority = Mutations(rawValue: 1 << 9)
+    /// 12: one fewer than a majority confirms a read.
+    public static let readQuorumMinusOne = Mutations(rawValue: 1 << 10)
+    /// 13: a refused pre-vote does not tell the candidate the newer term (nobody may ever be elected).
+    public static let preVoteTeachesNoTerm = Mutations(rawValue: 1 << 11)
+    /// 14: a leader without a majority stays leader (nobody else may ever be elected).
+    public static let noCheckQuorum = Mutations(rawValue: 1 << 12)
+    /// 16: votes are counted and told before they are durable.
+    public static let voteBeforeDurable = Mutations(rawValue: 1 << 13)
+    /// 16: votes are not written at all.
+    public static let voteNotSaved = Mutations(rawValue: 1 << 14)
+    /// 16: a server votes for whoever asks, also twice in a term.
+    public static let voteTwice = Mutations(rawValue: 1 << 15)
+    /// 21: a snapshot that conflicts with the log keeps the tail behind it.
+    public static let keepConflictingTailAfterSnapshot = Mutations(rawValue: 1 << 16)
+    /// 24: an installed snapshot's configuration is taken for the newest even if the log has a newer one.
+    public static let staleConfigurationFromSnapshot = Mutations(rawValue: 1 << 17)
+    /// 25: a request skips an entry that is too big for it.
+    public static let skipOversizedEntry = Mutations(rawValue: 1 << 18)
+    /// A follower commits up to its last index although the leader has confirmed less of it.
+    public static let commitBeyondMatch = Mutations(rawValue: 1 << 19)
+    /// A server whose log was damaged votes at once.
+    public static let damagedVotes = Mutations(rawValue: 1 << 20)
+}
