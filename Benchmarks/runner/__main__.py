@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 
 import machine
 import options as command_line
@@ -36,10 +37,9 @@ def measure(options, processes, work):
     for peer in peers:
         say(f"building {peer.name}")
         peer.build()
-    busy = machine.busy_share()
-    described = machine.describe(work, busy)
-    if busy > 0.1:
-        say(f"warning: {100 * busy:.0f} % of the cores are busy with something else")
+    before = machine.BusyShare()
+    time.sleep(1)
+    described = machine.describe(work, before.read())
     for peer in peers:
         say(f"starting {peer.name}")
         peer.start()
@@ -53,7 +53,7 @@ def measure(options, processes, work):
                  else f"{options.operations[0].capitalize()}s: {', '.join(options.only)}",
         "what": options.what or "-".join(options.only), "date": datetime.date.today().isoformat(),
         "command": shlex.join(["script/bench", *sys.argv[1:]]), "machine": described, "versions": versions,
-        "busy": busy, "size": options.size, "repeats": matrix.repeats, "runs": matrix.runs,
+        "size": options.size, "repeats": matrix.repeats, "runs": matrix.runs,
         "length": f"{options.requests} requests" if options.requests else f"{options.seconds:g} s",
     }
 
@@ -63,6 +63,8 @@ def conclude(options, run):
     rows = ratios(summarize(run["runs"]))
     for operation, window, other, ratio in rows:
         say(f"{operation:5} {window.sessions:4} sessions  starling / {other:5} {ratio:8.2f}")
+    if report.disturbed(summarize(run["runs"])):
+        say("warning: something else used the machine meanwhile (others): measure again when it is idle")
     say(f"written: {report.write(run, options.out)}")
     missed = requirements.misses(options.require, rows) if options.require else []
     for sentence in missed:

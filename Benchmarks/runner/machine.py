@@ -6,7 +6,7 @@ import time
 
 
 def describe(directory, busy):
-    """Rows of name and value. `directory` lies on the disk the systems write to; `busy` is a `busy_share`."""
+    """Rows of name and value. `directory` lies on the disk the systems write to; `busy` the share of it that was busy."""
     return {
         "cores": str(os.cpu_count()),
         "processor": cpu_model(),
@@ -58,13 +58,22 @@ def sync_microseconds(directory, count=200):
     return sorted(times)[count // 2] * 1e6
 
 
-def busy_share(seconds=1.0):
-    """The share of all cores that was neither idle nor waiting for a disk."""
-    def ticks():
-        with open("/proc/stat") as file:
-            values = [int(value) for value in file.readline().split()[1:9]]
-        return sum(values), values[3] + values[4]
-    total, idle = ticks()
-    time.sleep(seconds)
-    later_total, later_idle = ticks()
-    return 1 - (later_idle - idle) / max(1, later_total - total)
+def core_seconds():
+    """The seconds of all cores together since the start of the machine, and those of them in which a core was neither
+    idle nor waiting for a disk. What a hypervisor withheld counts as busy."""
+    with open("/proc/stat") as file:
+        values = [int(value) / os.sysconf("SC_CLK_TCK") for value in file.readline().split()[1:9]]
+    return sum(values), sum(values) - values[3] - values[4]
+
+
+class BusyShare:
+    """The share of all cores that others than this benchmark used since this was made. `own` tells the seconds that
+    the benchmark has used itself."""
+
+    def __init__(self, own=lambda: 0):
+        self.own = own
+        self.start = (*core_seconds(), own())
+
+    def read(self):
+        total, busy, own = (now - start for now, start in zip((*core_seconds(), self.own()), self.start))
+        return min(1, max(0, (busy - own) / max(total, 1e-9)))

@@ -6,6 +6,7 @@ import time
 from collections import namedtuple
 
 from failure import Failure
+from machine import BusyShare
 
 Window = namedtuple("Window", "sessions connections")
 Cell = namedtuple("Cell", "operation window system")
@@ -69,12 +70,15 @@ class Matrix:
         return self.options.requests or max(10 * cell.window.sessions, round(self.rates[cell] * seconds))
 
     def record(self, cell, repeat):
+        others = BusyShare(self.processes.core_seconds)
         result = self.run(cell, self.count(cell, self.options.seconds))
+        others = others.read()
         self.rates[cell] = result["rate"]
-        self.runs.append({"repeat": repeat, "system": cell.system, "connections": cell.window.connections, **result})
+        self.runs.append({"repeat": repeat, "system": cell.system, "connections": cell.window.connections, **result,
+                          "others": round(others, 3)})
         self.say(f"[{len(self.runs):3}/{self.options.repeats * len(self.cells)}] {cell.operation:5} "
                  f"{cell.window.sessions:4} sessions  {cell.system:8} {result['rate']:10,.0f}/s  "
-                 f"p50 {result['p50_ms']:8.3f} ms  p99 {result['p99_ms']:8.3f} ms")
+                 f"p50 {result['p50_ms']:8.3f} ms  p99 {result['p99_ms']:8.3f} ms  others {100 * others:3.0f} %")
 
     def run(self, cell, requests):
         command = self.peers[cell.system].command(cell.operation, cell.window, requests)
@@ -92,6 +96,7 @@ def summarize(runs):
         "highest": max(run["rate"] for run in group),
         "p50_ms": statistics.median(run["p50_ms"] for run in group),
         "p99_ms": statistics.median(run["p99_ms"] for run in group),
+        "others": max(run["others"] for run in group),
     } for cell, group in groups.items()}
 
 

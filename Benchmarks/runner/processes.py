@@ -3,6 +3,7 @@ should the benchmark itself be killed."""
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -51,6 +52,11 @@ class Processes:
             raise Failure(f"{' '.join(command)} exited {process.returncode}: {(errors or output).strip()[-2000:]}")
         return output
 
+    def core_seconds(self):
+        """The processor time of everything started here and of this process itself."""
+        ended = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(usage.ru_utime + usage.ru_stime for usage in ended) + sum(map(running_seconds, self.running))
+
     def stop(self, processes=None):
         """Ends the given processes, or all, politely at first."""
         ending = list(self.running if processes is None else processes)
@@ -65,6 +71,13 @@ class Processes:
                 process.kill()
                 process.wait()
             self.running.remove(process)
+
+
+def running_seconds(process):
+    """Processor time of a server that has not been waited for."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until(holds, processes, what, seconds=30):

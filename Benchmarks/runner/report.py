@@ -16,7 +16,8 @@ def table(head, rows, align=None):
 def rate_rows(summary):
     for cell, v in summary.items():
         yield (f"{cell.operation}, {cell.window.sessions} sessions, {cell.window.connections} connections", cell.system,
-               f"{v['rate']:,.0f}", f"{v['lowest']:,.0f}–{v['highest']:,.0f}", f"{v['p50_ms']:.2f}", f"{v['p99_ms']:.2f}")
+               f"{v['rate']:,.0f}", f"{v['lowest']:,.0f}–{v['highest']:,.0f}", f"{v['p50_ms']:.2f}", f"{v['p99_ms']:.2f}",
+               f"{100 * v['others']:.0f} %")
 
 
 def ratio_rows(summary):
@@ -27,15 +28,21 @@ def ratio_rows(summary):
                *("" if least is None else f"{least:g}" for least in asked))
 
 
+def disturbed(summary):
+    """Whether in any run others used more than a tenth of the cores."""
+    return any(values["others"] > 0.1 for values in summary.values())
+
+
 def markdown(run, image):
     summary = summarize(run["runs"])
     lines = [f"# {run['title']}", "", f"{run['date']}. {run['repeats']} repetitions of about {run['length']} for each load, "
              f"the systems in turn; medians, with the lowest and highest rate. {run['size']} bytes a write, one request "
              "outstanding a session. How to read this: [README](README.md).", ""]
-    if run["busy"] > 0.1:
-        lines += ["**The machine was not idle before this run: trust the ratios less, and the rates not at all.**", ""]
-    lines += table(("load", "system", "a second", "lowest–highest", "p50 ms", "p99 ms"), rate_rows(summary),
-                   ["---", "---", "---:", "---:", "---:", "---:"])
+    if disturbed(summary):
+        lines += ["**Something else used the machine during this run (column others): trust the ratios less, and the rates "
+                  "not at all.**", ""]
+    lines += table(("load", "system", "a second", "lowest–highest", "p50 ms", "p99 ms", "others"), rate_rows(summary),
+                   ["---", "---", "---:", "---:", "---:", "---:", "---:"])
     rows = list(ratio_rows(summary))
     if rows:
         lines += ["", "## Ratios", "", *table(("load", "of", "ratio", "base", "must", "goal"), rows,

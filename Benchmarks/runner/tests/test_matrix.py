@@ -14,7 +14,7 @@ def peer(name, *operations):
 
 def run(system, rate, window=ONE, repeat=0, operation="write"):
     return {"operation": operation, "sessions": window.sessions, "connections": window.connections, "system": system,
-            "repeat": repeat, "requests": 10, "errors": 0, "rate": rate, "p50_ms": 1.0, "p99_ms": 2.0}
+            "repeat": repeat, "requests": 10, "errors": 0, "rate": rate, "p50_ms": 1.0, "p99_ms": 2.0, "others": 0.0}
 
 
 class Order(unittest.TestCase):
@@ -59,7 +59,8 @@ class Limit(unittest.TestCase):
         options = SimpleNamespace(operations=("write",), windows=(ONE,), repeats=2, requests=5, seconds=1, limit=limit)
         done = peer("etcd", "write")
         done.command = lambda *arguments: ["driver"]
-        processes = SimpleNamespace(run=lambda command, timeout: json.dumps(run("etcd", 5.0)))
+        processes = SimpleNamespace(
+            run=lambda command, timeout: json.dumps(run("etcd", 5.0)), core_seconds=lambda: 0)
         return Matrix(options, [done], processes, lambda text: None)
 
     def test_all_repetitions_are_made_in_time(self):

@@ -62,21 +62,25 @@ class Page(unittest.TestCase):
         self.temporary = tempfile.TemporaryDirectory()
         self.addCleanup(self.temporary.cleanup)
 
-    def write(self):
+    def write(self, others=0.0):
         runs = [{"operation": operation, "sessions": 64, "connections": 8, "system": system, "repeat": 0, "requests": 1,
-                 "errors": 0, "rate": rate, "p50_ms": 1.5, "p99_ms": 2.5}
+                 "errors": 0, "rate": rate, "p50_ms": 1.5, "p99_ms": 2.5, "others": others}
                 for operation, system, rate in (("write", "starling", 900.0), ("write", "etcd", 300.0),
                                                 ("read", "starling", 70.0))]
-        run = {"title": "Writes <and> reads", "what": "test", "date": "2026-01-02", "command": "script/bench", "busy": 0.5,
+        run = {"title": "Writes <and> reads", "what": "test", "date": "2026-01-02", "command": "script/bench",
                "machine": {"cores": "2"}, "versions": {}, "size": 256, "repeats": 1, "length": "1 s", "runs": runs}
         return report.write(run, self.temporary.name)
 
     def test_the_page_has_rates_ratios_and_a_warning(self):
-        with open(self.write(), encoding="utf-8") as file:
+        with open(self.write(others=0.11), encoding="utf-8") as file:
             text = file.read()
-        self.assertIn("| write, 64 sessions, 8 connections | etcd | 300 | 300–300 | 1.50 | 2.50 |", text)
+        self.assertIn("| write, 64 sessions, 8 connections | etcd | 300 | 300–300 | 1.50 | 2.50 | 11 % |", text)
         self.assertIn("| write, 64 sessions | starling / etcd | 3.00 | 3 | 5 | 7 |", text)
-        self.assertIn("not idle", text)
+        self.assertIn("Something else used the machine", text)
+
+    def test_a_run_on_an_idle_machine_carries_no_warning(self):
+        with open(self.write(others=0.09), encoding="utf-8") as file:
+            self.assertNotIn("Something else", file.read())
 
     def test_the_plot_is_well_formed(self):
         tree = xml.etree.ElementTree.parse(self.write().replace(".md", ".svg"))
