@@ -1,0 +1,49 @@
+/// What the files of a data directory are called. Numbers are 16 hexadecimal digits, so that names sort as numbers do.
+enum FileNames {
+    static let lock = "lock"
+    static let identity = "identity"
+    static let genesis = "genesis"
+    static let repair = "repair"
+    static let reserve = "reserve"
+    static let temporarySuffix = ".tmp"
+    static let damagedSuffix = ".damaged"
+
+    static func segment(_ id: UInt64) -> String { "segment-" + hexadecimal(id) }
+    static func prepared(_ number: UInt64) -> String { "prepared-" + hexadecimal(number) }
+    static func snapshot(index: UInt64, term: UInt64) -> String {
+        "snapshot-" + hexadecimal(index) + "-" + hexadecimal(term)
+    }
+
+    /// The id in a segment's name; also in that of one set aside if `damaged`.
+    static func segmentID(_ name: String, damaged: Bool = false) -> UInt64? {
+        guard damaged else { return number(of: name, after: "segment-") }
+        guard name.hasSuffix(damagedSuffix) else { return nil }
+        return number(of: String(name.dropLast(damagedSuffix.utf8.count)), after: "segment-")
+    }
+
+    static func preparedNumber(_ name: String) -> UInt64? { number(of: name, after: "prepared-") }
+
+    static func snapshotPlace(_ name: String) -> (index: UInt64, term: UInt64)? {
+        guard name.utf8.count == 9 + 16 + 1 + 16 else { return nil }
+        guard let index = number(of: String(name.dropLast(17)), after: "snapshot-"),
+            let term = number(of: "-" + String(name.suffix(16)), after: "-"), name.dropLast(16).hasSuffix("-")
+        else { return nil }
+        return (index, term)
+    }
+
+    private static func number(of name: String, after prefix: String) -> UInt64? {
+        guard name.hasPrefix(prefix) else { return nil }
+        let digits = name.dropFirst(prefix.count)
+        guard digits.utf8.count == 16, digits.utf8.allSatisfy(isLowercaseHexadecimal) else { return nil }
+        return UInt64(digits, radix: 16)
+    }
+
+    private static func isLowercaseHexadecimal(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
+    }
+}
+
+func hexadecimal(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+}

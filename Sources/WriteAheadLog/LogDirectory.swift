@@ -1,0 +1,239 @@
+import ByteCoding
+import Raft
+
+/// A server's data directory, locked for this process: who the server is, its first configuration, and whether its log awaits
+/// repair. Log segments and snapshots lie beside these files; docs/formats/write-ahead-log.md lists them all.
+///
+/// On first start: `open`, `initialise` (the node's id is durable before anyone is told), then, once all servers agree,
+/// `adopt`. Each step is durable when it returns and may be repeated after a crash. One thread at a time uses it.
+public struct LogDirectory<Files: FileSystem>: Sendable {
+    public let files: Files
+    public let path: String
+    /// Nil until `initialise`.
+    public private(set) var identity: LogIdentity?
+    /// Nil until `adopt`.
+    public private(set) var firstConfiguration: Configuration?
+    /// Why this server must not vote, until `WriteAheadLog.markRepaired`; nil if it may.
+    public private(set) var pendingRepair: String?
+    private let lock: Files.Lock
+
+    public var isInitialised: Bool { identity != nil }
+    public var hasConfiguration: Bool { firstConfiguration != nil }
+
+    /// Opens a data directory, creating it if need be, and locks it.
+    /// - Parameters:
+    ///   - cluster: refuses a directory of any other cluster, if given.
+    ///   - node: refuses a directory of any other node, if given.
+    ///   - holder: what a second process is told about this one, e.g. "pid 4711".
+    public static func open(
+        _ path: String, files: Files, cluster: ClusterID? = nil, node: NodeID? = nil, holder: String
+    ) throws(LogDirectoryError) -> LogDirectory {
+        try attempt { () throws(FileSystemError) in try files.createDirectory(path) }
+        try refuseForeignDirectory(path, files)
+        let lock = try takeLock(path, files, holder)
+        var directory = LogDirectory(files: files, path: path, lock: lock)
+        do throws(LogDirectoryError) {
+            try directory.load()
+            try directory.check(cluster: cluster, node: node)
+        } catch {
+            lock.close()
+            throw error
+        }
+        return directory
+    }
+
+    private init(files: Files, path: String, lock: Files.Lock) {
+        self.files = files
+        self.path = path
+        self.lock = lock
+    }
+
+    /// Lets another process have the directory.
+    public func close() { lock.close() }
+
+    /// Makes this directory that of a node, for ever. Repeating it with the same values does nothing.
+    /// - Parameter nodeID: chosen at random by the caller, once.
+    public mutating func initialise(clusterID: ClusterID, nodeID: NodeID, name: String) throws(LogDirectoryError) {
+        let wanted = LogIdentity(cluster: clusterID, node: nodeID, name: name)
+        if let identity {
+            guard identity == wanted else { throw .alreadyInitialised(path: path, as: identity) }
+            return
+        }
+        let allowed = name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+        guard (1...63).contains(name.utf8.count), allowed else { throw .badName(name) }
+        let header = FileHeader(magic: .identity, cluster: clusterID, node: nodeID)
+        try publish(header.encoded(body: Array(name.utf8)), as: FileNames.identity)
+        identity = wanted
+    }
+
+    /// Stores the cluster's first configuration. Repeating it with the same one does nothing.
+    public mutating func adopt(firstConfiguration configuration: Configuration) throws(LogDirectoryError) {
+        guard let identity else { throw .notInitialised(path: path) }
+        if let firstConfiguration {
+            guard firstConfiguration == configuration else { throw .otherConfiguration(path: path) }
+            return
+        }
+        var body = ByteWriter()
+        configuration.encode(into: &body)
+        let header = FileHeader(magic: .genesis, cluster: identity.cluster, node: identity.node)
+        try publish(header.encoded(body: body.take()), as: FileNames.genesis)
+        firstConfiguration = configuration
+    }
+
+    /// Makes durable that this server neither votes nor leads, and why. The first reason stays.
+    mutating func demandRepair(_ reason: String) throws(LogDirectoryError) {
+        guard let identity else { throw .notInitialised(path: path) }
+        guard pendingRepair == nil else { return }
+        let header = FileHeader(magic: .repair, cluster: identity.cluster, node: identity.node)
+        try publish(header.encoded(body: Array(reason.utf8)), as: FileNames.repair)
+        pendingRepair = reason
+    }
+
+    mutating func endRepair() throws(LogDirectoryError) {
+        guard pendingRepair != nil else { return }
+        try attempt { () throws(FileSystemError) in
+            try files.remove(join(path, FileNames.repair))
+            try files.syncDirectory(path)
+        }
+        pendingRepair = nil
+    }
+
+    private func publish(_ bytes: [UInt8], as name: String) throws(LogDirectoryError) {
+        try attempt { () throws(FileSystemError) in try files.publish(bytes, as: name, in: path) }
+    }
+
+    // MARK: - Reading what is there
+
+    private mutating func load() throws(LogDirectoryError) {
+        let names = try attempt { () throws(FileSystemError) in
+            // What a process before this one renamed and did not live to sync counts only from here on.
+            try files.syncDirectory(path)
+            return try files.list(path)
+        }
+        guard names.contains(FileNames.identity) else { return }
+        let (header, body) = try read(FileNames.identity, .identity)
+        guard let name = String(validating: body, as: UTF8.self) else {
+            throw .damaged(file: join(path, FileNames.identity), reason: "the name is not UTF-8")
+        }
+        let identity = LogIdentity(cluster: header.cluster, node: header.node, name: name)
+        self.identity = identity
+        if names.contains(FileNames.genesis) {
+            firstConfiguration = try readConfiguration(identity)
+        }
+        if names.contains(FileNames.repair) {
+            // Whatever has become of its contents: that it is there forbids voting.
+            let read = try? read(FileNames.repair, .repair)
+            pendingRepair = read.map { String(decoding: $0.body, as: UTF8.self) } ?? "the reason has become unreadable"
+        }
+    }
+
+    private func readConfiguration(_ identity: LogIdentity) throws(LogDirectoryError) -> Configuration {
+        let file = join(path, FileNames.genesis)
+        let (header, body) = try read(FileNames.genesis, .genesis)
+        try LogDirectory.check(header, in: file, against: identity)
+        do {
+            return try body.withUnsafeBytes { raw in
+                var reader = ByteReader(raw)
+                let configuration = try Configuration(from: &reader)
+                try reader.requireEnd("first configuration")
+                return configuration
+            }
+        } catch {
+            throw .damaged(file: file, reason: "\(error)")
+        }
+    }
+
+    private func read(
+        _ name: String, _ magic: FileHeader.Magic
+    ) throws(LogDirectoryError) -> (header: FileHeader, body: [UInt8]) {
+        let file = join(path, name)
+        let bytes = try attempt { () throws(FileSystemError) in try files.contents(of: file) }
+        let (reading, body) = FileHeader.readWithBody(bytes, expecting: magic)
+        return (try LogDirectory.valid(reading, file), body)
+    }
+
+    static func valid(_ reading: FileHeader.Reading, _ file: String) throws(LogDirectoryError) -> FileHeader {
+        switch reading {
+        case .valid(let header): return header
+        case .damaged(let reason): throw .damaged(file: file, reason: reason)
+        case .newer(let version):
+            throw .newerVersion(file: file, found: version, supported: FileHeader.supportedVersion)
+        }
+    }
+
+    /// Refuses a file that was made for another server.
+    static func check(
+        _ header: FileHeader, in file: String, against identity: LogIdentity
+    ) throws(LogDirectoryError) {
+        guard header.cluster == identity.cluster else {
+            throw .otherCluster(path: file, found: header.cluster, expected: identity.cluster)
+        }
+        guard header.node == identity.node else {
+            throw .otherNode(path: file, found: header.node, expected: identity.node)
+        }
+    }
+
+    private func check(cluster: ClusterID?, node: NodeID?) throws(LogDirectoryError) {
+        guard let identity else { return }
+        if let cluster, cluster != identity.cluster {
+            throw .otherCluster(path: path, found: identity.cluster, expected: cluster)
+        }
+        if let node, node != identity.node {
+            throw .otherNode(path: path, found: identity.node, expected: node)
+        }
+    }
+
+    /// Done before the lock file is made: nothing is written into a directory that is not ours.
+    private static func refuseForeignDirectory(_ path: String, _ files: Files) throws(LogDirectoryError) {
+        let names = try attempt { () throws(FileSystemError) in try files.list(path) }
+        guard !names.contains(FileNames.identity) else { return }
+        // A first start that crashed leaves these.
+        let own = [FileNames.lock, FileNames.identity + FileNames.temporarySuffix]
+        let foreign = names.filter { !own.contains($0) }
+        guard foreign.isEmpty else {
+            let more = foreign.count > 3 ? " and \(foreign.count - 3) more" : ""
+            throw .notStarling(path: path, found: foreign.prefix(3).joined(separator: ", ") + more)
+        }
+    }
+
+    private static func takeLock(
+        _ path: String, _ files: Files, _ holder: String
+    ) throws(LogDirectoryError) -> Files.Lock {
+        let file = join(path, FileNames.lock)
+        do throws(FileSystemError) {
+            return try files.lock(file, holder: holder)
+        } catch {
+            guard error.code == .locked else { throw .file(error) }
+            let text = (try? files.contents(of: file)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            throw .inUse(path: path, holder: text.isEmpty ? "which one is not known" : text)
+        }
+    }
+}
+
+/// Runs file operations, with their errors as a directory's.
+func attempt<Result>(_ body: () throws(FileSystemError) -> Result) throws(LogDirectoryError) -> Result {
+    do throws(FileSystemError) {
+        return try body()
+    } catch {
+        throw .file(error)
+    }
+}
+
+extension FileSystem {
+    func contents(of path: String) throws(FileSystemError) -> [UInt8] {
+        let file = try open(path, .read)
+        defer { file.close() }
+        return try file.readAll()
+    }
+
+    /// Writes a small file so that, whenever the machine stops, either none of it or all of it is there.
+    func publish(_ bytes: [UInt8], as name: String, in directory: String) throws(FileSystemError) {
+        let temporary = join(directory, name + FileNames.temporarySuffix)
+        let file = try open(temporary, .create)
+        defer { file.close() }
+        try file.write(bytes, at: 0)
+        try file.syncData()
+        try rename(temporary, to: join(directory, name))
+        try syncDirectory(directory)
+    }
+}

@@ -1,0 +1,20 @@
+/// Sizes of the durable log. All hold per server.
+public struct LogOptions: Sendable, Equatable {
+    /// Bytes of a segment's file. A batch that is bigger makes its segment as big as it needs.
+    public var segmentBytes: UInt64 = 16 << 20
+    /// Bytes kept for term, vote and snapshot marks when the disk is full.
+    public var reserveBytes: UInt64 = 1 << 20
+    /// No segment is prepared if less than this would stay free, so that a snapshot can still be written and make room.
+    public var freeBytesKept: UInt64 = 64 << 20
+    /// Segments prepared ahead.
+    public var preparedSegments = 1
+    /// The longest payload of one entry.
+    public var maximumPayload = 256 << 20
+
+    public init() {}
+
+    /// A segment is never smaller than this: room for the header and for what each segment restates.
+    static let minimumSegmentBytes: UInt64 = 64 << 10
+    var usableSegmentBytes: UInt64 { max(segmentBytes, LogOptions.minimumSegmentBytes) & ~511 }
+    var usableReserveBytes: UInt64 { max(reserveBytes, LogOptions.minimumSegmentBytes) & ~511 }
+}

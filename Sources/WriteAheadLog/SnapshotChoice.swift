@@ -1,0 +1,65 @@
+import Raft
+
+/// Which snapshot the log is opened with.
+///
+/// | snapshot file | entries kept | taken |
+/// | --- | --- | --- |
+/// | the one the log's mark names, whole | begin at most one behind it | as the mark says |
+/// | another, whole, and the log holds its last entry, in its term, or begins right behind it | cover the way from it | in its place |
+/// | another, whole, later than the mark, and the log does not reach it or disagrees with it | dropped | like one received from a peer: what it holds is committed |
+/// | none of these | set aside | nothing: repair from peers |
+extension LogOpening {
+    /// - Returns: whether the choice differs from what the log says and has to be written into it.
+    mutating func chooseSnapshot(_ store: SnapshotStore<Files>) throws(LogError) -> Bool {
+        let marked = replay.snapshot
+        if let missing = replay.gap, let first = segments.first {
+            // Scenario 29: what stood between the snapshot and the log is gone.
+            let reason = "the entries from \(missing) to the first one in it are missing"
+            try noteDamage(FileNames.segment(first.id), SegmentHeader.recordsBegin, reason)
+        }
+        if !isDamaged, marked.index == .zero || usable(store, marked) { return false }
+
+        for place in try listed(store) {
+            guard let metadata = verified(store, place) else { continue }
+            if replay.agrees(with: metadata), !replay.entries.isEmpty || metadata.index >= marked.index {
+                replace(marked, by: metadata, keepsTail: true)
+                return metadata != marked
+            }
+            if metadata.index > marked.index {
+                replace(marked, by: metadata, keepsTail: false)
+                return true
+            }
+        }
+        // After damage the log's beginning may still be good, and the first configuration is always there.
+        if marked.index == .zero, replay.gap == nil { return false }
+        report.findings.append(.snapshotMissing(wanted: marked.index))
+        try demandRepair("no snapshot file fits the log, which wants the one at index \(marked.index)")
+        try startFromNothing()
+        return true
+    }
+
+    private mutating func replace(_ marked: SnapshotMetadata, by metadata: SnapshotMetadata, keepsTail: Bool) {
+        if metadata != marked {
+            report.findings.append(.snapshotReplaced(wanted: marked.index, used: metadata.index))
+        }
+        replay.mark(metadata, keepsTail: keepsTail)
+    }
+
+    private mutating func usable(_ store: SnapshotStore<Files>, _ marked: SnapshotMetadata) -> Bool {
+        verified(store, SnapshotPlace(index: marked.index, term: marked.term)) == marked
+    }
+
+    private func listed(_ store: SnapshotStore<Files>) throws(LogError) -> [SnapshotPlace] {
+        try step { () throws(FileSystemError) in try store.places() }
+    }
+
+    private mutating func verified(_ store: SnapshotStore<Files>, _ place: SnapshotPlace) -> SnapshotMetadata? {
+        do throws(SnapshotError) {
+            return try store.verify(place)
+        } catch {
+            let finding = OpenReport.Finding.snapshotDamaged(file: store.file(place), reason: error.description)
+            if !report.findings.contains(finding) { report.findings.append(finding) }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Raft
+
+/// The snapshot files of a data directory. Any thread may use it; who prunes must know that nobody streams the files that go
+/// (on Linux, a file that is open outlives its name).
+public struct SnapshotStore<Files: FileSystem>: Sendable {
+    /// Snapshots kept by `prune`.
+    public static var kept: Int { 2 }
+
+    private let files: Files
+    private let path: String
+    private let identity: LogIdentity
+
+    /// Removes what unfinished snapshots of an earlier run left.
+    public init(_ directory: LogDirectory<Files>) throws(SnapshotError) {
+        guard let identity = directory.identity else { throw .notInitialised(path: directory.path) }
+        self.identity = identity
+        files = directory.files
+        path = directory.path
+        for name in try snapshotStep({ () throws(FileSystemError) in try files.list(path) }) {
+            let isOurs = name.hasPrefix("snapshot-") || name.hasPrefix("receiving-")
+            guard isOurs, name.hasSuffix(FileNames.temporarySuffix) else { continue }
+            try snapshotStep { () throws(FileSystemError) in try files.remove(join(path, name)) }
+        }
+    }
+
+    /// What snapshots there are by their names, newest first. Whether they are whole is not looked at.
+    public func places() throws(FileSystemError) -> [SnapshotPlace] {
+        try files.list(path).reversed().compactMap { name in
+            FileNames.snapshotPlace(name).map { SnapshotPlace(index: LogIndex($0.index), term: Term($0.term)) }
+        }
+    }
+
+    public func file(_ place: SnapshotPlace) -> String { join(path, place.fileName) }
+
+    // MARK: - Writing
+
+    public func writer(_ metadata: SnapshotMetadata) throws(SnapshotError) -> SnapshotWriter<Files> {
+        try SnapshotWriter(metadata, identity: identity, files: files, directory: path)
+    }
+
+    /// Writes a whole snapshot from pieces of any length; nil ends it.
+    public func write(_ metadata: SnapshotMetadata, from nextPiece: () -> [UInt8]?) throws(SnapshotError) {
+        var writer = try writer(metadata)
+        while let piece = nextPiece() { try writer.write(piece) }
+        try writer.finish()
+    }
+
+    public func receiver(_ place: SnapshotPlace) throws(SnapshotError) -> SnapshotReceiver<Files> {
+        try SnapshotReceiver(place, cluster: identity.cluster, files: files, directory: path)
+    }
+
+    // MARK: - Reading
+
+    public func reader(_ place: SnapshotPlace) throws(SnapshotError) -> SnapshotReader<Files> {
+        try SnapshotReader(file(place), place: place, cluster: identity.cluster, files: files)
+    }
+
+    /// Reads all of a snapshot and checks it.
+    @discardableResult
+    public func verify(_ place: SnapshotPlace) throws(SnapshotError) -> SnapshotMetadata {
+        var reader = try reader(place)
+        while try reader.nextChunk() != nil {}
+        return reader.metadata
+    }
+
+    /// Bytes of a snapshot's file.
+    public func size(_ place: SnapshotPlace) throws(SnapshotError) -> UInt64 {
+        try snapshotStep { () throws(FileSystemError) in
+            let file = try files.open(file(place), .read)
+            defer { file.close() }
+            return try file.size()
+        }
+    }
+
+    /// A range of a snapshot's file as it is, to stream to a peer: fewer bytes than asked for where the file ends.
+    public func range(_ place: SnapshotPlace, offset: UInt64, count: Int) throws(SnapshotError) -> [UInt8] {
+        try snapshotStep { () throws(FileSystemError) in
+            let file = try files.open(file(place), .read)
+            defer { file.close() }
+            return try file.readRange(offset, count: count)
+        }
+    }
+
+    // MARK: - Pruning
+
+    /// Removes all snapshots but the newest two and the one that the log's mark names.
+    public func prune(marked: LogIndex) throws(SnapshotError) {
+        try snapshotStep { () throws(FileSystemError) in
+            let superfluous = try places().dropFirst(SnapshotStore.kept).filter { $0.index != marked }
+            for place in superfluous { try files.remove(file(place)) }
+            if !superfluous.isEmpty { try files.syncDirectory(path) }
+        }
+    }
+}
