@@ -8,7 +8,16 @@ from collections import namedtuple
 from failure import Failure
 from machine import BusyShare
 
-Window = namedtuple("Window", "sessions connections")
+
+class Window(namedtuple("Window", "sessions connections")):
+    def __str__(self):
+        return f"{counted(self.sessions, 'session')}, {counted(self.connections, 'connection')}"
+
+
+def counted(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 Cell = namedtuple("Cell", "operation window system")
 RESULT_KEYS = ("operation", "sessions", "requests", "errors", "rate", "p50_ms", "p99_ms")
 

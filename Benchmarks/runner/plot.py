@@ -11,7 +11,8 @@ def plot(summary, title):
     operations = list(dict.fromkeys(cell.operation for cell in summary))
     systems = list(dict.fromkeys(cell.system for cell in summary))
     height = TOP + len(operations) * (PANEL + BOTTOM)
-    low = math.floor(math.log10(min(values["lowest"] for values in summary.values())))
+    # A little room below the lowest bar and above the highest, so that neither vanishes nor hits the legend.
+    low = math.floor(math.log10(min(values["lowest"] for values in summary.values())) - 0.15)
     high = math.ceil(math.log10(max(values["highest"] for values in summary.values())) + 0.05)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
@@ -47,7 +48,7 @@ def panel(summary, systems, operation, top, low, high):
     for number, window in enumerate(windows):
         start = LEFT + number * group + group * 0.1
         parts.append(f'<text x="{start + group * 0.4:.1f}" y="{y(10**low) + 18:.1f}" text-anchor="middle">'
-                     f'{window.sessions} sessions, {window.connections} connections</text>')
+                     f'{window}</text>')
         for cell, values in summary.items():
             if cell.window == window:
                 parts += bar(values, COLOURS[cell.system], start + systems.index(cell.system) * width, width, y, y(10**low))

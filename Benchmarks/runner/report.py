@@ -4,7 +4,7 @@ import json
 import os
 
 import requirements
-from matrix import ratios, summarize
+from matrix import counted, ratios, summarize
 from plot import plot
 
 
@@ -15,7 +15,7 @@ def table(head, rows, align=None):
 
 def rate_rows(summary):
     for cell, v in summary.items():
-        yield (f"{cell.operation}, {cell.window.sessions} sessions, {cell.window.connections} connections", cell.system,
+        yield (f"{cell.operation}, {cell.window}", cell.system,
                f"{v['rate']:,.0f}", f"{v['lowest']:,.0f}–{v['highest']:,.0f}", f"{v['p50_ms']:.2f}", f"{v['p99_ms']:.2f}",
                f"{100 * v['others']:.0f} %")
 
@@ -24,7 +24,7 @@ def ratio_rows(summary):
     """Starling's ratios beside what the levels of `requirements` ask."""
     for operation, window, other, ratio in ratios(summary):
         asked = [requirements.threshold(level, operation, window.sessions, other) for level in ("base", "must", "goal")]
-        yield (f"{operation}, {window.sessions} sessions", f"starling / {other}", f"{ratio:.2f}",
+        yield (f"{operation}, {counted(window.sessions, 'session')}", f"starling / {other}", f"{ratio:.2f}",
                *("" if least is None else f"{least:g}" for least in asked))
 
 
