@@ -1,0 +1,173 @@
+import ByteCoding
+import ClientProtocol
+import TupleSpace
+
+/// The calls of a `TupleStore` as requests to the engine. Encoding and decoding happen in the caller's task, so that the engine's one
+/// thread only moves bytes.
+struct RemoteStore: Sendable {
+    let inbox: Inbox
+    let settings: ClientSettings
+    /// Nil: the client's own.
+    let session: SessionID?
+
+    // MARK: Commands
+
+    func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
+        let operation = try encode(.write(space: space, tuple: tuple), key)
+        let answer = try await send(.command(session: session, operation: operation))
+        guard case .written(let id, let position) = try Self.reply(answer) else { throw Self.unexpected("write") }
+        return WriteResult(id: id, position: position)
+    }
+
+    func take(
+        _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
+    ) async throws(Failure) -> HeldTuple? {
+        let holds = key == nil
+        let operation = try encode(.take(space: space, template: template, timeout: timeout, holds: holds), key)
+        let answer = try await send(.command(session: session, operation: operation), wait: timeout, holds: holds)
+        switch try Self.reply(answer) {
+        case .noMatch: return nil
+        case .found(let stored, let position):
+            guard holds else { return HeldTuple(stored: stored, position: position, acknowledge: {}, release: {}) }
+            return held(stored, at: position, answer)
+        default: throw Self.unexpected("take")
+        }
+    }
+
+    private func held(_ stored: StoredTuple, at position: Position, _ answer: Answer) -> HeldTuple {
+        let inbox = inbox
+        let session = answer.session
+        let sequence = answer.sequence
+        return HeldTuple(stored: stored, position: position) {
+            // A closed client has ended the session, and the tuple is back: nothing is left to acknowledge.
+            _ = inbox.put(.acknowledge(session, sequence: sequence))
+        } release: {
+            _ = await withCheckedContinuation { (continuation: AnswerContinuation) in
+                if !inbox.put(.release(session, sequence: sequence, continuation)) {
+                    continuation.resume(returning: .failure(.closed))
+                }
+            }
+        }
+    }
+
+    private func encode(_ operation: Operation, _ key: IdempotencyKey?) throws(Failure) -> [UInt8] {
+        var writer = ByteWriter(reserving: 256)
+        if let key {
+            Operation.keyed(key: key.key, digest: key.digest, operation).encode(into: &writer)
+        } else {
+            operation.encode(into: &writer)
+        }
+        guard writer.count <= Limits.commandBytes else {
+            throw Failure(
+                .tupleTooLarge, "The command has \(writer.count) bytes; the limit is \(Limits.commandBytes) bytes.")
+        }
+        return writer.take()
+    }
+
+    // MARK: Queries
+
+    func read(
+        _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
+    ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
+        let answer = try await send(query(.read(space: space, template: template), consistency), wait: timeout)
+        switch try Self.reply(answer) {
+        case .noMatch: return (nil, answer.position)
+        case .found(let stored, let position): return (stored, max(position, answer.position))
+        default: throw Self.unexpected("read")
+        }
+    }
+
+    func readAll(
+        _ template: Template, from space: String, page: Page, consistency: Consistency
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+        let answer = try await send(query(.readAll(space: space, template: template, page: page), consistency))
+        guard case .tuples(let tuples, let more) = try Self.reply(answer) else { throw Self.unexpected("read-all") }
+        return (tuples, more, answer.position)
+    }
+
+    func count(
+        _ template: Template, in space: String, consistency: Consistency
+    ) async throws(Failure) -> (count: UInt64, position: Position) {
+        let answer = try await send(query(.count(space: space, template: template), consistency))
+        guard case .count(let count) = try Self.reply(answer) else { throw Self.unexpected("count") }
+        return (count, answer.position)
+    }
+
+    private func query(_ query: Query, _ consistency: Consistency) -> Request.Body {
+        var writer = ByteWriter(reserving: 128)
+        query.encode(into: &writer)
+        return .query(consistency, query: writer.take())
+    }
+
+    // MARK: Events
+
+    func events(
+        matching template: Template?, in space: String, after position: Position?
+    ) async throws(Failure) -> EventStream {
+        let feed = SubscriptionFeed(
+            id: inbox.makeID(), space: space, template: template, start: position, limit: settings.bufferedEvents)
+        let request = Request(id: feed.id, body: .subscribe(feed), completion: .nobody)
+        guard inbox.put(.request(request)) else { throw Failure.closed }
+        let reader = EventReader(feed: feed, inbox: inbox)
+        if position == nil {
+            // The first batch tells where "now" is: from here on nothing is missed.
+            guard let first = try await reader.next() else {
+                throw Failure(.noLeader, "the task was cancelled before the subscription began")
+            }
+            reader.putBack(first)
+        }
+        return EventStream { try await reader.next() }
+    }
+
+    // MARK: Sending
+
+    func send(_ body: Request.Body, wait: Timeout = .none, holds: Bool = false) async throws(Failure) -> Answer {
+        let id = inbox.makeID()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: AnswerContinuation) in
+                let request = Request(id: id, body: body, wait: wait, holds: holds, completion: .caller(continuation))
+                guard inbox.put(.request(request)) else { return continuation.resume(returning: .failure(.closed)) }
+                // A task that was cancelled before has sent its cancel ahead of the request, where it meant nothing.
+                if Task.isCancelled, wait != .none { _ = inbox.put(.cancel(id: id)) }
+            }
+        } onCancel: {
+            // Only what waits can be given up; the rest is answered soon, and must be, for its outcome to be known.
+            if wait != .none { _ = inbox.put(.cancel(id: id)) }
+        }
+        return try result.get()
+    }
+
+    static func reply(_ answer: Answer) throws(Failure) -> Reply {
+        let reply: Reply
+        do throws(MalformedBytes) {
+            reply = try answer.decodeReply()
+        } catch {
+            throw Failure(.malformed, "the server sent a reply that cannot be read: \(error)")
+        }
+        if case .failed(let failure) = reply { throw failure }
+        return reply
+    }
+
+    static func requireDone(_ answer: Answer) throws(Failure) {
+        guard case .done = try reply(answer) else { throw unexpected("session") }
+    }
+
+    private static func unexpected(_ what: String) -> Failure {
+        Failure(.malformed, "the server answered a \(what) with a reply of another kind")
+    }
+}
+
+extension Answer {
+    func decodeReply() throws(MalformedBytes) -> Reply {
+        // The closure of withUnsafeBytes cannot name its error, so the result carries it.
+        let result: Result<Reply, MalformedBytes> = payload.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            do throws(MalformedBytes) {
+                return .success(try Reply(from: &reader))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+}

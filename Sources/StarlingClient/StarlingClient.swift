@@ -1,0 +1,110 @@
+import ByteCoding
+import ClientProtocol
+import TupleSpace
+import ZeroMQ
+
+/// A client of a Starling cluster: the tuplespace behind a wire.
+///
+/// One background thread owns the connection; all functions may be called from any task, thousands at once: what is asked while the
+/// thread is busy goes out in one frame. An operation is tried at one server after another until `ClientSettings.operationTimeout`,
+/// and is done once however often it was sent. When the time is up it throws `no-leader` or `busy` if it was certainly not
+/// done, and `outcome-unknown` if it may have been.
+///
+/// A cancelled task gets nil from a `take` or `read` that waits, and a tuple that the take had found by then goes back to its place.
+public final class StarlingClient: TupleStore, Sendable {
+    let inbox: Inbox
+    let settings: ClientSettings
+    private let store: RemoteStore
+
+    /// Connects in the background; an unreachable cluster shows at the first operation.
+    /// - Parameter servers: at least one; the rest of the cluster is learnt from them.
+    /// - Throws: when the process can have no further thread, socket or descriptor.
+    public init(servers: [ServerEndpoint], settings: ClientSettings = ClientSettings()) throws(ZeroMQError) {
+        precondition(!servers.isEmpty, "a client needs the address of one server")
+        let inbox = try Inbox()
+        let start = settings.startsAnywhere ? Int.random(in: 0..<servers.count) : 0
+        let list = ServerList(servers, startingAt: start)
+        self.inbox = inbox
+        self.settings = settings
+        store = RemoteStore(inbox: inbox, settings: settings, session: nil)
+        let context = try Context()
+        try startThread(named: "starling-client") {
+            Engine(inbox: inbox, settings: settings, servers: list, context: context).run()
+        }
+    }
+
+    deinit { _ = inbox.put(.close(nil)) }
+
+    /// Ends the sessions, so that held tuples return and waiting takes go at once, then the thread. What is under way fails.
+    public func close() async {
+        await withCheckedContinuation { continuation in
+            if !inbox.put(.close(continuation)) { continuation.resume() }
+        }
+    }
+
+    /// Opens a session of its own: its takes are held for it, and return to their places when it ends or stays silent for `timeout`.
+    /// It is kept alive until it ends, or the client does.
+    /// - Parameter timeout: milliseconds, within `Limits.sessionTimeoutMilliseconds`; nil as the settings say.
+    public func openSession(timeout: UInt64? = nil) async throws(Failure) -> TupleSession {
+        let id = SessionID(UInt64.random(in: 1...UInt64.max))
+        let timeout = timeout ?? settings.sessionTimeout
+        var writer = ByteWriter()
+        Operation.openSession(timeoutMilliseconds: timeout).encode(into: &writer)
+        let operation = writer.take()
+        let requestID = inbox.makeID()
+        let result = await withCheckedContinuation { continuation in
+            let request = Request(
+                id: requestID, body: .command(session: id, operation: operation), completion: .opened(continuation))
+            if !inbox.put(.open(id, timeout: timeout, request)) { continuation.resume(returning: .failure(.closed)) }
+        }
+        try RemoteStore.requireDone(try result.get())
+        return TupleSession(id: id, client: self, store: RemoteStore(inbox: inbox, settings: settings, session: id))
+    }
+
+    /// The cluster as the connected server sees it: the JSON text of `GET /v1/cluster`.
+    public func status() async throws(Failure) -> String {
+        let answer = try await store.send(.status)
+        guard let text = String(validating: answer.payload, as: UTF8.self) else {
+            throw Failure(.malformed, "the status that the server sent is not UTF-8")
+        }
+        return text
+    }
+
+    // MARK: TupleStore, in a session that the client opens for itself at the first need
+
+    public func write(
+        _ tuple: Tuple, to space: String, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> WriteResult {
+        try await store.write(tuple, to: space, key: key)
+    }
+
+    public func take(
+        _ template: Template, from space: String, timeout: Timeout = .none, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> HeldTuple? {
+        try await store.take(template, from: space, timeout: timeout, key: key)
+    }
+
+    public func read(
+        _ template: Template, from space: String, timeout: Timeout = .none, consistency: Consistency = .linearizable
+    ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
+        try await store.read(template, from: space, timeout: timeout, consistency: consistency)
+    }
+
+    public func readAll(
+        _ template: Template, from space: String, page: Page, consistency: Consistency = .linearizable
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+        try await store.readAll(template, from: space, page: page, consistency: consistency)
+    }
+
+    public func count(
+        _ template: Template, in space: String, consistency: Consistency = .linearizable
+    ) async throws(Failure) -> (count: UInt64, position: Position) {
+        try await store.count(template, in: space, consistency: consistency)
+    }
+
+    public func events(
+        matching template: Template?, in space: String, after position: Position? = nil
+    ) async throws(Failure) -> EventStream {
+        try await store.events(matching: template, in: space, after: position)
+    }
+}
