@@ -49,7 +49,8 @@ static struct options parse(int count, char **arguments) {
         {"data", 1, 0, DATA},         {"json", 0, 0, JSON},               {"help", 0, 0, HELP}, {0, 0, 0, 0},
     };
     struct options o = {
-        .sessions = 64, .connections = 8, .payload = 256, .warm_up = -1, .curve = true, .zero_filled = true, .timeout = 60,
+        .sessions = 64, .connections = 8, .payload = 256, .warm_up = -1,
+        .curve = true, .zero_filled = true, .timeout = 60,
     };
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) switch (option) {
         case SESSIONS: o.sessions = (int)number(optarg, 1, MAX_SESSIONS); break;

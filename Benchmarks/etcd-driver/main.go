@@ -30,7 +30,8 @@ type options struct {
 
 func parseOptions() (options, error) {
 	var o options
-	endpoints := flag.String("endpoints", "127.0.0.1:2379", "client addresses, comma-separated; connection i uses address i modulo their number")
+	endpoints := flag.String("endpoints", "127.0.0.1:2379",
+		"client addresses, comma-separated; connection i uses address i modulo their number")
 	flag.StringVar(&o.operation, "op", "write", "write (put, a fresh key each) or read (linearizable get)")
 	flag.IntVar(&o.sessions, "sessions", 64, "sessions, each with one request outstanding")
 	flag.IntVar(&o.connections, "connections", 8, "TCP connections the sessions are spread over")

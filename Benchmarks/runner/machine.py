@@ -6,7 +6,7 @@ import time
 
 
 def describe(directory, busy):
-    """Rows of name and value. `directory` lies on the disk the systems write to; `busy` the share of it that was busy."""
+    """Rows of name and value. The systems write to the disk of `directory`; `busy` is a reading of `BusyShare`."""
     return {
         "cores": str(os.cpu_count()),
         "processor": cpu_model(),

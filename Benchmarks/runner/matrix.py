@@ -98,7 +98,8 @@ def summarize(runs):
     """For each cell the median of its repetitions, and the lowest and highest rate among them."""
     groups = {}
     for run in runs:
-        groups.setdefault(Cell(run["operation"], Window(run["sessions"], run["connections"]), run["system"]), []).append(run)
+        window = Window(run["sessions"], run["connections"])
+        groups.setdefault(Cell(run["operation"], window, run["system"]), []).append(run)
     return {cell: {
         "rate": statistics.median(run["rate"] for run in group),
         "lowest": min(run["rate"] for run in group),

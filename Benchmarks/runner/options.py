@@ -11,8 +11,8 @@ SYSTEMS = ("starling", "etcd", "bare")
 OPERATIONS = ("write", "read")
 QUICK = {"seconds": 1.0, "repeats": 1, "limit": 5, "out": ".build/benchmarks/reports"}
 FULL = {"seconds": 5.0, "repeats": 3, "limit": 30, "out": "docs/benchmarks"}
-DESCRIPTION = """Measures Starling against etcd and against the bare loop, in turn, on this machine, with the same loads,
-and writes a page with a plot and the raw results. Needs Linux and Debian's packages, which it installs."""
+DESCRIPTION = """Measures Starling against etcd and against the bare loop, in turn, on this machine, with the same
+loads, and writes a page with a plot and the raw results. Needs Linux and Debian's packages, which it installs."""
 
 
 def names(known):
@@ -61,7 +61,8 @@ def parse(arguments):
     length.add_argument("--requests", type=positive(int), help="requests a run, the same for all systems")
     add("--repeats", type=positive(int), help="repetitions of the whole matrix (3; 1 with --quick)")
     add("--size", type=positive(int), default=256, help="bytes a write (256)")
-    add("--quick", action="store_true", help="a look at the state of things: a second a run, once; page not kept in docs")
+    add("--quick", action="store_true",
+        help="a look at the state of things: a second a run, once; page not kept in docs")
     add("--curve", choices=("yes", "no"), default="yes", help="encrypt Starling and the bare loop (yes)")
     add("--zero-filled", choices=("yes", "no"), default="yes", help="preallocate the bare loop's log (yes)")
     add("--require", nargs="?", const="base", choices=tuple(LEVELS), metavar="LEVEL",

@@ -15,7 +15,8 @@ class Bare:
     def build(self):
         sources = sorted(glob.glob("Benchmarks/bare-loop/*.c"))
         self.processes.run(
-            ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", PROGRAM, *sources, "-lzmq", "-pthread"], 120)
+            ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", PROGRAM, *sources,
+             "-lzmq", "-pthread"], 120)
 
     def versions(self):
         return {

@@ -54,6 +54,7 @@ def start_starling(program, processes, directory):
         program, "serve", "--data", f"{directory}/{name}", "--name", name, "--plan", f"{directory}/{name}.plan",
         "--peer", peer, "--client", client, "--http", web,
     ], f"{directory}/{name}.log") for name, peer, client, web in zip(NAMES, peers, clients, https)]
-    wait_until(lambda: all(http(f"http://{web}/readyz") is not None for web in https), servers, "starling becomes ready")
+    wait_until(lambda: all(http(f"http://{web}/readyz") is not None for web in https), servers,
+               "starling becomes ready")
     return clients, f"{directory}/client"
 # ---------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ def plot(summary, title):
     low = math.floor(math.log10(min(values["lowest"] for values in summary.values())) - 0.15)
     high = math.ceil(math.log10(max(values["highest"] for values in summary.values())) + 0.05)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        'font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="{LEFT}" y="24" font-size="16">{escape(title)}</text>',
         *legend(systems),
@@ -40,7 +41,8 @@ def panel(summary, systems, operation, top, low, high):
     parts = [f'<text x="16" y="{top + PANEL / 2}" transform="rotate(-90 16 {top + PANEL / 2})" '
              f'text-anchor="middle">{operation}s a second (log scale)</text>']
     for power in range(low, high + 1):
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(10**power):.1f}" y2="{y(10**power):.1f}" stroke="#ddd"/>')
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(10**power):.1f}" y2="{y(10**power):.1f}" '
+                     'stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y(10**power) + 4:.1f}" text-anchor="end">{10**power:,}</text>')
     windows = list(dict.fromkeys(cell.window for cell in summary))
     group = (WIDTH - LEFT - RIGHT) / len(windows)
@@ -51,14 +53,16 @@ def panel(summary, systems, operation, top, low, high):
                      f'{window}</text>')
         for cell, values in summary.items():
             if cell.window == window:
-                parts += bar(values, COLOURS[cell.system], start + systems.index(cell.system) * width, width, y, y(10**low))
+                x = start + systems.index(cell.system) * width
+                parts += bar(values, COLOURS[cell.system], x, width, y, y(10**low))
     return parts
 
 
 def bar(values, colour, x, width, y, floor):
     """A bar to the median, a whisker from the lowest to the highest repetition, and the median in figures."""
     top, middle = y(values["rate"]), x + width / 2
-    yield (f'<rect x="{x + 2:.1f}" y="{top:.1f}" width="{width - 4:.1f}" height="{max(0, floor - top):.1f}" fill="{colour}"/>')
+    yield (f'<rect x="{x + 2:.1f}" y="{top:.1f}" width="{width - 4:.1f}" height="{max(0, floor - top):.1f}" '
+           f'fill="{colour}"/>')
     yield (f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="{y(values["lowest"]):.1f}" y2="{y(values["highest"]):.1f}" '
            f'stroke="black"/>')
     yield f'<text x="{middle:.1f}" y="{y(values["highest"]) - 4:.1f}" text-anchor="middle">{values["rate"]:,.0f}</text>'

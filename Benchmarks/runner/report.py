@@ -16,7 +16,8 @@ def table(head, rows, align=None):
 def rate_rows(summary):
     for cell, v in summary.items():
         yield (f"{cell.operation}, {cell.window}", cell.system,
-               f"{v['rate']:,.0f}", f"{v['lowest']:,.0f}–{v['highest']:,.0f}", f"{v['p50_ms']:.2f}", f"{v['p99_ms']:.2f}",
+               f"{v['rate']:,.0f}", f"{v['lowest']:,.0f}–{v['highest']:,.0f}",
+               f"{v['p50_ms']:.2f}", f"{v['p99_ms']:.2f}",
                f"{100 * v['others']:.0f} %")
 
 
@@ -35,12 +36,13 @@ def disturbed(summary):
 
 def markdown(run, image):
     summary = summarize(run["runs"])
-    lines = [f"# {run['title']}", "", f"{run['date']}. {run['repeats']} repetitions of about {run['length']} for each load, "
-             f"the systems in turn; medians, with the lowest and highest rate. {run['size']} bytes a write, one request "
-             "outstanding a session. How to read this: [README](README.md).", ""]
+    lines = [f"# {run['title']}", "",
+             f"{run['date']}. {run['repeats']} repetitions of about {run['length']} for each load, the systems in turn; "
+             f"medians, with the lowest and highest rate. {run['size']} bytes a write, one request outstanding a "
+             "session. How to read this: [README](README.md).", ""]
     if disturbed(summary):
-        lines += ["**Something else used the machine during this run (column others): trust the ratios less, and the rates "
-                  "not at all.**", ""]
+        lines += ["**Something else used the machine during this run (column others): trust the ratios less, and the "
+                  "rates not at all.**", ""]
     lines += table(("load", "system", "a second", "lowest–highest", "p50 ms", "p99 ms", "others"), rate_rows(summary),
                    ["---", "---", "---:", "---:", "---:", "---:", "---:"])
     rows = list(ratio_rows(summary))
@@ -54,7 +56,7 @@ def markdown(run, image):
 
 
 def write(run, directory):
-    """Writes the page, its plot and the raw results side by side, under a name not yet taken; returns the page's path."""
+    """Writes the page, its plot and the raw results side by side, under a free name; returns the page's path."""
     os.makedirs(directory, exist_ok=True)
     name, number = f"{run['date']}-{run['what']}", 1
     while os.path.exists(os.path.join(directory, name + ".md")):

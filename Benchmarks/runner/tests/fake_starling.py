@@ -37,8 +37,8 @@ def bench():
     if not os.path.exists(option("--client-file")) or len(option("--servers").split(",")) != 3:
         sys.exit("no client file")
     sessions = int(option("--sessions"))
-    print(json.dumps({"operation": sys.argv[2], "sessions": sessions, "requests": int(option("--requests")), "errors": 0,
-                      "rate": 1000.0 * sessions, "p50_ms": 1.0, "p99_ms": 2.0}))
+    print(json.dumps({"operation": sys.argv[2], "sessions": sessions, "requests": int(option("--requests")),
+                      "errors": 0, "rate": 1000.0 * sessions, "p50_ms": 1.0, "p99_ms": 2.0}))
 
 
 {"cluster": plan, "serve": serve, "bench": bench}[sys.argv[1]]()
