@@ -61,12 +61,12 @@ struct LogOpening<Files: FileSystem> {
             let id = FileNames.segmentID(name) ?? FileNames.segmentID(name, damaged: true) ?? 0
             nextSegmentID = max(nextSegmentID, id &+ 1)
         }
-        var position = 0
-        while position < found.count {
-            guard try readSegment(found, position) else { break }
-            position += 1
+        for position in found.indices {
+            guard try !readSegment(found, position) else { continue }
+            // The last one read is kept if something in it is good; those behind it are of no use without the way to them.
+            let isKept = segments.last?.id == found[position].id
+            return try setAside(found[(isKept ? position + 1 : position)...].map(\.name))
         }
-        try setAside(found[position...].map(\.name))
     }
 
     /// Reads one segment into `replay`.
