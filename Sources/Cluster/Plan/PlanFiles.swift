@@ -1,0 +1,246 @@
+import Foundation
+import Raft
+import ZeroMQ
+
+/// The plan files' JSON: docs/formats/plan-files.md.
+private struct ServerPlanDocument: Codable {
+    struct Server: Codable {
+        var name: String
+        var peer: String
+        var client: String
+        var http: String
+        var publicKey: String
+    }
+
+    var format: String
+    var version: Int
+    var cluster: String
+    var name: String
+    var publicKey: String
+    var secretKey: String
+    var servers: [Server]
+}
+
+private struct ClientPlanDocument: Codable {
+    struct Server: Codable {
+        var name: String
+        var client: String
+        var http: String
+        var publicKey: String
+    }
+
+    var format: String
+    var version: Int
+    var cluster: String
+    var servers: [Server]
+}
+
+private let serverFormat = "starling-server-plan"
+private let clientFormat = "starling-client-plan"
+
+extension ServerPlan {
+    public func encoded() throws(PlanError) -> Data {
+        try encode(
+            ServerPlanDocument(
+                format: serverFormat, version: 1, cluster: cluster.description, name: name,
+                publicKey: keys.publicKey.z85, secretKey: keys.secretZ85,
+                servers: servers.map {
+                    .init(
+                        name: $0.name, peer: $0.peerAddress, client: $0.clientAddress, http: $0.httpAddress,
+                        publicKey: $0.publicKey.z85)
+                }), name)
+    }
+
+    /// - Parameter file: how errors call it.
+    public init(decoding data: Data, file: String) throws(PlanError) {
+        let document = try decode(ServerPlanDocument.self, data, file)
+        try require(document.format == serverFormat && document.version == 1, file, "format", "\(serverFormat), version 1")
+        cluster = try decodeCluster(document.cluster, file)
+        guard let pair = CurveKeyPair(secretZ85: document.secretKey) else {
+            throw PlanError("\(file), field secretKey", "expected 40 characters of Z85")
+        }
+        try require(
+            pair.publicKey.z85 == document.publicKey, file, "publicKey", "the public half of the secret key")
+        keys = pair
+        name = document.name
+        var servers: [PlannedServer] = []
+        for (position, server) in document.servers.enumerated() {
+            let field = "servers[\(position)]"
+            try require(PlannedServer.isValid(name: server.name), file, "\(field).name", "1 to 63 of a-z, 0-9 and -")
+            servers.append(
+                PlannedServer(
+                    name: server.name, peerAddress: try decodeAddress(server.peer, file, "\(field).peer"),
+                    clientAddress: try decodeAddress(server.client, file, "\(field).client"),
+                    httpAddress: try decodeAddress(server.http, file, "\(field).http"),
+                    publicKey: try decodeKey(server.publicKey, file, "\(field).publicKey")))
+        }
+        if let problem = ClusterPlan.problem(in: servers) { throw PlanError("\(file), field servers", problem) }
+        self.servers = servers.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        try require(
+            servers.contains { $0.name == document.name && $0.publicKey == pair.publicKey }, file, "name",
+            "one of the servers, with this file's public key")
+    }
+
+    public static func read(from path: String) throws(PlanError) -> ServerPlan {
+        try ServerPlan(decoding: try readFile(path), file: path)
+    }
+}
+
+extension ClientPlan {
+    public func encoded() throws(PlanError) -> Data {
+        try encode(
+            ClientPlanDocument(
+                format: clientFormat, version: 1, cluster: cluster.description,
+                servers: servers.map {
+                    .init(name: $0.name, client: $0.clientAddress, http: $0.httpAddress, publicKey: $0.publicKey.z85)
+                }), "client")
+    }
+
+    public init(decoding data: Data, file: String) throws(PlanError) {
+        let document = try decode(ClientPlanDocument.self, data, file)
+        try require(document.format == clientFormat && document.version == 1, file, "format", "\(clientFormat), version 1")
+        cluster = try decodeCluster(document.cluster, file)
+        servers = []
+        for (position, server) in document.servers.enumerated() {
+            let field = "servers[\(position)]"
+            servers.append(
+                Server(
+                    name: server.name, clientAddress: try decodeAddress(server.client, file, "\(field).client"),
+                    httpAddress: try decodeAddress(server.http, file, "\(field).http"),
+                    publicKey: try decodeKey(server.publicKey, file, "\(field).publicKey")))
+        }
+        try require(!servers.isEmpty, file, "servers", "at least one server")
+    }
+
+    public static func read(from path: String) throws(PlanError) -> ClientPlan {
+        try ClientPlan(decoding: try readFile(path), file: path)
+    }
+}
+
+extension ClusterPlan {
+    public static let clientFileName = "client.json"
+    public static func fileName(ofServer name: String) -> String { "\(name).plan.json" }
+
+    /// Writes `NAME.plan.json` for each server, readable by its owner only, and `client.json`, into a directory that is
+    /// made if need be.
+    /// - Returns: the paths written.
+    /// - Throws: if one of the files exists: a plan is made once, and overwriting it would lose the keys of a cluster. Then
+    ///   nothing has been written.
+    public func write(to directory: String) throws(PlanError) -> [String] {
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        } catch {
+            throw PlanError(directory, "cannot make the directory: \(error.localizedDescription)")
+        }
+        var files: [(path: String, data: Data, mode: mode_t)] = []
+        for server in servers {
+            files.append(("\(directory)/\(Self.fileName(ofServer: server.name))", try server.encoded(), 0o600))
+        }
+        files.append(("\(directory)/\(Self.clientFileName)", try client.encoded(), 0o644))
+        for file in files where access(file.path, F_OK) == 0 {
+            throw PlanError(file.path, "exists already, and is not overwritten")
+        }
+        for file in files { try writeNew(file.path, file.data, mode: file.mode) }
+        return files.map(\.path)
+    }
+}
+
+// MARK: Files
+
+/// Makes a file that must not exist, with its mode from the very beginning, so that a secret is never readable by others.
+private func writeNew(_ path: String, _ data: Data, mode: mode_t) throws(PlanError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw PlanError(path, "cannot be made: \(String(cString: strerror(errno)))") }
+    defer { close(descriptor) }
+    let bytes = [UInt8](data)
+    var written = 0
+    while written < bytes.count {
+        let count = bytes[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { throw PlanError(path, "cannot be written: \(String(cString: strerror(errno)))") }
+        written += count
+    }
+    guard fsync(descriptor) == 0 else { throw PlanError(path, "cannot be synced: \(String(cString: strerror(errno)))") }
+}
+
+private func readFile(_ path: String) throws(PlanError) -> Data {
+    do {
+        return try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+        throw PlanError(path, "cannot be read: \(error.localizedDescription)")
+    }
+}
+
+// MARK: Fields
+
+private func encode<Document: Encodable>(_ document: Document, _ name: String) throws(PlanError) -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+        return try encoder.encode(document) + Data("\n".utf8)
+    } catch {
+        throw PlanError(name, "cannot be encoded: \(error)")
+    }
+}
+
+private func decode<Document: Decodable>(
+    _ type: Document.Type, _ data: Data, _ file: String
+) throws(PlanError) -> Document {
+    do {
+        return try JSONDecoder().decode(type, from: data)
+    } catch let error as DecodingError {
+        throw describe(error, file)
+    } catch {
+        throw PlanError(file, "expected JSON: \(error)")
+    }
+}
+
+private func describe(_ error: DecodingError, _ file: String) -> PlanError {
+    func field(_ path: [any CodingKey]) -> String {
+        var text = ""
+        for key in path { text += key.intValue.map { "[\($0)]" } ?? (text.isEmpty ? "" : ".") + key.stringValue }
+        return text.isEmpty ? file : "\(file), field \(text)"
+    }
+    switch error {
+    case .keyNotFound(let key, let context): return PlanError(field(context.codingPath + [key]), "is missing")
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
+        let expected =
+            switch type {
+            case is String.Type: "a string"
+            case is Int.Type: "a whole number"
+            case _ where String(describing: type).hasPrefix("Array"): "a list"
+            default: "an object"
+            }
+        return PlanError(field(context.codingPath), "expected \(expected)")
+    case .dataCorrupted(let context):
+        // A syntax error: Foundation says in which line and column, in the error beneath.
+        let detail = (context.underlyingError as? NSError)?.userInfo[NSDebugDescriptionErrorKey] as? String
+        return PlanError(field(context.codingPath), "expected JSON: \(detail ?? context.debugDescription)")
+    @unknown default: return PlanError(file, "expected JSON: \(error)")
+    }
+}
+
+private func require(_ holds: Bool, _ file: String, _ field: String, _ expected: String) throws(PlanError) {
+    guard holds else { throw PlanError("\(file), field \(field)", "expected \(expected)") }
+}
+
+private func decodeCluster(_ text: String, _ file: String) throws(PlanError) -> ClusterID {
+    guard text.utf8.count == 16, let value = UInt64(text, radix: 16), value != 0 else {
+        throw PlanError("\(file), field cluster", "expected 16 hexadecimal digits, not all 0")
+    }
+    return ClusterID(value)
+}
+
+private func decodeAddress(_ text: String, _ file: String, _ field: String) throws(PlanError) -> String {
+    guard let endpoint = Endpoint(text), endpoint.port > 0 else {
+        throw PlanError("\(file), field \(field)", "expected HOST:PORT")
+    }
+    return text
+}
+
+private func decodeKey(_ text: String, _ file: String, _ field: String) throws(PlanError) -> CurvePublicKey {
+    guard let key = CurvePublicKey(z85: text) else {
+        throw PlanError("\(file), field \(field)", "expected 40 characters of Z85")
+    }
+    return key
+}
