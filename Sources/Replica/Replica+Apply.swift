@@ -20,6 +20,10 @@ extension Replica {
             digests.applied(entry.index, digest: machine.digest)
             return
         }
+        while let first = proposed.first, first.index <= entry.index {
+            commitLatency.record(nanoseconds: now.since(first.at))
+            proposed.removeFirst()
+        }
         applied.reset()
         entry.payload.withUnsafeBytes { machine.apply($0, at: index, into: &applied) }
         answer()
@@ -36,8 +40,10 @@ extension Replica {
     /// Whoever waits at this server for something that was just applied gets the answer.
     private mutating func answer() {
         guard pendingCommands.count > 0 else { return }
-        applied.bytes.bytes.withUnsafeBytes { bytes in
-            for outcome in applied.outcomes {
+        let outcomes = applied.outcomes
+        let replies = applied.bytes.bytes
+        replies.withUnsafeBytes { bytes in
+            for outcome in outcomes {
                 let key = CommandKey(session: outcome.session, sequence: outcome.sequence)
                 guard let pending = pendingCommands.remove(key) else { continue }
                 for token in pending.tokens {

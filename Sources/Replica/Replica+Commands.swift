@@ -91,6 +91,7 @@ extension Replica {
 
     mutating func fail(_ key: CommandKey, _ failure: Failure) {
         guard let pending = pendingCommands.remove(key) else { return }
+        failedCommands += 1
         for token in pending.tokens { effects.reply(.failed(failure), to: token) }
     }
 
@@ -109,7 +110,8 @@ extension Replica {
         let payload = heldBack ?? batch.finish(leaseTime: stamp, wallStamp: wallMilliseconds)
         heldBack = nil
         do {
-            try raft.propose(payload, into: &raftEffects)
+            let place = try raft.propose(payload, into: &raftEffects)
+            proposed.append((place.index, now))
         } catch .busy {
             heldBack = payload
         } catch {

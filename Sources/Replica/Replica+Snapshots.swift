@@ -49,6 +49,9 @@ extension Replica {
         ask(read)
     }
 
+    /// Which snapshot of an index is on its way to a peer.
+    public func termOfSnapshotBeingSent(to peer: NodeID) -> Term? { snapshotExchange.outgoing[peer]?.term }
+
     private mutating func ask(_ read: ReplicaEffects.SnapshotRead) {
         var read = read
         read.maximumBytes = settings.snapshotChunkBytes

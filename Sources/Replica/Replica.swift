@@ -34,6 +34,12 @@ public struct Replica: Sendable {
     var lastStored = WriteSequence.zero
     var ticksProposedAt: MonotonicTime?
 
+    /// Entries of ours on their way to commitment, and when each was proposed.
+    var proposed: Deque<(index: LogIndex, at: MonotonicTime)> = []
+    public internal(set) var commitLatency = Histogram()
+    /// Commands answered `busy`, `no-leader` or `outcome-unknown`.
+    public internal(set) var failedCommands: UInt64 = 0
+
     // Reads.
     var reads = Reads()
     var watches = Watches()
@@ -88,6 +94,15 @@ public struct Replica: Sendable {
     public var leader: NodeID? { raft.leader }
     public var configuration: Configuration { raft.configuration }
     public var appliedIndex: LogIndex { LogIndex(machine.appliedIndex) }
+    /// What this server has applied, as a position: reading elsewhere at it sees as much, subscribing from it misses and repeats nothing.
+    public var position: Position {
+        let last = machine.lastPosition
+        return last.index == machine.appliedIndex ? last : Position(index: machine.appliedIndex, ordinal: 0)
+    }
+    public func isSubscription(_ token: RequestToken) -> Bool { subscriptions[token] != nil }
+    public var newestSnapshotIndex: LogIndex { newestSnapshot.index }
+    /// False after damage to the log, until its peers have repaired this server.
+    public var mayVote: Bool { raft.mayVote }
     public var pendingCommandCount: Int { pendingCommands.count }
     public var peerStatuses: [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)] {
         peers.all(at: now)
@@ -197,6 +212,7 @@ public struct Replica: Sendable {
             sessionKeeper.stop()
             batch = BatchWriter()
             heldBack = nil
+            proposed.removeAll()
             effects.notices.append(.lostLeadership(raft.term))
             for peer in snapshotExchange.endAll() { followUps.append(.snapshotSent(to: peer, index: nil)) }
         }

@@ -1,0 +1,356 @@
+import ByteCoding
+import ClientProtocol
+import Raft
+import Replica
+import TupleSpace
+import ZeroMQ
+
+/// The clients' door: a ROUTER that many DEALERs of the native protocol talk to. Belongs to the replica thread.
+///
+/// libzmq does not say when a connection ends. A client that has been silent for `silenceMilliseconds` (clients ping far more often), or
+/// whose replies cannot be delivered, is forgotten: its reads and subscriptions end, its commands go on, and their replies stay in its session.
+final class ClientEndpoint {
+    static let domain = "clients"
+    static let silenceMilliseconds: UInt64 = 60_000
+    static let maximumConnections = 10_000
+    /// Bytes of replies that wait for one client to read them. What is beyond is dropped: the client asks again.
+    static let queuedBytesPerConnection = 32 << 20
+    static let queuedMessagesPerConnection: Int32 = 4_096
+
+    private struct Connection {
+        var identity: [UInt8]
+        var budget: ByteBudget
+        var hasGreeted = false
+        var heardAt: MonotonicTime
+        /// Requests under way. Reads and subscriptions are also found by the client's id, to be cancelled.
+        var outstanding = 0
+        var cancellable: [UInt64: RequestToken] = [:]
+        var writer = ClientFrameWriter()
+        var isDirty = false
+    }
+
+    private struct Request {
+        var connection: Int
+        var id: UInt64
+        var isCancellable: Bool
+    }
+
+    struct Counters: Sendable {
+        var connections = 0
+        var requests: UInt64 = 0
+        var malformed: UInt64 = 0
+        var droppedReplies: UInt64 = 0
+    }
+
+    private let socket: Socket
+    private let identity = Frame()
+    private let frame = Frame()
+    private var connections: [Int: Connection] = [:]
+    private var byIdentity: [[UInt8]: Int] = [:]
+    private var nextConnection = 0
+    private var requests: [RequestToken: Request] = [:]
+    private var nextToken: UInt64 = 1
+    private var dirty: [Int] = []
+    private var control = ClientFrameWriter()
+    private var sweptAt = MonotonicTime.zero
+    private(set) var counters = Counters()
+
+    let boundAddress: String
+
+    init(
+        bindAddress: String, keys: CurveKeyPair?, context: Context, authenticator: ZAPAuthenticator?
+    ) throws(ZeroMQError) {
+        guard let endpoint = Endpoint(bindAddress) else {
+            throw ZeroMQError("listen at \(bindAddress), which is not HOST:PORT", code: 22)
+        }
+        socket = try Socket(.router, in: context)
+        try socket.set(
+            .linger(milliseconds: 200), .sendHighWaterMark(ClientEndpoint.queuedMessagesPerConnection),
+            .receiveHighWaterMark(1_000), .maximumMessageSize(Int64(FrameLimits.frameBytes)), .backlog(512),
+            .routerMandatory(true), .routerHandover(true), .heartbeat(intervalMilliseconds: 5_000, timeoutMilliseconds: 15_000),
+            .handshakeTimeout(milliseconds: 5_000), .tcpKeepAlive(idleSeconds: 30, intervalSeconds: 10, count: 3))
+        if let keys {
+            authenticator?.setPolicy(.anyKey, forDomain: ClientEndpoint.domain)
+            try socket.set(.curveServer(keys, domain: ClientEndpoint.domain))
+        }
+        try socket.bind(to: try endpoint.tcpForBinding())
+        boundAddress = String(try socket.lastEndpoint.dropFirst("tcp://".count))
+    }
+
+    func addTo(_ poller: Poller) { _ = poller.add(socket) }
+
+    func close() { socket.close() }
+
+    // MARK: - Receiving
+
+    /// - Returns: how many frames were taken; `limit` means that more may wait.
+    func receive(into replica: inout Replica, welcome: () -> Welcome, now: MonotonicTime, limit: Int) throws(ZeroMQError) -> Int {
+        var taken = 0
+        while taken < limit, try socket.receive(into: identity) {
+            taken += 1
+            guard identity.more, try socket.receive(into: frame) else {
+                counters.malformed += 1
+                continue
+            }
+            let isWhole = !frame.more
+            if !isWhole { try socket.skipRest(after: frame) }
+            guard let connection = connection(now) else { continue }
+            guard isWhole else {
+                try refuse(connection, Failure(.malformed, "a message of more than one frame"))
+                continue
+            }
+            try handle(connection, &replica, welcome, now)
+        }
+        sweep(&replica, now)
+        return taken
+    }
+
+    private func connection(_ now: MonotonicTime) -> Int? {
+        let key = identity.bytes
+        if let known = byIdentity[key] {
+            connections[known]?.heardAt = now
+            return known
+        }
+        guard connections.count < ClientEndpoint.maximumConnections else {
+            counters.malformed += 1
+            return nil
+        }
+        nextConnection += 1
+        connections[nextConnection] = Connection(
+            identity: key, budget: ByteBudget(limit: ClientEndpoint.queuedBytesPerConnection), heardAt: now)
+        byIdentity[key] = nextConnection
+        counters.connections = connections.count
+        return nextConnection
+    }
+
+    private func handle(
+        _ connection: Int, _ replica: inout Replica, _ welcome: () -> Welcome, _ now: MonotonicTime
+    ) throws(ZeroMQError) {
+        var refusal: Failure?
+        frame.withUnsafeBytes { bytes in
+            do throws(MalformedBytes) {
+                var reader = try ClientFrameReader(bytes)
+                switch reader.kind {
+                case .hello: refusal = greet(connection, &reader, welcome)
+                case .ping: control.makePong(try reader.readPingNumber())
+                case .requests:
+                    guard connections[connection]?.hasGreeted == true else {
+                        refusal = Failure(.notAllowed, "the first frame of a connection must be a hello")
+                        return
+                    }
+                    while let request = try reader.nextRequest() { accept(request, from: connection, &replica) }
+                case .welcome, .responses, .pong, .refused:
+                    throw MalformedBytes("a frame that only servers send", at: 0)
+                }
+            } catch {
+                refusal = Failure(.malformed, error.description)
+            }
+        }
+        if let refusal { return try refuse(connection, refusal) }
+        if !control.bytes.isEmpty { try sendControl(to: connection) }
+    }
+
+    private func greet(_ connection: Int, _ reader: inout ClientFrameReader, _ welcome: () -> Welcome) -> Failure? {
+        do throws(Failure) {
+            let hello = try Hello(from: &reader.reader)
+            let answer = welcome()
+            guard hello.cluster == 0 || hello.cluster == answer.cluster else {
+                let mine = ClusterID(answer.cluster)
+                return Failure(
+                    .notAllowed, "this server belongs to cluster \(mine), not \(ClusterID(hello.cluster))")
+            }
+            guard hello.token.isEmpty else {
+                return Failure(.unsupported, "this server knows no accounts yet: leave the token empty")
+            }
+            connections[connection]?.hasGreeted = true
+            control.make(answer)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func accept(_ request: ClientRequest, from connection: Int, _ replica: inout Replica) {
+        counters.requests += 1
+        guard let outstanding = connections[connection]?.outstanding, outstanding < FrameLimits.requestsPerConnection else {
+            return answer(
+                connection, request.id, .failed(
+                    Failure(.busy, "\(FrameLimits.requestsPerConnection) requests wait on this connection, which is the limit")),
+                at: replica.position)
+        }
+        do throws(MalformedBytes) {
+            switch request.kind {
+            case .command:
+                let command = try CommandRequest(request.payload)
+                guard command.header.session.rawValue != 0 else { throw MalformedBytes("session 0 is the cluster's own", at: 0) }
+                replica.command(
+                    token(connection, request.id, isCancellable: false), header: command.header, operation: command.operation)
+            case .query:
+                let query = try QueryRequest(request.payload)
+                replica.query(
+                    token(connection, request.id, isCancellable: true), query: query.query,
+                    consistency: query.consistency, timeout: query.timeout)
+            case .subscribe:
+                let subscribe = try SubscribeRequest(request.payload)
+                replica.subscribe(
+                    token(connection, request.id, isCancellable: true), space: subscribe.space,
+                    template: subscribe.template, after: subscribe.position)
+            case .cancel: cancel(try CancelRequest(request.payload).id, on: connection, &replica)
+            case .keepAlive:
+                replica.keepAlive(try KeepAliveRequest(request.payload).session)
+                answer(connection, request.id, .done, at: replica.position)
+            case .status:
+                let json = statusJSON()
+                respond(connection, request.id, .status, replica.position) { $0.write(raw: Array(json.utf8)) }
+            case nil:
+                answer(
+                    connection, request.id, .failed(Failure(.unsupported, "a request of a kind that this server does not know")),
+                    at: replica.position)
+            }
+        } catch {
+            counters.malformed += 1
+            answer(
+                connection, request.id, .failed(Failure(.malformed, error.description)), at: replica.position)
+        }
+    }
+
+    /// The server's view as `GET /v1/cluster` gives it.
+    var statusJSON: () -> String = { "{}" }
+
+    private func cancel(_ id: UInt64, on connection: Int, _ replica: inout Replica) {
+        guard let token = connections[connection]?.cancellable[id] else { return }
+        let isSubscription = replica.isSubscription(token)
+        replica.forget(token)
+        finish(token)
+        if isSubscription {
+            respond(connection, id, .end, replica.position) { _ in }
+        } else {
+            answer(connection, id, .noMatch, at: replica.position)
+        }
+    }
+
+    private func token(_ connection: Int, _ id: UInt64, isCancellable: Bool) -> RequestToken {
+        let token = RequestToken(nextToken)
+        nextToken += 1
+        requests[token] = Request(connection: connection, id: id, isCancellable: isCancellable)
+        connections[connection]?.outstanding += 1
+        if isCancellable { connections[connection]?.cancellable[id] = token }
+        return token
+    }
+
+    @discardableResult
+    private func finish(_ token: RequestToken) -> Request? {
+        guard let request = requests.removeValue(forKey: token) else { return nil }
+        connections[request.connection]?.outstanding -= 1
+        if request.isCancellable { connections[request.connection]?.cancellable[request.id] = nil }
+        return request
+    }
+
+    // MARK: - Answering
+
+    /// An encoded `Reply` for a request of this door; for others, and for clients that have gone, nothing.
+    func reply(_ token: RequestToken, _ reply: UnsafeRawBufferPointer, at position: Position) {
+        guard let request = finish(token) else { return }
+        respond(request.connection, request.id, .reply, position) { $0.write(raw: reply) }
+    }
+
+    func deliver(_ delivery: ReplicaEffects.EventDelivery) {
+        guard let request = requests[delivery.token] else { return }
+        respond(request.connection, request.id, .events, delivery.batch.position) { writer in
+            for event in delivery.batch.events { event.encode(into: &writer) }
+        }
+    }
+
+    func end(_ token: RequestToken, _ failure: Failure, at position: Position) {
+        guard let request = finish(token) else { return }
+        respond(request.connection, request.id, .end, position) { failure.encode(into: &$0) }
+    }
+
+    private func answer(_ connection: Int, _ id: UInt64, _ reply: Reply, at position: Position) {
+        respond(connection, id, .reply, position) { reply.encode(into: &$0) }
+    }
+
+    private func respond(
+        _ connection: Int, _ id: UInt64, _ kind: ClientResponseKind, _ position: Position, _ payload: (inout ByteWriter) -> Void
+    ) {
+        guard connections[connection] != nil else { return }
+        if connections[connection]?.isDirty == false {
+            connections[connection]?.isDirty = true
+            connections[connection]?.writer.beginResponses()
+            dirty.append(connection)
+        } else if connections[connection]?.writer.isFull == true {
+            send(connection)
+            connections[connection]?.writer.beginResponses()
+        }
+        connections[connection]?.writer.appendResponse(id: id, kind: kind, position: position, payload)
+    }
+
+    /// Sends what has gathered: one frame a connection.
+    func flush(_ replica: inout Replica) {
+        guard !dirty.isEmpty else { return }
+        for connection in dirty {
+            send(connection)
+            connections[connection]?.isDirty = false
+        }
+        dirty.removeAll(keepingCapacity: true)
+        for connection in gone { drop(connection, &replica) }
+        gone.removeAll(keepingCapacity: true)
+    }
+
+    private var gone: [Int] = []
+
+    private func send(_ connection: Int) {
+        guard let target = connections[connection] else { return }
+        let bytes = target.writer.bytes
+        if target.budget.used > 0, target.budget.used + bytes.count > target.budget.limit {
+            // It does not read. Its commands' replies stay in its session; it learns of this by its own time-outs.
+            counters.droppedReplies += UInt64(target.writer.itemCount)
+            return
+        }
+        do throws(ZeroMQError) {
+            switch try socket.send(target.identity, more: true) {
+            case .sent:
+                let result = try socket.send(count: bytes.count, within: target.budget) { memory in
+                    bytes.withUnsafeBytes { memory.copyMemory(from: $0) }
+                }
+                if result != .sent { counters.droppedReplies += UInt64(target.writer.itemCount) }
+            case .unroutable: gone.append(connection)
+            case .wouldBlock, .overBudget: counters.droppedReplies += UInt64(target.writer.itemCount)
+            }
+        } catch {
+            counters.droppedReplies += UInt64(target.writer.itemCount)
+        }
+    }
+
+    private func refuse(_ connection: Int, _ failure: Failure) throws(ZeroMQError) {
+        counters.malformed += 1
+        control.makeRefusal(failure)
+        try sendControl(to: connection)
+    }
+
+    private func sendControl(to connection: Int) throws(ZeroMQError) {
+        defer { control = ClientFrameWriter(reserving: 256) }
+        guard let target = connections[connection] else { return }
+        guard target.budget.used < target.budget.limit else { return }
+        if try socket.send(target.identity, more: true) == .sent { _ = try socket.send(control.bytes) }
+    }
+
+    // MARK: - Forgetting
+
+    private func sweep(_ replica: inout Replica, _ now: MonotonicTime) {
+        guard now.since(sweptAt) > 1_000_000_000 else { return }
+        sweptAt = now
+        let silence = ClientEndpoint.silenceMilliseconds * 1_000_000
+        for (connection, state) in connections where now.since(state.heardAt) > silence { drop(connection, &replica) }
+    }
+
+    private func drop(_ connection: Int, _ replica: inout Replica) {
+        guard let state = connections.removeValue(forKey: connection) else { return }
+        byIdentity[state.identity] = nil
+        for token in state.cancellable.values {
+            replica.forget(token)
+            requests[token] = nil
+        }
+        counters.connections = connections.count
+    }
+}

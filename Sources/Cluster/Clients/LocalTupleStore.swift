@@ -1,0 +1,93 @@
+import TupleSpace
+
+/// The replicated tuplespace as this process's gateways see it.
+public struct LocalTupleStore: TupleStore {
+    let door: LocalDoor
+
+    public func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
+        let operation = Operation.write(space: space, tuple: tuple)
+        try operation.validate()
+        switch await door.command(operation.under(key)).answer.reply {
+        case .written(let id, let position): return WriteResult(id: id, position: position)
+        case .failed(let failure): throw failure
+        case let other: throw unexpected(other)
+        }
+    }
+
+    public func take(
+        _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
+    ) async throws(Failure) -> HeldTuple? {
+        let holds = key == nil
+        let operation = Operation.take(space: space, template: template, timeout: timeout, holds: holds)
+        try operation.validate()
+        let (answer, ticket) = await door.command(operation.under(key), isHeld: holds)
+        switch answer.reply {
+        case .noMatch: return nil
+        case .found(let stored, let position):
+            let door = self.door
+            return HeldTuple(
+                stored: stored, position: position,
+                acknowledge: { if holds { await door.acknowledge(ticket) } },
+                release: { if holds { await door.release(ticket) } })
+        case .failed(let failure): throw failure
+        case let other: throw unexpected(other)
+        }
+    }
+
+    public func read(
+        _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
+    ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
+        let query = Query.read(space: space, template: template)
+        try query.validate()
+        let answer = await door.query(query, consistency: consistency, timeout: timeout)
+        switch answer.reply {
+        case .noMatch: return (nil, answer.position)
+        case .found(let stored, _): return (stored, answer.position)
+        case .failed(let failure): throw failure
+        case let other: throw unexpected(other)
+        }
+    }
+
+    public func readAll(
+        _ template: Template, from space: String, page: Page, consistency: Consistency
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+        let query = Query.readAll(space: space, template: template, page: page)
+        try query.validate()
+        let answer = await door.query(query, consistency: consistency)
+        switch answer.reply {
+        case .tuples(let tuples, let more): return (tuples, more, answer.position)
+        case .failed(let failure): throw failure
+        case let other: throw unexpected(other)
+        }
+    }
+
+    public func count(
+        _ template: Template, in space: String, consistency: Consistency
+    ) async throws(Failure) -> (count: UInt64, position: Position) {
+        let query = Query.count(space: space, template: template)
+        try query.validate()
+        let answer = await door.query(query, consistency: consistency)
+        switch answer.reply {
+        case .count(let count): return (count, answer.position)
+        case .failed(let failure): throw failure
+        case let other: throw unexpected(other)
+        }
+    }
+
+    public func events(
+        matching template: Template?, in space: String, after position: Position?
+    ) async throws(Failure) -> EventStream {
+        door.subscribe(to: space, template, after: position)
+    }
+
+    private func unexpected(_ reply: Reply) -> Failure {
+        Failure(.malformed, "the state machine gave an answer of the wrong kind: \(reply)")
+    }
+}
+
+extension Operation {
+    func under(_ key: IdempotencyKey?) -> Operation {
+        guard let key else { return self }
+        return .keyed(key: key.key, digest: key.digest, self)
+    }
+}

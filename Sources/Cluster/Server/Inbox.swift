@@ -1,0 +1,60 @@
+import Raft
+import Replica
+import Synchronization
+import TupleSpace
+import ZeroMQ
+
+/// What other threads tell the replica thread.
+enum Inward: Sendable {
+    case command(RequestToken, CommandHeader, operation: [UInt8])
+    case query(RequestToken, [UInt8], Consistency, Timeout)
+    case subscribe(RequestToken, space: String, Template?, after: Position?)
+    case forget(RequestToken)
+    case keepAlive(SessionID)
+    case stored(WriteSequence)
+    case snapshotTaken(SnapshotMetadata?, keepFrom: LogIndex)
+    case snapshotRead(ReplicaEffects.SnapshotRead, bytes: [UInt8], total: UInt64)
+    case snapshotUnreadable(ReplicaEffects.SnapshotRead)
+    case snapshotChunkStored(from: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?)
+    case installed(StateMachine, SnapshotMetadata)
+    /// Answered by running it on the replica thread: a probe that goes through it.
+    case run(@Sendable (inout Replica) -> Void)
+    case stop
+}
+
+/// A queue to the replica thread, which sleeps in `zmq_poll` on the waker.
+final class Inbox: Sendable {
+    /// From the gateways; more is answered `busy` by the door. What storage reports is never refused.
+    static let limit = 100_000
+
+    let waker: Waker
+    private let items = Mutex<[Inward]>([])
+
+    init() throws(ZeroMQError) {
+        waker = try Waker()
+    }
+
+    func post(_ item: Inward) {
+        let wasEmpty = items.withLock { items in
+            defer { items.append(item) }
+            return items.isEmpty
+        }
+        if wasEmpty { waker.wake() }
+    }
+
+    /// - Returns: false if the queue is full.
+    func offer(_ item: Inward) -> Bool {
+        let (accepted, wasEmpty) = items.withLock { items in
+            guard items.count < Inbox.limit else { return (false, false) }
+            defer { items.append(item) }
+            return (true, items.isEmpty)
+        }
+        if wasEmpty { waker.wake() }
+        return accepted
+    }
+
+    func takeAll(into taken: inout [Inward]) {
+        taken.removeAll(keepingCapacity: true)
+        items.withLock { swap(&$0, &taken) }
+    }
+}

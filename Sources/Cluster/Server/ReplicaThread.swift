@@ -1,0 +1,232 @@
+import ClientProtocol
+import Raft
+import Replica
+import TupleSpace
+import WriteAheadLog
+import ZeroMQ
+
+/// The one thread that owns the replica core and all ZeroMQ sockets. Everything else talks to it through the inbox.
+final class ReplicaThread<Files: FileSystem> {
+    /// Messages taken from one source before the others get their turn.
+    private static var takenPerPass: Int { 2_048 }
+    private static var tickMilliseconds: Int { 5 }
+
+    private var replica: Replica
+    private let transport: any PeerTransport
+    private let endpoint: ClientEndpoint
+    private let door: LocalDoor
+    private let inbox: Inbox
+    private let storage: StorageThread<Files>
+    private let snapshots: SnapshotThread<Files>
+    private let board: StatusBoard
+    private let welcome: Welcome
+    private let statusJSON: @Sendable () -> String
+    private let onNotice: @Sendable (Notice) -> Void
+    private let onFailure: @Sendable (String) -> Void
+
+    private let poller = Poller()
+    private var arrived: [Inward] = []
+    private var isStopping = false
+    private var compactBefore: LogIndex?
+    private var members: [Member] = []
+    private var keptAliveAt = MonotonicTime.zero
+    private var publishedAt = MonotonicTime.zero
+    private var wasRepairing: Bool
+    private var malformedMessages: UInt64 = 0
+
+    init(
+        replica: Replica, transport: any PeerTransport, endpoint: ClientEndpoint, door: LocalDoor, inbox: Inbox,
+        storage: StorageThread<Files>, snapshots: SnapshotThread<Files>, board: StatusBoard, welcome: Welcome,
+        statusJSON: @escaping @Sendable () -> String, isRepairing: Bool, onNotice: @escaping @Sendable (Notice) -> Void, onFailure: @escaping @Sendable (String) -> Void
+    ) {
+        self.replica = replica
+        self.transport = transport
+        self.endpoint = endpoint
+        self.door = door
+        self.inbox = inbox
+        self.storage = storage
+        self.snapshots = snapshots
+        self.board = board
+        self.welcome = welcome
+        self.statusJSON = statusJSON
+        self.onNotice = onNotice
+        self.onFailure = onFailure
+        wasRepairing = isRepairing
+    }
+
+    /// Runs until it is told to stop, or something fails for good.
+    func run() {
+        _ = poller.add(fileDescriptor: inbox.waker.fileDescriptor)
+        for item in transport.pollItems {
+            switch item {
+            case .socket(let socket): _ = poller.add(socket)
+            case .fileDescriptor(let descriptor): _ = poller.add(fileDescriptor: descriptor)
+            }
+        }
+        endpoint.addTo(poller)
+        endpoint.statusJSON = statusJSON
+        do {
+            var mayHaveMore = false
+            while !isStopping {
+                try poller.wait(milliseconds: mayHaveMore ? 0 : Self.tickMilliseconds)
+                inbox.waker.drain()
+                mayHaveMore = try pass()
+            }
+            // What was decided is still told.
+            endpoint.flush(&replica)
+        } catch {
+            onFailure("the server's sockets failed: \(error)")
+        }
+        door.close()
+        endpoint.close()
+    }
+
+    /// - Returns: whether a source may have more than was taken.
+    private func pass() throws -> Bool {
+        let now = MonotonicTime.current
+        replica.advance(to: now, wallMilliseconds: wallMilliseconds())
+        updateMembers()
+        let limit = Self.takenPerPass
+        let fromPeers = try transport.receive(now: now, limit: limit) { event in
+            guard case .message(let sender, let bytes) = event else { return }
+            do {
+                try replica.receive(bytes, from: sender)
+            } catch {
+                malformedMessages += 1
+            }
+        }
+        let fromClients = try endpoint.receive(
+            into: &replica, welcome: { self.currentWelcome() }, now: now, limit: limit)
+        inbox.takeAll(into: &arrived)
+        for item in arrived { handle(item) }
+        replica.flush()
+        perform()
+        housekeeping(now)
+        return fromPeers == limit || fromClients == limit
+    }
+
+    private func currentWelcome() -> Welcome {
+        var welcome = self.welcome
+        welcome.leader = replica.leader?.rawValue ?? 0
+        welcome.servers = replica.configuration.members.map {
+            Welcome.Server(
+                id: $0.id.rawValue, name: $0.name, clientAddress: $0.clientAddress, httpAddress: $0.httpAddress,
+                publicKey: $0.publicKey)
+        }
+        return welcome
+    }
+
+    private func updateMembers() {
+        let current = replica.configuration.members
+        guard current != members else { return }
+        members = current
+        transport.update(members: current)
+    }
+
+    private func handle(_ item: Inward) {
+        switch item {
+        case .command(let token, let header, let operation):
+            operation.withUnsafeBytes { replica.command(token, header: header, operation: $0) }
+        case .query(let token, let query, let consistency, let timeout):
+            query.withUnsafeBytes { replica.query(token, query: $0, consistency: consistency, timeout: timeout) }
+        case .subscribe(let token, let space, let template, let position):
+            replica.subscribe(token, space: space, template: template, after: position)
+        case .forget(let token): replica.forget(token)
+        case .keepAlive(let session): replica.keepAlive(session)
+        case .stored(let sequence): replica.stored(sequence)
+        case .snapshotTaken(let metadata, let keepFrom):
+            replica.snapshotTaken(metadata, keepFrom: keepFrom)
+            if metadata != nil { compactBefore = keepFrom }
+        case .snapshotRead(let read, let bytes, let total): replica.snapshotRead(read, (bytes, total))
+        case .snapshotUnreadable(let read): replica.snapshotRead(read, nil)
+        case .snapshotChunkStored(let sender, let index, let nextOffset, let complete):
+            replica.snapshotChunkStored(from: sender, index: index, nextOffset: nextOffset, complete: complete)
+        case .installed(let machine, let metadata):
+            replica.installed(machine, metadata)
+            compactBefore = metadata.index.next
+        case .run(let body): body(&replica)
+        case .stop: isStopping = true
+        }
+    }
+
+    // MARK: - Effects
+
+    private func perform() {
+        guard !replica.effects.isEmpty || compactBefore != nil else { return }
+        var effects = ReplicaEffects()
+        swap(&effects, &replica.effects)
+        for message in effects.messages {
+            // What is not sent now is lost, as the network may lose it: consensus sends again.
+            _ = transport.send(message.bytes, to: message.to, over: message.isBulk ? .bulk : .main)
+        }
+        storage.perform(effects.writes)
+        if let index = compactBefore {
+            // Behind the write that marks the snapshot in the log.
+            compactBefore = nil
+            storage.perform(.compact(before: index))
+            snapshots.perform(.prune)
+        }
+        answer(effects)
+        performSnapshots(effects)
+        for notice in effects.notices { onNotice(notice) }
+        if let reason = effects.fatal { onFailure(reason) }
+        effects.reset()
+        swap(&effects, &replica.effects)
+    }
+
+    private func answer(_ effects: ReplicaEffects) {
+        let position = replica.position
+        effects.replyBytes.bytes.withUnsafeBytes { bytes in
+            for reply in effects.replies {
+                let encoded = UnsafeRawBufferPointer(rebasing: bytes[reply.range])
+                if reply.token.rawValue & LocalDoor.tokenMark == 0 {
+                    endpoint.reply(reply.token, encoded, at: position)
+                } else {
+                    door.deliver(
+                        reply.token.rawValue, LocalDoor.Answer(reply: Reply(trusted: encoded), position: position))
+                }
+            }
+        }
+        for delivery in effects.events {
+            if delivery.token.rawValue & LocalDoor.tokenMark == 0 {
+                endpoint.deliver(delivery)
+            } else {
+                door.deliver(delivery.token.rawValue, delivery.batch)
+            }
+        }
+        for (token, failure) in effects.endedSubscriptions {
+            if token.rawValue & LocalDoor.tokenMark == 0 {
+                endpoint.end(token, failure, at: position)
+            } else {
+                door.end(token.rawValue, failure)
+            }
+        }
+        endpoint.flush(&replica)
+    }
+
+    private func performSnapshots(_ effects: ReplicaEffects) {
+        if let snapshot = effects.snapshotToTake { snapshots.perform(.take(snapshot)) }
+        for read in effects.snapshotReads {
+            guard let term = replica.termOfSnapshotBeingSent(to: read.peer) else { continue }
+            snapshots.perform(.read(read, term))
+        }
+        for (sender, chunk) in effects.snapshotChunks { snapshots.perform(.store(chunk, from: sender)) }
+        if let metadata = effects.snapshotToLoad { snapshots.perform(.load(metadata)) }
+    }
+
+    // MARK: - Now and then
+
+    private func housekeeping(_ now: MonotonicTime) {
+        if now.since(keptAliveAt) > LocalDoor.keepAliveMilliseconds * 1_000_000 {
+            keptAliveAt = now
+            door.keepAlive()
+        }
+        if wasRepairing, replica.mayVote {
+            wasRepairing = false
+            storage.perform(.markRepaired)
+        }
+        guard now.since(publishedAt) > 100_000_000 else { return }
+        publishedAt = now
+        board.publish(replica, endpoint.counters, malformedMessages: malformedMessages)
+    }
+}

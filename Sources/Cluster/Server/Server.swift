@@ -1,0 +1,238 @@
+import ClientProtocol
+import Glibc
+import Raft
+import Replica
+import TupleSpace
+import WriteAheadLog
+import ZeroMQ
+
+/// What a server is started with.
+public struct ServerConfiguration: Sendable {
+    public var dataDirectory: String
+    public var plan: ServerPlan
+    /// Where to listen; by default what the plan says.
+    public var peerAddress: String
+    public var clientAddress: String
+    /// CURVE on the peers' and the clients' doors. Off only for tests and to measure what it costs.
+    public var isEncrypted = true
+    public var settings = ReplicaSettings()
+    public var log = LogOptions()
+
+    public init(dataDirectory: String, plan: ServerPlan) {
+        self.dataDirectory = dataDirectory
+        self.plan = plan
+        peerAddress = plan.own.peerAddress
+        clientAddress = plan.own.clientAddress
+    }
+}
+
+/// Why a server did not start: a sentence for a person, saying what to do.
+public struct StartFailure: Error, Sendable, CustomStringConvertible {
+    public var description: String
+
+    public init(_ description: String) { self.description = description }
+}
+
+/// One server of a cluster in this process: its threads, its doors for peers and native clients, and the tuplespace for its own gateways.
+public final class Server: Sendable {
+    public let node: NodeID
+    public let cluster: ClusterID
+    public let name: String
+    public let plan: ServerPlan
+    /// The tuplespace, for gateways in this process.
+    public let store: LocalTupleStore
+    /// `host:port` as bound.
+    public let clientAddress: String
+    public let peerAddress: String
+
+    private let board: StatusBoard
+    private let inbox: Inbox
+    private let door: LocalDoor
+    private let storage: StorageThread<PosixFileSystem>
+    private let snapshots: SnapshotThread<PosixFileSystem>
+    private let directory: LogDirectory<PosixFileSystem>
+    private let authenticator: ZAPAuthenticator?
+    private let context: Context
+    private let ended = WorkQueue<Void>()
+
+    /// Opens the data directory, agrees with the others on the first configuration if there is none, recovers the state and starts.
+    /// Blocks until then: call it from a thread that may wait.
+    /// - Parameters:
+    ///   - statusJSON: renders the status for native clients.
+    ///   - log: told what an operator may want to read. From any thread.
+    ///   - onFailure: the server cannot go on and the process must end, for this reason. From any thread, perhaps more than once.
+    public init(
+        _ configuration: ServerConfiguration, statusJSON: @escaping @Sendable (ServerStatus) -> String,
+        log: @escaping @Sendable (String) -> Void, onFailure: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) {
+        plan = configuration.plan
+        cluster = plan.cluster
+        name = plan.name
+        var directory = try Self.openDirectory(configuration)
+        node = directory.node
+        do throws(ZeroMQError) {
+            context = try Context()
+            authenticator = configuration.isEncrypted ? try ZAPAuthenticator(context: context) : nil
+            inbox = try Inbox()
+        } catch {
+            throw StartFailure("ZeroMQ cannot be used: \(error)")
+        }
+        let transport = try Self.listen(configuration, node: node, context, authenticator, log)
+        peerAddress = transport.boundAddress
+        if !directory.hasConfiguration {
+            let first = try agreeOnFirstConfiguration(plan, node: node, transport, log)
+            do throws(LogDirectoryError) {
+                try directory.adopt(firstConfiguration: first)
+            } catch {
+                throw StartFailure(error.description)
+            }
+            log("the cluster's first configuration is agreed: \(first.members.map(\.name).joined(separator: ", "))")
+        }
+        self.directory = directory
+
+        let meters = Meters()
+        let recovery = try Recovery(directory, options: configuration.log, log)
+        board = StatusBoard(
+            ServerStatus(node: node, cluster: cluster, name: name, version: configuration.settings.version),
+            meters: meters)
+        door = LocalDoor(inbox: inbox)
+        store = LocalTupleStore(door: door)
+        storage = StorageThread(log: recovery.log, inbox: inbox, meters: meters, onNotice: log, onFailure: onFailure)
+        snapshots = SnapshotThread(
+            store: recovery.snapshots, inbox: inbox, meters: meters, onNotice: log, onFailure: onFailure)
+
+        let endpoint: ClientEndpoint
+        do throws(ZeroMQError) {
+            endpoint = try ClientEndpoint(
+                bindAddress: configuration.clientAddress, keys: configuration.isEncrypted ? plan.keys : nil,
+                context: context, authenticator: authenticator)
+        } catch {
+            throw Self.cannotListen("clients", configuration.clientAddress, error)
+        }
+        clientAddress = endpoint.boundAddress
+        let replica = Replica(
+            id: node, cluster: cluster, recovered: recovery.recovered, machine: recovery.machine,
+            settings: configuration.settings, now: .current, seed: .random(in: 1 ... .max))
+        try start(replica, transport, endpoint, recovery, statusJSON, log, onFailure)
+    }
+
+    private func start(
+        _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint, _ recovery: Recovery,
+        _ statusJSON: @escaping @Sendable (ServerStatus) -> String, _ log: @escaping @Sendable (String) -> Void,
+        _ onFailure: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) {
+        let board = self.board
+        let welcome = Welcome(
+            cluster: cluster.rawValue, server: node.rawValue, leader: 0, incarnation: .random(in: 1 ... .max), servers: [])
+        // `sending` cannot see that nothing here keeps the two socket owners: they are used by the new thread only.
+        nonisolated(unsafe) let sockets = (transport, endpoint)
+        let isRepairing = !recovery.recovered.mayVote
+        do throws(ZeroMQError) {
+            try storage.start()
+            try snapshots.start()
+            try startThread(named: "replica") { [inbox, door, storage, snapshots, ended] in
+                ReplicaThread(
+                    replica: replica, transport: sockets.0, endpoint: sockets.1, door: door, inbox: inbox,
+                    storage: storage, snapshots: snapshots, board: board, welcome: welcome,
+                    statusJSON: { statusJSON(board.current) }, isRepairing: isRepairing,
+                    onNotice: { notice in
+                        board.note(notice)
+                        log(notice.text { id in board.current.name(of: id) ?? "\(id)" })
+                    }, onFailure: onFailure
+                ).run()
+                sockets.0.close()
+                ended.add(())
+            }
+        } catch {
+            throw StartFailure("cannot start the server's threads: \(error)")
+        }
+    }
+
+    /// Ends this server cleanly: what is in memory is written, and the data directory is free again. Blocks.
+    public func stop() {
+        inbox.post(.stop)
+        _ = ended.takeAll()
+        storage.stop()
+        snapshots.stop()
+        authenticator?.stop()
+        directory.close()
+    }
+
+    public var status: ServerStatus { board.current }
+
+    /// Goes through the replica thread and back.
+    /// - Returns: how long that took in nanoseconds; nil if it did not come back within the time.
+    public func probe(withinMilliseconds milliseconds: UInt64 = 2_000) async -> UInt64? {
+        let began = MonotonicTime.current
+        let answers = AsyncStream<Void> { continuation in
+            inbox.post(.run { _ in continuation.yield(); continuation.finish() })
+        }
+        let isAlive = await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await _ in answers { return true }
+                return false
+            }
+            group.addTask {
+                try? await Task.sleep(for: .milliseconds(milliseconds))
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
+        }
+        return isAlive ? MonotonicTime.current.since(began) : nil
+    }
+
+    /// Takes a snapshot now, beside the ones taken by policy.
+    public func takeSnapshot() {
+        inbox.post(.run { $0.takeSnapshot() })
+    }
+
+    // MARK: - Starting
+
+    private static func openDirectory(_ configuration: ServerConfiguration) throws(StartFailure) -> OwnedDirectory {
+        let plan = configuration.plan
+        do throws(LogDirectoryError) {
+            var directory = try LogDirectory.open(
+                configuration.dataDirectory, files: PosixFileSystem(), cluster: plan.cluster,
+                holder: "pid \(getpid()), server \(plan.name)")
+            try directory.initialise(
+                clusterID: plan.cluster, nodeID: directory.identity?.node ?? NodeID(.random(in: 1 ... .max)),
+                name: plan.name)
+            return directory
+        } catch {
+            throw StartFailure(error.description)
+        }
+    }
+
+    private static func listen(
+        _ configuration: ServerConfiguration, node: NodeID, _ context: Context, _ authenticator: ZAPAuthenticator?,
+        _ log: @escaping @Sendable (String) -> Void
+    ) throws(StartFailure) -> ZeroMQPeerTransport {
+        let security: PeerSecurity = authenticator.map { .curve(configuration.plan.keys, $0) } ?? .none
+        do throws(ZeroMQError) {
+            return try ZeroMQPeerTransport(
+                node: node, cluster: configuration.plan.cluster, bindAddress: configuration.peerAddress,
+                security: security, context: context, log: log)
+        } catch {
+            throw cannotListen("peers", configuration.peerAddress, error)
+        }
+    }
+
+    private static func cannotListen(_ whom: String, _ address: String, _ error: ZeroMQError) -> StartFailure {
+        if error.isAddressInUse {
+            return StartFailure(
+                "cannot listen for \(whom) at \(address): the port is in use. Stop what uses it, or give this server another port.")
+        }
+        return StartFailure("cannot listen for \(whom) at \(address): \(error.text)")
+    }
+}
+
+typealias OwnedDirectory = LogDirectory<PosixFileSystem>
+
+extension LogDirectory {
+    /// - Precondition: the directory is initialised.
+    var node: NodeID {
+        guard let identity else { preconditionFailure("the directory has been initialised") }
+        return identity.node
+    }
+}

@@ -1,0 +1,168 @@
+import Raft
+import Replica
+import TupleSpace
+import WriteAheadLog
+import ZeroMQ
+
+/// The thread that writes, reads, receives and loads snapshot files, so that neither the log nor the replica waits for them.
+final class SnapshotThread<Files: FileSystem>: Sendable {
+    enum Job: Sendable {
+        case take(ReplicaEffects.SnapshotToTake)
+        case read(ReplicaEffects.SnapshotRead, Term)
+        case store(SnapshotChunk, from: NodeID)
+        case load(SnapshotMetadata)
+        /// All but the newest two.
+        case prune
+    }
+
+    private let queue = WorkQueue<Job>()
+    private let store: SnapshotStore<Files>
+    private let inbox: Inbox
+    private let meters: Meters
+    private let onNotice: @Sendable (String) -> Void
+    private let onFailure: @Sendable (String) -> Void
+    private let ended = WorkQueue<Void>()
+
+    init(
+        store: SnapshotStore<Files>, inbox: Inbox, meters: Meters, onNotice: @escaping @Sendable (String) -> Void,
+        onFailure: @escaping @Sendable (String) -> Void
+    ) {
+        self.store = store
+        self.inbox = inbox
+        self.meters = meters
+        self.onNotice = onNotice
+        self.onFailure = onFailure
+    }
+
+    func start() throws(ZeroMQError) {
+        try startThread(named: "snapshots") { self.run() }
+    }
+
+    func perform(_ job: Job) { queue.add(job) }
+
+    /// Waits until what was begun is done.
+    func stop() {
+        queue.close()
+        _ = ended.takeAll()
+    }
+
+    private func run() {
+        defer { ended.add(()) }
+        var receiver: SnapshotReceiver<Files>?
+        while let jobs = queue.takeAll() {
+            for job in jobs {
+                switch job {
+                case .take(let snapshot): take(snapshot)
+                case .read(let read, let term): self.read(read, term)
+                case .store(let chunk, let sender): self.receive(chunk, from: sender, into: &receiver)
+                case .load(let metadata): load(metadata)
+                case .prune: prune()
+                }
+            }
+        }
+        receiver?.discard()
+    }
+
+    /// A snapshot that cannot be written is discarded and tried again later: the log still has everything.
+    private func take(_ snapshot: ReplicaEffects.SnapshotToTake) {
+        let began = MonotonicTime.current
+        do throws(SnapshotError) {
+            var writer = try store.writer(snapshot.metadata)
+            do throws(SnapshotError) {
+                try write(snapshot.image, to: &writer)
+                try writer.finish()
+            } catch {
+                writer.discard()
+                throw error
+            }
+            meters.savedSnapshot(
+                nanoseconds: MonotonicTime.current.since(began), bytes: writer.payloadBytes)
+            inbox.post(.snapshotTaken(snapshot.metadata, keepFrom: snapshot.keepFrom))
+        } catch {
+            meters.snapshotFailed()
+            onNotice("no snapshot could be written (it will be tried again): \(error)")
+            inbox.post(.snapshotTaken(nil, keepFrom: snapshot.keepFrom))
+        }
+    }
+
+    private func write(_ image: StateImage, to writer: inout SnapshotWriter<Files>) throws(SnapshotError) {
+        // `encode` rethrows untyped, so the error is carried past it.
+        var failure: SnapshotError?
+        image.encode { piece in
+            guard failure == nil else { return }
+            do throws(SnapshotError) {
+                try writer.write(piece)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func read(_ read: ReplicaEffects.SnapshotRead, _ term: Term) {
+        let place = SnapshotPlace(index: read.index, term: term)
+        do throws(SnapshotError) {
+            let total = try store.size(place)
+            let count = Int(min(UInt64(read.maximumBytes), total - min(total, read.offset)))
+            inbox.post(
+                .snapshotRead(read, bytes: try store.range(place, offset: read.offset, count: count), total: total))
+        } catch {
+            onNotice("cannot send the snapshot at \(read.index): \(error)")
+            inbox.post(.snapshotUnreadable(read))
+        }
+    }
+
+    private func receive(_ chunk: SnapshotChunk, from sender: NodeID, into receiver: inout SnapshotReceiver<Files>?) {
+        let place = SnapshotPlace(index: chunk.index, term: chunk.term)
+        do throws(SnapshotError) {
+            if receiver?.place != place {
+                receiver?.discard()
+                receiver = nil
+                receiver = try store.receiver(place)
+            }
+            guard var current = receiver else { return }
+            if chunk.offset == current.offset { _ = try current.receive(chunk.bytes, at: chunk.offset) }
+            receiver = current
+            var complete: SnapshotMetadata?
+            if current.offset == chunk.total {
+                complete = try current.finish()
+                receiver = nil
+            }
+            inbox.post(
+                .snapshotChunkStored(from: sender, index: chunk.index, nextOffset: current.offset, complete: complete))
+        } catch {
+            onNotice("the snapshot from \(sender) could not be stored: \(error)")
+            receiver?.discard()
+            receiver = nil
+            inbox.post(.snapshotChunkStored(from: sender, index: chunk.index, nextOffset: 0, complete: nil))
+        }
+    }
+
+    private func prune() {
+        do throws(SnapshotError) {
+            try store.prune(marked: .zero)
+        } catch {
+            onNotice("old snapshots could not be removed: \(error)")
+        }
+    }
+
+    private func load(_ metadata: SnapshotMetadata) {
+        do {
+            inbox.post(.installed(try StateMachine(restoring: metadata, from: store), metadata))
+        } catch {
+            onFailure("the snapshot at \(metadata.index) cannot be loaded: \(error)")
+        }
+    }
+}
+
+extension StateMachine {
+    /// Rebuilds the state from a snapshot file.
+    init<Files: FileSystem>(restoring metadata: SnapshotMetadata, from store: SnapshotStore<Files>) throws {
+        var reader = try store.reader(SnapshotPlace(index: metadata.index, term: metadata.term))
+        var restorer = Restorer()
+        while let chunk = try reader.nextChunk() {
+            try chunk.withUnsafeBytes { (bytes) throws in try restorer.consume(bytes) }
+        }
+        self = try restorer.finish()
+    }
+}

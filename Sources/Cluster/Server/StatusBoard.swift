@@ -1,0 +1,112 @@
+import Raft
+import Replica
+import Synchronization
+
+/// Where the replica thread publishes the server's status, and everyone else reads it.
+final class StatusBoard: Sendable {
+    static let keptEvents = 100
+
+    private let status: Mutex<ServerStatus>
+    private let meters: Meters
+
+    init(_ status: ServerStatus, meters: Meters) {
+        self.status = Mutex(status)
+        self.meters = meters
+    }
+
+    var current: ServerStatus {
+        var current = status.withLock { $0 }
+        let readings = meters.current
+        current.sync = readings.sync
+        current.isDiskFull = readings.isDiskFull
+        current.snapshotSave = readings.snapshotSave
+        current.snapshotFailures = readings.snapshotFailures
+        return current
+    }
+
+    func publish(_ replica: Replica, _ clients: ClientEndpoint.Counters, malformedMessages: UInt64) {
+        let node = replica.status
+        let statuses = replica.peerStatuses
+        let peers = replica.configuration.members.map { member in
+            peer(member, node, statuses.first { $0.id == member.id }, isSelf: member.id == replica.id, replica)
+        }
+        status.withLock { status in
+            status.role = node.role
+            status.term = node.term
+            status.leader = node.leader
+            status.commit = node.commit
+            status.applied = replica.appliedIndex
+            status.last = node.last
+            status.first = node.first
+            status.durable = node.durable
+            status.snapshot = replica.newestSnapshotIndex
+            status.peers = peers
+            status.tuples = replica.machine.tupleCount
+            status.waiters = replica.machine.waiterCount
+            status.sessions = replica.machine.sessionCount
+            status.held = replica.machine.heldCount
+            status.pendingCommands = replica.pendingCommandCount
+            status.clientConnections = clients.connections
+            status.clientRequests = clients.requests
+            status.malformedFrames = clients.malformed + malformedMessages
+            status.droppedReplies = clients.droppedReplies
+            status.proposalsFailed = replica.failedCommands
+            status.commitLatency = replica.commitLatency
+            status.mayVote = replica.mayVote
+            status.publishedAt = .current
+        }
+    }
+
+    private func peer(
+        _ member: Member, _ node: Status,
+        _ heard: (id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)?,
+        isSelf: Bool, _ replica: Replica
+    ) -> ServerStatus.Peer {
+        if isSelf {
+            return ServerStatus.Peer(
+                member: member, role: node.role, term: node.term, commit: node.commit, applied: replica.appliedIndex,
+                last: node.last, match: node.role == .leader ? node.durable : nil, silentMilliseconds: 0,
+                roundTripNanoseconds: 0, isReceivingSnapshot: false, version: replica.settings.version)
+        }
+        let progress = node.peers.first { $0.id == member.id }
+        return ServerStatus.Peer(
+            member: member, role: heard?.status.role, term: heard?.status.term, commit: heard?.status.commit,
+            applied: heard?.status.applied, last: heard?.status.last, match: progress?.match,
+            silentMilliseconds: heard?.silentMilliseconds,
+            roundTripNanoseconds: progress?.roundTripNanoseconds ?? heard?.roundTripNanoseconds ?? 0,
+            isReceivingSnapshot: progress?.isReceivingSnapshot ?? false, version: heard?.status.version)
+    }
+
+    func note(_ text: String) {
+        let event = ServerStatus.Event(millisecondsSince1970: wallMilliseconds(), text: text)
+        status.withLock { status in
+            status.events.insert(event, at: 0)
+            if status.events.count > StatusBoard.keptEvents { status.events.removeLast() }
+        }
+    }
+
+    func note(_ notice: Notice) {
+        if case .leaderChanged(.some, _) = notice { status.withLock { $0.leaderChanges += 1 } }
+        let names = current
+        note(notice.text { names.name(of: $0) ?? "\($0)" })
+    }
+}
+
+extension Notice {
+    /// A sentence for the event log.
+    func text(_ name: (NodeID) -> String) -> String {
+        switch self {
+        case .becameLeader(let term): "this server was elected leader of term \(term)"
+        case .lostLeadership(let term): "this server leads no more (term \(term))"
+        case .leaderChanged(let id?, let term): "\(name(id)) leads in term \(term)"
+        case .leaderChanged(nil, let term): "no leader is known in term \(term)"
+        case .snapshotTaken(let index): "took a snapshot at log index \(index)"
+        case .snapshotInstalled(let index, let from?): "caught up by a snapshot at log index \(index) from \(name(from))"
+        case .snapshotInstalled(let index, nil): "caught up by a snapshot at log index \(index)"
+        case .sendingSnapshot(let index, let to): "sends the snapshot at log index \(index) to \(name(to)), which is far behind"
+        case .sessionsExpired(let count): "\(count) silent session\(count == 1 ? "" : "s") end"
+        case .diverged(let id, let index): "the state of \(name(id)) differs at log index \(index)"
+        case .configurationChanged(let index): "the members changed at log index \(index)"
+        }
+    }
+}
