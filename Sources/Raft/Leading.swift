@@ -32,7 +32,7 @@ extension Node {
         nextHeartbeat = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
         for i in progress.indices {
             progress[i].pushIsDue = true
-            if let end = progress[i].snapshotAwaitedUntil, now >= end { progress[i].snapshotFailed() }
+            if let end = progress[i].snapshotAwaitedUntil, now >= end { progress[i].loseTrack() }
         }
         lead(into: &effects)
     }
@@ -81,6 +81,8 @@ extension Node {
         if progress[i].state != .snapshot, let term = log.term(at: previous) {
             sendAppend(to: i, behind: previous, term, entries: [], into: &effects)
         } else {
+            // What was sent last is compacted away. If it was lost it cannot be sent again, and nobody would notice.
+            if progress[i].state == .replicate { progress[i].loseTrack() }
             // Everybody agrees at 0; the answer says how far it is durable.
             sendAppend(to: i, behind: .zero, .zero, entries: [], into: &effects)
         }

@@ -92,7 +92,9 @@ struct Progress: Sendable {
         case .replicate:
             next = max(next, match.next)
         case .probe, .snapshot:
-            if match >= base { enter(.replicate, next: match.next) } else { probeIsOut = false }
+            guard match < base else { return enter(.replicate, next: match.next) }
+            next = max(next, match.next)
+            probeIsOut = false
         }
     }
 
@@ -122,8 +124,8 @@ struct Progress: Sendable {
         pushIsDue = true
     }
 
-    /// The next answer to a heartbeat shows where it stands, and whether another snapshot is needed.
-    mutating func snapshotFailed() {
+    /// The next answer to a heartbeat shows where it stands, and whether it needs a snapshot.
+    mutating func loseTrack() {
         enter(.probe, next: match.next)
         probeIsOut = true
     }

@@ -59,7 +59,7 @@ extension Node {
         guard role == .leader, let i = progress.firstIndex(where: { $0.id == peer }), progress[i].state == .snapshot
         else { return }
         if index == nil {
-            progress[i].snapshotFailed()
+            progress[i].loseTrack()
         } else {
             // Its acknowledgement says when it may go on; should that be lost, heartbeats find out.
             let patience = settings.electionTimeoutMilliseconds.upperBound
