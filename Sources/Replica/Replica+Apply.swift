@@ -56,13 +56,12 @@ extension Replica {
     // MARK: - Now and then
 
     mutating func runTimers() {
-        let elapsed = { (last: MonotonicTime, ms: UInt64) in self.now.since(last) >= ms * 1_000_000 }
-        if elapsed(timers.pending, 20) {
+        if now.since(timers.pending) >= 20_000_000 {
             timers.pending = now
             reviewPending()
             reviewReads()
         }
-        if elapsed(timers.status, settings.statusIntervalMilliseconds) {
+        if now.since(timers.status) >= settings.statusIntervalMilliseconds * 1_000_000 {
             timers.status = now
             sendStatus()
             tickSnapshots()

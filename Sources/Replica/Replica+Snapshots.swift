@@ -1,3 +1,4 @@
+import ByteCoding
 import Raft
 import TupleSpace
 
@@ -145,12 +146,11 @@ extension Replica {
     /// and by.
     private mutating func answerFromSnapshot() {
         for key in pendingCommands.keys(where: { _ in true }) {
-            var reply = effects.replyBytes
-            let start = reply.count
-            guard machine.cachedReply(key.session, key.sequence, into: &reply) else { continue }
-            effects.replyBytes = reply
+            let start = effects.replyBytes.count
+            guard machine.cachedReply(key.session, key.sequence, into: &effects.replyBytes) else { continue }
+            let range = start..<effects.replyBytes.count
             for token in pendingCommands.remove(key)?.tokens ?? [] {
-                effects.replies.append(.init(token: token, range: start..<effects.replyBytes.count))
+                effects.replies.append(.init(token: token, range: range))
             }
         }
     }

@@ -3,6 +3,7 @@ enum FileNames {
     static let lock = "lock"
     static let identity = "identity"
     static let genesis = "genesis"
+    static let held = "genesis-held"
     static let repair = "repair"
     static let reserve = "reserve"
     static let temporarySuffix = ".tmp"

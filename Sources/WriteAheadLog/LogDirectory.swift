@@ -13,6 +13,8 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     public private(set) var identity: LogIdentity?
     /// Nil until `adopt`.
     public private(set) var firstConfiguration: Configuration?
+    /// What this server has promised during the first start to adopt, should all others promise the same. Nil until `hold`.
+    public private(set) var heldConfiguration: Configuration?
     /// Why this server must not vote, until `WriteAheadLog.markRepaired`; nil if it may.
     public private(set) var pendingRepair: String?
     private let lock: Files.Lock
@@ -66,6 +68,17 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         identity = wanted
     }
 
+    /// Stores the configuration that this server promises to adopt. A directory holds one in its life; repeating it does nothing.
+    public mutating func hold(_ configuration: Configuration) throws(LogDirectoryError) {
+        guard let identity else { throw .notInitialised(path: path) }
+        if let heldConfiguration {
+            guard heldConfiguration == configuration else { throw .otherConfiguration(path: path) }
+            return
+        }
+        try store(configuration, as: FileNames.held, identity)
+        heldConfiguration = configuration
+    }
+
     /// Stores the cluster's first configuration. Repeating it with the same one does nothing.
     public mutating func adopt(firstConfiguration configuration: Configuration) throws(LogDirectoryError) {
         guard let identity else { throw .notInitialised(path: path) }
@@ -73,11 +86,17 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
             guard firstConfiguration == configuration else { throw .otherConfiguration(path: path) }
             return
         }
+        try store(configuration, as: FileNames.genesis, identity)
+        firstConfiguration = configuration
+    }
+
+    private func store(
+        _ configuration: Configuration, as name: String, _ identity: LogIdentity
+    ) throws(LogDirectoryError) {
         var body = ByteWriter()
         configuration.encode(into: &body)
         let header = FileHeader(magic: .genesis, cluster: identity.cluster, node: identity.node)
-        try publish(header.encoded(body: body.take()), as: FileNames.genesis)
-        firstConfiguration = configuration
+        try publish(header.encoded(body: body.take()), as: name)
     }
 
     /// Makes durable that this server neither votes nor leads, and why. The first reason stays.
@@ -118,7 +137,10 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         let identity = LogIdentity(cluster: header.cluster, node: header.node, name: name)
         self.identity = identity
         if names.contains(FileNames.genesis) {
-            firstConfiguration = try readConfiguration(identity)
+            firstConfiguration = try readConfiguration(FileNames.genesis, identity)
+        }
+        if names.contains(FileNames.held) {
+            heldConfiguration = try readConfiguration(FileNames.held, identity)
         }
         if names.contains(FileNames.repair) {
             // Whatever has become of its contents: that it is there forbids voting.
@@ -127,9 +149,11 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         }
     }
 
-    private func readConfiguration(_ identity: LogIdentity) throws(LogDirectoryError) -> Configuration {
-        let file = join(path, FileNames.genesis)
-        let (header, body) = try read(FileNames.genesis, .genesis)
+    private func readConfiguration(
+        _ name: String, _ identity: LogIdentity
+    ) throws(LogDirectoryError) -> Configuration {
+        let file = join(path, name)
+        let (header, body) = try read(name, .genesis)
         try LogDirectory.check(header, in: file, against: identity)
         do {
             return try body.withUnsafeBytes { raw in

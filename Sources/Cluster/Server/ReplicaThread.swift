@@ -1,3 +1,4 @@
+import ByteCoding
 import ClientProtocol
 import Raft
 import Replica
@@ -13,6 +14,7 @@ final class ReplicaThread<Files: FileSystem> {
 
     private var replica: Replica
     private let transport: any PeerTransport
+    private let responder: FirstStartResponder?
     private let endpoint: ClientEndpoint
     private let door: LocalDoor
     private let inbox: Inbox
@@ -35,12 +37,13 @@ final class ReplicaThread<Files: FileSystem> {
     private var malformedMessages: UInt64 = 0
 
     init(
-        replica: Replica, transport: any PeerTransport, endpoint: ClientEndpoint, door: LocalDoor, inbox: Inbox,
+        replica: Replica, transport: any PeerTransport, responder: FirstStartResponder?, endpoint: ClientEndpoint, door: LocalDoor, inbox: Inbox,
         storage: StorageThread<Files>, snapshots: SnapshotThread<Files>, board: StatusBoard, welcome: Welcome,
         statusJSON: @escaping @Sendable () -> String, isRepairing: Bool, onNotice: @escaping @Sendable (Notice) -> Void, onFailure: @escaping @Sendable (String) -> Void
     ) {
         self.replica = replica
         self.transport = transport
+        self.responder = responder
         self.endpoint = endpoint
         self.door = door
         self.inbox = inbox
@@ -88,9 +91,12 @@ final class ReplicaThread<Files: FileSystem> {
         updateMembers()
         let limit = Self.takenPerPass
         let fromPeers = try transport.receive(now: now, limit: limit) { event in
-            guard case .message(let sender, let bytes) = event else { return }
-            do {
-                try replica.receive(bytes, from: sender)
+            do throws(MalformedBytes) {
+                switch event {
+                case .message(let sender, let bytes): try replica.receive(bytes, from: sender)
+                case .introduction(let name, let bytes): try answer(FirstStartMessage(decoding: bytes), from: name)
+                case .request, .response, .failed: break
+                }
             } catch {
                 malformedMessages += 1
             }
@@ -103,6 +109,14 @@ final class ReplicaThread<Files: FileSystem> {
         perform()
         housekeeping(now)
         return fromPeers == limit || fromClients == limit
+    }
+
+    /// A server of the plan that is new, while this one has been running.
+    private func answer(_ message: FirstStartMessage, from name: String?) {
+        guard let (answer, to) = responder?.answer(to: message, from: name) else { return }
+        var writer = ByteWriter()
+        answer.encode(into: &writer)
+        _ = transport.introduce(writer.take(), to: to)
     }
 
     private func currentWelcome() -> Welcome {
@@ -182,8 +196,7 @@ final class ReplicaThread<Files: FileSystem> {
                 if reply.token.rawValue & LocalDoor.tokenMark == 0 {
                     endpoint.reply(reply.token, encoded, at: position)
                 } else {
-                    door.deliver(
-                        reply.token.rawValue, LocalDoor.Answer(reply: Reply(trusted: encoded), position: position))
+                    door.deliver(reply.token.rawValue, encoded: encoded, at: position)
                 }
             }
         }

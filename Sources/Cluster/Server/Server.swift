@@ -78,15 +78,10 @@ public final class Server: Sendable {
             throw StartFailure("ZeroMQ cannot be used: \(error)")
         }
         let transport = try Self.listen(configuration, node: node, context, authenticator, log)
+        transport.update(plannedPeers: plan.servers.filter { $0.name != plan.name }.map(\.peer))
         peerAddress = transport.boundAddress
         if !directory.hasConfiguration {
-            let first = try agreeOnFirstConfiguration(plan, node: node, transport, log)
-            do throws(LogDirectoryError) {
-                try directory.adopt(firstConfiguration: first)
-            } catch {
-                throw StartFailure(error.description)
-            }
-            log("the cluster's first configuration is agreed: \(first.members.map(\.name).joined(separator: ", "))")
+            try FirstStartShell(plan, node, transport, log).run(&directory)
         }
         self.directory = directory
 
@@ -110,14 +105,18 @@ public final class Server: Sendable {
             throw Self.cannotListen("clients", configuration.clientAddress, error)
         }
         clientAddress = endpoint.boundAddress
+        let responder = directory.firstConfiguration.map {
+            FirstStartResponder(plan: plan, node: node, configuration: $0)
+        }
         let replica = Replica(
             id: node, cluster: cluster, recovered: recovery.recovered, machine: recovery.machine,
             settings: configuration.settings, now: .current, seed: .random(in: 1 ... .max))
-        try start(replica, transport, endpoint, recovery, statusJSON, log, onFailure)
+        try start(replica, transport, endpoint, responder, recovery, statusJSON, log, onFailure)
     }
 
     private func start(
-        _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint, _ recovery: Recovery,
+        _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint, _ responder: FirstStartResponder?,
+        _ recovery: Recovery,
         _ statusJSON: @escaping @Sendable (ServerStatus) -> String, _ log: @escaping @Sendable (String) -> Void,
         _ onFailure: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) {
@@ -132,7 +131,7 @@ public final class Server: Sendable {
             try snapshots.start()
             try startThread(named: "replica") { [inbox, door, storage, snapshots, ended] in
                 ReplicaThread(
-                    replica: replica, transport: sockets.0, endpoint: sockets.1, door: door, inbox: inbox,
+                    replica: replica, transport: sockets.0, responder: responder, endpoint: sockets.1, door: door, inbox: inbox,
                     storage: storage, snapshots: snapshots, board: board, welcome: welcome,
                     statusJSON: { statusJSON(board.current) }, isRepairing: isRepairing,
                     onNotice: { notice in

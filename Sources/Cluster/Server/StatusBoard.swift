@@ -1,6 +1,7 @@
 import Raft
 import Replica
 import Synchronization
+import TupleSpace
 
 /// Where the replica thread publishes the server's status, and everyone else reads it.
 final class StatusBoard: Sendable {
