@@ -17,7 +17,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
-let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
@@ -34,6 +34,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        // Hummingbird's own vocabulary, named because we use it directly.
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.0.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.0.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -43,12 +47,12 @@ let package = Package(
 
         room("ByteCoding", ["CChecksum"]),
         room("ZeroMQ", ["CZeroMQ"]),
-        room("Raft", ["ByteCoding", collections]),
-        room("TupleSpace", ["ByteCoding", collections]),
+        room("Raft", ["ByteCoding", deque]),
+        room("TupleSpace", ["ByteCoding", deque]),
         room("ClientProtocol", ["ByteCoding", "TupleSpace"]),
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
-        room("Replica", ["ByteCoding", "Raft", "TupleSpace", collections]),
-        room("Simulation", ["ByteCoding", "Raft", "TupleSpace", "WriteAheadLog", "Replica", collections]),
+        room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),
+        room("Simulation", ["ByteCoding", "Raft", "TupleSpace", "WriteAheadLog", "Replica", deque]),
         room("StarlingClient", ["ByteCoding", "ZeroMQ", "TupleSpace", "ClientProtocol"]),
         room("Cluster", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol", logging]),
         room("Microblog", ["TupleSpace"]),
@@ -57,7 +61,12 @@ let package = Package(
             [
                 "Microblog", "TupleSpace", hummingbird, logging,
                 .product(name: "Mustache", package: "swift-mustache"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.embedInCode("Web/Assets"), .embedInCode("Web/Templates")]),
@@ -70,5 +79,14 @@ let package = Package(
             ],
             path: "Sources/StarlingCommand",
             swiftSettings: settings),
+
+        tests("MicroblogTests", ["Microblog", "TupleSpace"]),
+        tests(
+            "GatewaysTests",
+            [
+                "Gateways", "Microblog", "TupleSpace", logging,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
     ]
 )

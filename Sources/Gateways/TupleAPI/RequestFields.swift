@@ -1,0 +1,89 @@
+import TupleSpace
+
+/// The members of a request's body, each taken out once; whatever is left is unknown, and refused.
+struct RequestFields {
+    private var members: [JSON.Member]
+    /// Members that mean something which this server cannot do yet.
+    private static let unsupported: Set<String> = ["lease", "reservation"]
+
+    init(_ body: [UInt8]) throws {
+        guard case .object(let members) = try JSONParser.parse(body) else {
+            throw APIError.malformed("the body must be a JSON object")
+        }
+        self.members = members
+    }
+
+    private mutating func remove(_ name: String) -> JSON? {
+        members.firstIndex { $0.name == name }.map { members.remove(at: $0).value }
+    }
+
+    /// Call after all members were taken.
+    func finish(allowing names: String) throws(APIError) {
+        guard let member = members.first else { return }
+        if Self.unsupported.contains(member.name) { throw .unsupported("'\(member.name)' is not supported yet") }
+        throw .malformed("unknown member '\(member.name.prefix(64))': this request takes \(names)")
+    }
+
+    mutating func tuple() throws -> Tuple {
+        guard let json = remove("tuple") else { throw APIError.malformed("'tuple' is missing") }
+        do {
+            return try TupleJSON.tuple(json)
+        } catch {
+            throw APIError(error, code: "invalid-tuple")
+        }
+    }
+
+    mutating func template() throws -> Template {
+        guard let json = remove("template") else { throw APIError.malformed("'template' is missing") }
+        do {
+            return try TemplateJSON.template(json)
+        } catch {
+            throw APIError(error, code: "invalid-template")
+        }
+    }
+
+    /// Absent is 0, null waits for ever.
+    mutating func timeout() throws(APIError) -> Timeout {
+        let seconds: Double
+        switch remove("timeout") {
+        case nil: return .none
+        case .null: return .forever
+        case .int(let value): seconds = Double(value)
+        case .double(let value): seconds = value
+        case let other?: throw .malformed("'timeout' is a number of seconds or null, not \(other.kind)")
+        }
+        let limit = Double(Limits.timeoutMilliseconds / 1_000)
+        guard seconds >= 0 else { throw .malformed("'timeout' must not be negative") }
+        guard seconds <= limit else {
+            throw .malformed("'timeout' is at most \(Int(limit)) seconds; null waits for ever")
+        }
+        return .milliseconds(UInt64((seconds * 1_000).rounded(.up)))
+    }
+
+    mutating func page() throws(APIError) -> Page {
+        var page = Page(limit: 100)
+        switch remove("limit") {
+        case nil: break
+        case .int(let value) where (1...Int64(Limits.pageTuples)).contains(value): page.limit = Int(value)
+        default: throw .malformed("'limit' is an integer from 1 to \(Limits.pageTuples)")
+        }
+        switch remove("order") {
+        case nil, .string("oldest"): break
+        case .string("newest"): page.order = .newest
+        default: throw .malformed("'order' is \"oldest\" or \"newest\"")
+        }
+        page.after = try tupleID("after")
+        page.before = try tupleID("before")
+        return page
+    }
+
+    private mutating func tupleID(_ name: String) throws(APIError) -> TupleID? {
+        switch remove(name) {
+        case nil: return nil
+        case .string(let text):
+            guard let id = UInt64(text) else { throw .malformed("'\(name)' is a tuple's id, a decimal number in a string") }
+            return TupleID(id)
+        default: throw .malformed("'\(name)' is a tuple's id, a decimal number in a string")
+        }
+    }
+}

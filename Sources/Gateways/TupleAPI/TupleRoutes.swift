@@ -1,0 +1,178 @@
+import Crypto
+import HTTPTypes
+import Hummingbird
+import TupleSpace
+
+/// The tuplespace for programs: `docs/http-api.md` says what each route takes and gives.
+struct TupleRoutes: Sendable {
+    let store: any TupleStore
+    let cluster: any ClusterView
+    let openRequests: OpenRequests
+    let positions: LatestPosition
+    let heartbeat: Duration
+
+    func add(to routes: inout Routes) {
+        let space = "/v1/spaces/:space"
+        routes.on(.post, "\(space)/tuples") { try await write($0) }
+        routes.on(.post, "\(space)/read") { try await read($0) }
+        routes.on(.post, "\(space)/take") { try await take($0) }
+        routes.on(.post, "\(space)/read-all") { try await readAll($0) }
+        routes.on(.post, "\(space)/count") { try await count($0) }
+        routes.on(.get, "\(space)/events") { try await events($0) }
+        routes.on(.get, "/v1/cluster") { exchange in
+            _ = try exchange.query()
+            return .json(ClusterJSON.json(await cluster.snapshot()))
+        }
+        let unsupported: [(HTTPRequest.Method, String)] = [
+            (.post, "\(space)/take-all"), (.delete, "\(space)/tuples/:id"), (.post, "\(space)/tuples/:id/renew"),
+            (.post, "/v1/statements"), (.post, "/v1/sessions"), (.post, "/v1/sessions/:id/keep-alive"),
+            (.delete, "/v1/sessions/:id"),
+        ]
+        for (method, pattern) in unsupported {
+            routes.on(method, pattern) { _ in
+                throw APIError.unsupported("\(method.rawValue) \(pattern) is not supported yet")
+            }
+        }
+    }
+
+    // MARK: Changing
+
+    private func write(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        let tuple = try fields.tuple()
+        try fields.finish(allowing: "tuple")
+        let result = try await store.write(
+            tuple, to: exchange.parameter("space"), key: try Self.idempotencyKey(exchange, body: body))
+        let json = JSON.object([
+            .init("id", .string(result.id.description)), .init("position", .string(result.position.description)),
+        ])
+        return respond(json, status: .created, position: result.position)
+    }
+
+    private func take(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        let template = try fields.template()
+        let timeout = try fields.timeout()
+        try fields.finish(allowing: "template, timeout")
+        let key = try Self.idempotencyKey(exchange, body: body)
+        let space = exchange.parameter("space")
+        let held = try await waiting(exchange, timeout) { [store] in
+            let held = try await store.take(template, from: space, timeout: timeout, key: key)
+            guard Task.isCancelled, let held else { return held }
+            await held.release()
+            throw CancellationError()
+        }
+        guard let held else { throw Self.noMatch(timeout) }
+        let response = respond(Self.json(held.stored), position: held.position)
+        // The tuple is the client's once the socket took the reply, and goes back if the client is gone before.
+        await exchange.connection.expectReply(
+            delivered: { Task { await held.acknowledge() } }, lost: { Task { await held.release() } })
+        return response
+    }
+
+    // MARK: Reading
+
+    private func read(_ exchange: Exchange) async throws -> Response {
+        let consistency = try consistency(exchange)
+        var fields = try RequestFields(try await jsonBody(exchange))
+        let template = try fields.template()
+        let timeout = try fields.timeout()
+        try fields.finish(allowing: "template, timeout")
+        let space = exchange.parameter("space")
+        let result = try await waiting(exchange, timeout) { [store] in
+            try await store.read(template, from: space, timeout: timeout, consistency: consistency)
+        }
+        positions.advance(to: result.position)
+        guard let stored = result.tuple else { throw Self.noMatch(timeout, position: result.position) }
+        return respond(Self.json(stored), position: result.position)
+    }
+
+    private func readAll(_ exchange: Exchange) async throws -> Response {
+        let consistency = try consistency(exchange)
+        var fields = try RequestFields(try await jsonBody(exchange))
+        let template = try fields.template()
+        let page = try fields.page()
+        try fields.finish(allowing: "template, limit, order, after, before")
+        let result = try await store.readAll(
+            template, from: exchange.parameter("space"), page: page, consistency: consistency)
+        let json = JSON.object([
+            .init("tuples", .array(result.tuples.map(Self.json))), .init("more", .bool(result.more)),
+        ])
+        return respond(json, position: result.position)
+    }
+
+    private func count(_ exchange: Exchange) async throws -> Response {
+        let consistency = try consistency(exchange)
+        var fields = try RequestFields(try await jsonBody(exchange))
+        let template = try fields.template()
+        try fields.finish(allowing: "template")
+        let result = try await store.count(template, in: exchange.parameter("space"), consistency: consistency)
+        let count = TupleJSON.json(.int(Int64(clamping: result.count)))
+        return respond(.object([.init("count", count)]), position: result.position)
+    }
+
+    // MARK: What they share
+
+    /// Whoever waits counts against the limit, and is cancelled by a hang-up or when the server stops.
+    private func waiting<T: Sendable>(
+        _ exchange: Exchange, _ timeout: Timeout, _ body: @escaping @Sendable () async throws -> T
+    ) async throws -> T {
+        if timeout == .none { return try await body() }
+        return try await openRequests.enter(.wait).run(on: exchange.connection, body)
+    }
+
+    private func jsonBody(_ exchange: Exchange) async throws -> [UInt8] {
+        guard exchange.mediaType == "application/json" else {
+            throw APIError(
+                .unsupportedMediaType, "unsupported-media-type", "the body must be JSON; send Content-Type: application/json")
+        }
+        return try await exchange.body(upTo: GatewayLimits.bodyBytes)
+    }
+
+    private func respond(_ json: JSON, status: HTTPResponse.Status = .ok, position: Position) -> Response {
+        positions.advance(to: position)
+        var response = Response.json(json, status: status)
+        response.headers[.starlingPosition] = position.description
+        return response
+    }
+
+    static func json(_ stored: StoredTuple) -> JSON {
+        .object([.init("id", .string(stored.id.description)), .init("tuple", TupleJSON.json(stored.tuple))])
+    }
+
+    private static func noMatch(_ timeout: Timeout, position: Position? = nil) -> APIError {
+        let when = timeout == .none ? "" : " before the time-out"
+        let headers: HTTPFields = position.map { [.starlingPosition: $0.description] } ?? [:]
+        return APIError(.notFound, "no-match", "no tuple matched\(when)", headers: headers)
+    }
+
+    private func consistency(_ exchange: Exchange) throws(APIError) -> Consistency {
+        switch try exchange.query(allowing: "consistency")["consistency"] {
+        case nil, "linearizable": return .linearizable
+        case "local": return .local
+        case "sequential":
+            guard let position = exchange.request.headers[.starlingPosition].flatMap(Position.init) else {
+                throw .malformed("sequential reads need a Starling-Position header, such as an earlier reply carried")
+            }
+            return .sequential(position)
+        case let other?:
+            throw .malformed("consistency is linearizable, sequential or local, not '\(other.prefix(64))'")
+        }
+    }
+
+    /// The digest covers what the request asks for, so that another request under the same key is noticed.
+    private static func idempotencyKey(_ exchange: Exchange, body: [UInt8]) throws(APIError) -> IdempotencyKey? {
+        guard let key = exchange.request.headers[.idempotencyKey] else { return nil }
+        guard (1...Limits.idempotencyKeyBytes).contains(key.utf8.count) else {
+            throw .malformed("an Idempotency-Key has 1 to \(Limits.idempotencyKeyBytes) bytes, not \(key.utf8.count)")
+        }
+        var hash = SHA256()
+        hash.update(data: Array("\(exchange.request.method.rawValue) \(exchange.request.uri.path)\n".utf8))
+        hash.update(data: body)
+        return IdempotencyKey(key: key, digest: Array(hash.finalize()))
+    }
+}
