@@ -3,9 +3,240 @@ import ByteCoding
 extension StateMachine {
     /// Rebuilds from what `StateImage.encode` emitted, piece by piece in the same order and whatever sizes; indexes are rebuilt in bulk.
     public struct Restorer {
+        /// What has come and is not yet a whole block.
+        private var pending: [UInt8] = []
+        private var hasPreamble = false
+        private var build = StateBuild()
+
         public init() {}
-        public mutating func consume(_ piece: UnsafeRawBufferPointer) throws(MalformedBytes) {}
+
+        public mutating func consume(_ piece: UnsafeRawBufferPointer) throws(MalformedBytes) {
+            if pending.isEmpty {
+                let used = try consumeBlocks(piece)
+                pending.append(contentsOf: UnsafeRawBufferPointer(rebasing: piece[used...]))
+                return
+            }
+            pending.append(contentsOf: piece)
+            // Moved out, so that it can be read while the state is built.
+            let bytes = pending
+            pending = []
+            let result: Result<Int, MalformedBytes> = bytes.withUnsafeBytes { raw in
+                do throws(MalformedBytes) { return .success(try consumeBlocks(raw)) } catch { return .failure(error) }
+            }
+            pending = Array(bytes[try result.get()...])
+        }
+
+        /// - Returns: how many bytes made whole blocks.
+        private mutating func consumeBlocks(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) -> Int {
+            var reader = ByteReader(bytes)
+            if !hasPreamble {
+                guard reader.remaining >= ImageFormat.magic.count + 4 else { return 0 }
+                let magic = try reader.readRaw(ImageFormat.magic.count)
+                guard magic.elementsEqual(ImageFormat.magic) else {
+                    throw MalformedBytes("not a snapshot of tuples", at: 0)
+                }
+                let version = try reader.readUInt32()
+                guard version == ImageFormat.version else {
+                    throw MalformedBytes(
+                        "the snapshot has format \(version), and this program reads \(ImageFormat.version)",
+                        at: reader.offset)
+                }
+                hasPreamble = true
+            }
+            while reader.remaining >= 5 {
+                let start = reader.offset
+                let kind = try reader.readByte()
+                let length = Int(try reader.readUInt32())
+                guard let block = ImageBlock(rawValue: kind), length <= ImageFormat.longestBlock else {
+                    throw MalformedBytes("unknown block in a snapshot", at: start)
+                }
+                guard length <= reader.remaining else { return start }
+                try build.add(block, try reader.readRaw(length))
+            }
+            return reader.offset
+        }
+
         /// - Throws: if the pieces end too early or contradict themselves.
-        public consuming func finish() throws(MalformedBytes) -> StateMachine { StateMachine() }
+        public consuming func finish() throws(MalformedBytes) -> StateMachine {
+            guard pending.isEmpty else { throw MalformedBytes("the snapshot is cut short", at: 0) }
+            return try build.finish()
+        }
+    }
+}
+
+/// A state machine while it is read from blocks.
+private struct StateBuild {
+    private struct Header {
+        var lastKeyID: UInt64
+        var tuples: UInt64
+        var waiters: UInt64
+        var keys: UInt64
+        var sessions: UInt64
+    }
+
+    private var header: Header?
+    private var machine = StateMachine()
+    /// The slot of the session whose commands come now.
+    private var session: Int?
+    private var lastSequence: UInt64?
+    private var lastID: [ImageBlock: UInt64] = [:]
+    private var pendingCommands = 0
+    private var heldCommands = 0
+    private var lastBlock = ImageBlock.header
+    private var hasEnded = false
+
+    mutating func add(_ block: ImageBlock, _ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
+        guard !hasEnded, (block == .header) == (header == nil) else {
+            throw MalformedBytes("order of blocks in a snapshot", at: 0)
+        }
+        if block != .end {
+            // Commands refer back to waiters and tuples; only they and their sessions take turns.
+            let inTurn = block == .session && lastBlock == .commands
+            guard inTurn || block.rawValue >= lastBlock.rawValue else {
+                throw MalformedBytes("order of blocks in a snapshot", at: 0)
+            }
+            lastBlock = block
+        }
+        var reader = ByteReader(bytes)
+        switch block {
+        case .end: hasEnded = true
+        case .header: try readHeader(&reader)
+        case .spaces: while !reader.isAtEnd { try readSpace(&reader) }
+        case .tuples: while !reader.isAtEnd { try readTuple(&reader) }
+        case .waiters: while !reader.isAtEnd { try readWaiter(&reader) }
+        case .keys:
+            while !reader.isAtEnd {
+                try machine.keys.restore(try reader.readUInt64("key id"), try reader.readPrefixed("idempotency key"))
+            }
+        case .session: try readSession(&reader)
+        case .commands: while !reader.isAtEnd { try readCommand(&reader) }
+        case .events:
+            try machine.ring.restore(bytes)
+            return
+        }
+        try reader.requireEnd("block")
+    }
+
+    private mutating func readHeader(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let appliedIndex = try reader.readUInt64()
+        let leaseTime = try reader.readUInt64()
+        let wallStamp = try reader.readUInt64()
+        let digest = try reader.readUInt64()
+        let lastTupleID = try reader.readUInt64()
+        let lastWaiterID = try reader.readUInt64()
+        let header = Header(
+            lastKeyID: try reader.readUInt64(), tuples: try reader.readUInt64(), waiters: try reader.readUInt64(),
+            keys: try reader.readUInt64(), sessions: try reader.readUInt64())
+        guard lastTupleID < 1 << 63, lastWaiterID < 1 << 63, wallStamp <= StateMachine.highestWallStamp else {
+            throw MalformedBytes("header of a snapshot", at: 0)
+        }
+        // Room for what is said to come, but not for what no memory could hold: that a forged number says.
+        machine = StateMachine(expecting: Int(min(header.tuples, 1 << 22)))
+        machine.appliedIndex = appliedIndex
+        machine.leaseTime = leaseTime
+        machine.wallStamp = wallStamp
+        machine.decisions = StableHash(digest)
+        machine.lastTupleID = lastTupleID
+        machine.lastWaiterID = lastWaiterID
+        let firstResumable = try Position(from: &reader)
+        machine.ring = EventRing(firstResumable: firstResumable, last: try Position(from: &reader))
+        self.header = header
+    }
+
+    private mutating func requireAscending(
+        _ id: UInt64, upTo limit: UInt64, _ block: ImageBlock, at offset: Int
+    ) throws(MalformedBytes) {
+        guard id > lastID[block, default: 0], id <= limit else {
+            throw MalformedBytes("order of records in a snapshot", at: offset)
+        }
+        lastID[block] = id
+    }
+
+    private mutating func readSpace(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let name = try reader.readPrefixed("space")
+        guard UTF8Check.isValid(name), SpaceName.isValid(name), machine.tuples.spaces.number(of: name) == nil,
+            machine.tuples.addSpace(name) != nil
+        else { throw MalformedBytes("space", at: start) }
+    }
+
+    private mutating func readTuple(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let id = try reader.readUInt64("tuple id")
+        let space = try reader.readVarint("space")
+        let held = try reader.readBool("held")
+        let tuple = try reader.readPrefixed("tuple")
+        try requireAscending(id, upTo: machine.lastTupleID, .tuples, at: start)
+        guard space < UInt64(machine.tuples.spaces.count), EncodedTuple.isValid(tuple) else {
+            throw MalformedBytes("tuple", at: start)
+        }
+        machine.tuples.restore(id, space: UInt16(space), tuple: tuple, held: held)
+    }
+
+    private mutating func readWaiter(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let id = try reader.readUInt64("waiter id")
+        let record = try reader.readPrefixed("waiter")
+        try requireAscending(id, upTo: machine.lastWaiterID, .waiters, at: start)
+        guard let waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
+        machine.waiters.insert(id, waiter)
+        if waiter.isKeyed { machine.keys.addPending(id, caller: waiter.caller, key: waiter.key) }
+    }
+
+    private mutating func readSession(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let id = try reader.readUInt64("session")
+        try requireAscending(id, upTo: .max, .session, at: start)
+        let timeout = try reader.readUInt64("time-out")
+        let caller = try reader.readPrefixed("caller")
+        let floor = try reader.readUInt64("floor")
+        var ranges: ContiguousArray<ClosedRange<UInt64>> = []
+        for _ in 0..<(try reader.readCount(of: "acknowledged ranges", minimumBytes: 16)) {
+            let lower = try reader.readUInt64()
+            let upper = try reader.readUInt64()
+            // Apart from the last and from the floor, or they would be one.
+            let (least, overflow) = (ranges.last?.upperBound ?? floor).addingReportingOverflow(1)
+            guard lower <= upper, overflow ? ranges.isEmpty && lower == .max : lower > least - (ranges.isEmpty ? 1 : 0)
+            else { throw MalformedBytes("acknowledged ranges", at: start) }
+            ranges.append(lower...upper)
+        }
+        guard UTF8Check.isValid(caller) else { throw MalformedBytes("caller", at: start) }
+        var session = Session(id: id, timeoutMilliseconds: timeout, caller: [UInt8](caller))
+        session.restore(floor: floor, ranges: ranges)
+        self.session = machine.table.open(session)
+        lastSequence = nil
+    }
+
+    private mutating func readCommand(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let sequence = try reader.readUInt64("sequence number")
+        let outcome = try Outcome(from: &reader)
+        guard let session, !machine.table[session].isAcknowledged(sequence), lastSequence.map({ $0 < sequence }) ?? true
+        else { throw MalformedBytes("command of a session", at: start) }
+        lastSequence = sequence
+        switch outcome {
+        case .pending(let waiter):
+            let id = machine.table[session].id
+            let agrees = machine.waiters.with(waiter) { $0.session == id && $0.sequence == sequence }
+            guard agrees == true else { throw MalformedBytes("waiter of a command", at: start) }
+            machine.table[session].waiting += 1
+            pendingCommands += 1
+        case .held(let id, _):
+            guard machine.tuples.isHeld(id) else { throw MalformedBytes("held tuple of a command", at: start) }
+            heldCommands += 1
+        default: break
+        }
+        machine.table[session].add(sequence, outcome)
+    }
+
+    consuming func finish() throws(MalformedBytes) -> StateMachine {
+        guard hasEnded, let header else { throw MalformedBytes("the snapshot is cut short", at: 0) }
+        try machine.keys.restoreLastID(header.lastKeyID)
+        let agrees =
+            UInt64(machine.tuples.count) == header.tuples && UInt64(machine.waiters.count) == header.waiters
+            && UInt64(machine.keys.records.count) == header.keys && UInt64(machine.table.count) == header.sessions
+            && pendingCommands == machine.waiters.count && heldCommands == machine.tuples.heldCount
+        guard agrees else { throw MalformedBytes("the snapshot's counts contradict its contents", at: 0) }
+        return machine
     }
 }

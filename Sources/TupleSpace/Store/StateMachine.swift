@@ -10,48 +10,64 @@ public struct StateMachine: Sendable {
     /// Wall time in ms since 1970, never going back. For ids and display.
     public internal(set) var wallStamp: UInt64 = 0
     /// A chained hash of everything that apply ever decided: equal on all servers at an equal index, or they have diverged.
-    public internal(set) var digest: UInt64 = 0
+    public var digest: UInt64 { decisions.value }
 
-    public init() {}
+    var decisions = StableHash()
+    var lastTupleID: UInt64 = 0
+    var lastWaiterID: UInt64 = 0
+    /// Of the next event of the entry being applied.
+    var ordinal: UInt32 = 0
+    var tuples: TupleTable
+    var waiters = WaiterTable()
+    var keys = IdempotencyTable()
+    var table = SessionTable()
+    var ring = EventRing()
 
-    /// Applies one batch (see `BatchWriter`). Never traps and never fails: a malformed batch or command is itself answered.
-    public mutating func apply(_ batch: UnsafeRawBufferPointer, at index: UInt64, into applied: inout Applied) {}
+    public init() { tuples = TupleTable() }
 
-    /// Moves on over an entry that is not for the state machine.
-    public mutating func skip(to index: UInt64) {}
+    /// With room for so many tuples.
+    init(expecting tuples: Int) { self.tuples = TupleTable(expecting: tuples) }
+
+    /// Moves on over an entry that is not for the state machine. The digest stays.
+    public mutating func skip(to index: UInt64) { appliedIndex = max(appliedIndex, index) }
 
     /// The earliest lease time at which something expires; nil if nothing ever does.
-    public var nextDeadline: UInt64? { nil }
-
-    /// Answers from the state as it is. Never changes it.
-    public func answer(_ query: Query) -> Reply { .noMatch }
-
-    /// Like `answer`, on the bytes of an encoded query, appending an encoded reply: the hot path of reads.
-    public func answer(encoded query: UnsafeRawBufferPointer, into reply: inout ByteWriter) {}
+    public var nextDeadline: UInt64? {
+        switch (waiters.firstDeadline?.time, keys.firstExpiry) {
+        case (let waiter?, let key?): min(waiter, key)
+        case (let waiter, let key): waiter ?? key
+        }
+    }
 
     /// Full time-outs in ms of the sessions that exist, ascending by id.
-    public var sessions: [(id: SessionID, timeoutMilliseconds: UInt64)] { [] }
-    public func sessionTimeout(_ id: SessionID) -> UInt64? { nil }
+    public var sessions: [(id: SessionID, timeoutMilliseconds: UInt64)] {
+        table.ids.compactMap { id in
+            table.slot(of: id).map { (SessionID(id), table[$0].timeoutMilliseconds) }
+        }
+    }
 
-    public var tupleCount: Int { 0 }
-    public var waiterCount: Int { 0 }
-    public var sessionCount: Int { 0 }
-    public var heldCount: Int { 0 }
+    public func sessionTimeout(_ id: SessionID) -> UInt64? {
+        table.slot(of: id.rawValue).map { table[$0].timeoutMilliseconds }
+    }
+
+    /// Tuples that can be found; those held are apart.
+    public var tupleCount: Int { tuples.count - tuples.heldCount }
+    public var waiterCount: Int { waiters.count }
+    public var sessionCount: Int { table.count }
+    public var heldCount: Int { tuples.heldCount }
+    public var spaceCount: Int { tuples.spaces.count }
+    /// Idempotency keys, those of waiting takes with them.
+    public var keyCount: Int { keys.count }
 
     /// The first position that `events(after:)` can still resume from.
-    public var firstResumablePosition: Position { Position(index: 0, ordinal: 0) }
-    public var lastPosition: Position { Position(index: 0, ordinal: 0) }
+    public var firstResumablePosition: Position { ring.firstResumable }
+    /// No event that comes later is at or before it.
+    public var lastPosition: Position { max(ring.last, Position(index: appliedIndex, ordinal: 0)) }
+
     /// Events behind a position in order, at most `limit`; nil if the ring no longer reaches back that far.
-    public func events(after position: Position, limit: Int) -> [Event]? { [] }
-
-    /// A picture of the state, made in constant time and independent of what is applied afterwards.
-    public func capture() -> StateImage { StateImage() }
-}
-
-/// Everything replicated, frozen. Encoded piece by piece on another thread while the state machine goes on.
-public struct StateImage: Sendable {
-    /// Calls `emit` with consecutive pieces of at most about 256 KiB. The state machine restored from them is equal in everything.
-    public func encode(_ emit: (UnsafeRawBufferPointer) throws -> Void) rethrows {}
+    public func events(after position: Position, limit: Int) -> [Event]? {
+        ring.events(after: position, limit: limit)
+    }
 }
 
 /// What came of a batch. One value is reused: `reset()` keeps the memory.

@@ -1,0 +1,175 @@
+import ByteCoding
+
+/// A waiting take, as bytes in a slab:
+///
+///     session u64 · sequence u64 · deadline u64 ms (all ones: none) · index key u64 · flags u8 (1 holds, 2 keyed)
+///     · caller · [key · digest] · space · template, each with a varint length but the template, which is the rest
+struct WaiterView {
+    static let forever = UInt64.max
+    static let holdsFlag: UInt8 = 1
+    static let keyedFlag: UInt8 = 2
+    static let indexKeyOffset = 24
+
+    var session: UInt64
+    var sequence: UInt64
+    var deadline: UInt64
+    /// Where the waiter stands in the index of templates. Not part of a snapshot.
+    var indexKey: UInt64
+    var flags: UInt8
+    var caller: UnsafeRawBufferPointer
+    var key = UnsafeRawBufferPointer(start: nil, count: 0)
+    var digest = UnsafeRawBufferPointer(start: nil, count: 0)
+    var space: UnsafeRawBufferPointer
+    var template: UnsafeRawBufferPointer
+
+    var holds: Bool { flags & Self.holdsFlag != 0 }
+    var isKeyed: Bool { flags & Self.keyedFlag != 0 }
+
+    init(
+        session: UInt64, sequence: UInt64, deadline: UInt64, holds: Bool, caller: UnsafeRawBufferPointer,
+        key: (key: UnsafeRawBufferPointer, digest: UnsafeRawBufferPointer)?, space: UnsafeRawBufferPointer,
+        template: UnsafeRawBufferPointer
+    ) {
+        self.session = session
+        self.sequence = sequence
+        self.deadline = deadline
+        indexKey = 0
+        flags = (holds ? Self.holdsFlag : 0) | (key == nil ? 0 : Self.keyedFlag)
+        self.caller = caller
+        if let key { (self.key, digest) = key }
+        self.space = space
+        self.template = template
+    }
+
+    /// - record: was written by `encode`, or checked by `check`.
+    init(_ record: UnsafeRawBufferPointer) {
+        var scan = ByteScan(record)
+        self.init(&scan)
+    }
+
+    private init(_ scan: inout ByteScan) {
+        session = scan.word()
+        sequence = scan.word()
+        deadline = scan.word()
+        indexKey = scan.word()
+        flags = scan.byte()
+        caller = scan.text()
+        if flags & Self.keyedFlag != 0 {
+            key = scan.text()
+            digest = scan.prefixed()
+        }
+        space = scan.text()
+        template = scan.rest
+    }
+
+    /// A record that came from outside; nil if it is malformed.
+    static func check(_ record: UnsafeRawBufferPointer) -> WaiterView? {
+        var scan = ByteScan(record)
+        let waiter = WaiterView(&scan)
+        EncodedTemplate.check(&scan)
+        return scan.endedWell && waiter.flags < 4 && SpaceName.isValid(waiter.space) ? waiter : nil
+    }
+
+    func encode(into writer: inout ByteWriter) {
+        writer.write(session)
+        writer.write(sequence)
+        writer.write(deadline)
+        writer.write(indexKey)
+        writer.write(flags)
+        writer.writePrefixed(caller)
+        if isKeyed {
+            writer.writePrefixed(key)
+            writer.writePrefixed(digest)
+        }
+        writer.writePrefixed(space)
+        writer.write(raw: template)
+    }
+}
+
+/// Waiting takes by order of arrival, by what they wait for and by deadline.
+struct WaiterTable: Sendable {
+    private struct Deadline: Comparable, BitwiseCopyable, Sendable {
+        var time: UInt64
+        var id: UInt64
+
+        static func < (a: Self, b: Self) -> Bool { (a.time, a.id) < (b.time, b.id) }
+    }
+
+    private(set) var records = SlabStore()
+    private var index = PostingIndex(shardBits: 6)
+    private var deadlines = OrderedChunks<Deadline>()
+    private var writer = ByteWriter()
+
+    var count: Int { records.count }
+
+    /// The earliest (deadline, id) that is finite.
+    var firstDeadline: (time: UInt64, id: UInt64)? { deadlines.first.map { ($0.time, $0.id) } }
+
+    /// - id: above all before.
+    mutating func insert(_ id: UInt64, _ waiter: WaiterView) {
+        var waiter = waiter
+        waiter.indexKey = indexKey(waiter.template, space: waiter.space)
+        writer.reset()
+        waiter.encode(into: &writer)
+        writer.bytes.withUnsafeBytes { records.append(id, label: 0, $0) }
+        index.insert(waiter.indexKey, id)
+        if waiter.deadline != WaiterView.forever { deadlines.insert(Deadline(time: waiter.deadline, id: id)) }
+    }
+
+    /// The literal under which the fewest wait now; the shape if there is no literal. Every choice gives the same results.
+    private func indexKey(_ template: UnsafeRawBufferPointer, space: UnsafeRawBufferPointer) -> UInt64 {
+        var best: (key: UInt64, count: Int)?
+        EncodedTemplate.forEachLiteral(template, space: space) { key in
+            let count = index.count(key)
+            if best.map({ count < $0.count }) ?? true { best = (key, count) }
+            return count > 0
+        }
+        return best?.key ?? FieldKeys(space: space, arity: EncodedTuple.arity(template)).shape
+    }
+
+    func with<Result>(_ id: UInt64, _ body: (WaiterView) -> Result) -> Result? {
+        records.place(of: id).map { records.withBytes($0) { body(WaiterView($0)) } }
+    }
+
+    /// A copy of a waiter's record, to be read while the waiter goes.
+    func record(_ id: UInt64) -> [UInt8]? {
+        records.place(of: id).map { records.withBytes($0) { [UInt8]($0) } }
+    }
+
+    mutating func remove(_ id: UInt64) {
+        guard let place = records.place(of: id) else { return }
+        let (key, deadline) = records.withBytes(place) { record in
+            let waiter = WaiterView(record)
+            return (waiter.indexKey, waiter.deadline)
+        }
+        index.remove(key, id)
+        if deadline != WaiterView.forever { deadlines.remove(Deadline(time: deadline, id: id)) }
+        records.remove(place)
+    }
+
+    /// Another command waits in this one's place.
+    mutating func setOwner(_ id: UInt64, session: UInt64, sequence: UInt64) {
+        guard let place = records.place(of: id) else { return }
+        records.overwrite(place, at: 0, session)
+        records.overwrite(place, at: 8, sequence)
+    }
+
+    /// The first that came of those whose template matches.
+    /// - keys: as `FieldKeys.with` made them of the tuple.
+    func oldest(
+        matching tuple: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, keys: UnsafeBufferPointer<UInt64>
+    ) -> UInt64? {
+        var best = UInt64.max
+        for key in keys {
+            index[key].forEach(below: best) { id in
+                let matches = with(id) {
+                    $0.space.isSame(as: space) && EncodedTemplate.matches($0.template, tuple)
+                }
+                guard matches == true else { return true }
+                best = id
+                return false
+            }
+        }
+        return best == .max ? nil : best
+    }
+}

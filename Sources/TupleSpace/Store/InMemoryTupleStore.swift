@@ -1,0 +1,389 @@
+import ByteCoding
+import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A tuplespace in this process's memory, with nobody to replicate to: for tests of whatever uses a `TupleStore`.
+///
+/// It is the same state machine as in a cluster, with one session and batches of one command.
+public actor InMemoryTupleStore: TupleStore {
+    private static let session = SessionID(1)
+
+    private struct Watch {
+        var continuation: CheckedContinuation<Reply, Never>
+        var deadline: ContinuousClock.Instant?
+    }
+
+    private var machine: StateMachine
+    private var applied = Applied()
+    private var batch = BatchWriter()
+    private let caller: String
+    private let started = ContinuousClock.now
+    private var nextSequence: UInt64 = 1
+    /// Commands whose replies are awaited, and replies that came before anyone awaited them.
+    private var waiting: [UInt64: CheckedContinuation<Reply, Never>] = [:]
+    private var arrived: [UInt64: Reply] = [:]
+    private var acknowledged: [UInt64] = []
+    private var watches: [UInt64: Watch] = [:]
+    private var watchIndex = TemplateIndex<UInt64>()
+    private var nextWatch: UInt64 = 1
+    private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var timerAt: UInt64?
+
+    /// - caller: the name of whoever uses it, which events bear.
+    public init(caller: String = "") {
+        self.caller = caller
+        let open = Operation.openSession(timeoutMilliseconds: Limits.sessionTimeoutMilliseconds.upperBound)
+        var writer = ByteWriter()
+        open.encode(into: &writer)
+        var batch = BatchWriter()
+        writer.bytes.withUnsafeBytes {
+            batch.append(CommandHeader(session: Self.session, sequence: 0, caller: caller), operation: $0)
+        }
+        let payload = batch.finish(leaseTime: 0, wallStamp: Self.wallNow())
+        var machine = StateMachine()
+        var applied = Applied()
+        payload.withUnsafeBytes { machine.apply($0, at: 1, into: &applied) }
+        self.machine = machine
+    }
+
+    /// How many takes and reads wait, so that tests need not guess when one does.
+    public var waiterCount: Int { machine.waiterCount + watches.count }
+    public var heldCount: Int { machine.heldCount }
+
+    // MARK: - TupleStore
+
+    public func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
+        let operation = Operation.write(space: space, tuple: tuple)
+        let (reply, sequence) = try await run(key.wrap(operation))
+        acknowledge(sequence)
+        switch reply {
+        case .written(let id, let position): return WriteResult(id: id, position: position)
+        case .failed(let failure): throw failure
+        default: throw Failure(.malformed, "unexpected reply to a write")
+        }
+    }
+
+    public func take(
+        _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
+    ) async throws(Failure) -> HeldTuple? {
+        let operation = Operation.take(space: space, template: template, timeout: timeout, holds: key == nil)
+        let (reply, sequence) = try await run(key.wrap(operation))
+        switch reply {
+        case .found(let stored, let position):
+            // Whoever was cancelled meanwhile does not want it any more; a take under a key can be asked for again.
+            if Task.isCancelled, key == nil {
+                release(sequence)
+                return nil
+            }
+            guard key == nil else {
+                acknowledge(sequence)
+                return HeldTuple(stored: stored, position: position, acknowledge: {}, release: {})
+            }
+            return HeldTuple(
+                stored: stored, position: position, acknowledge: { await self.settle(sequence) },
+                release: { await self.release(sequence) })
+        case .noMatch:
+            acknowledge(sequence)
+            return nil
+        case .failed(let failure):
+            acknowledge(sequence)
+            throw failure
+        default: throw Failure(.malformed, "unexpected reply to a take")
+        }
+    }
+
+    public func read(
+        _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
+    ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
+        let query = Query.read(space: space, template: template)
+        try query.validate()
+        try timeout.validate()
+        var reply = machine.answer(query)
+        if case .noMatch = reply, timeout != .none {
+            reply = await watch(template, in: space, timeout: timeout)
+        }
+        switch reply {
+        case .found(let stored, let position): return (stored, position)
+        case .failed(let failure): throw failure
+        default: return (nil, machine.lastPosition)
+        }
+    }
+
+    public func readAll(
+        _ template: Template, from space: String, page: Page, consistency: Consistency
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+        let query = Query.readAll(space: space, template: template, page: page)
+        try query.validate()
+        switch machine.answer(query) {
+        case .tuples(let tuples, let more): return (tuples, more, machine.lastPosition)
+        case .failed(let failure): throw failure
+        default: throw Failure(.malformed, "unexpected reply to a read of all")
+        }
+    }
+
+    public func count(
+        _ template: Template, in space: String, consistency: Consistency
+    ) async throws(Failure) -> (count: UInt64, position: Position) {
+        let query = Query.count(space: space, template: template)
+        try query.validate()
+        switch machine.answer(query) {
+        case .count(let count): return (count, machine.lastPosition)
+        case .failed(let failure): throw failure
+        default: throw Failure(.malformed, "unexpected reply to a count")
+        }
+    }
+
+    public func events(
+        matching template: Template?, in space: String, after position: Position?
+    ) async throws(Failure) -> EventStream {
+        try SpaceName.validate(space)
+        if let template { try template.validate() }
+        let start = position ?? machine.lastPosition
+        guard machine.events(after: start, limit: 1) != nil else { throw positionGone(start) }
+        let cursor = EventCursor(space: space, template: template, position: start)
+        // The reader pulls from the ring, so nothing is buffered for it: one that is too slow falls behind the ring.
+        return EventStream { try await self.nextBatch(cursor) }
+    }
+
+    // MARK: - Commands
+
+    private static func wallNow() -> UInt64 {
+        // Wall time for ids alone, where it may be anything that ascends.
+        var time = timespec()
+        guard clock_gettime(CLOCK_REALTIME, &time) == 0 else { return 0 }
+        return UInt64(max(0, time.tv_sec)) * 1_000 + UInt64(max(0, time.tv_nsec)) / 1_000_000
+    }
+
+    /// Milliseconds since this store was made.
+    private var now: UInt64 {
+        let (seconds, attoseconds) = (ContinuousClock.now - started).components
+        return UInt64(seconds) * 1_000 + UInt64(attoseconds) / 1_000_000_000_000_000
+    }
+
+    private func run(_ operation: Operation) async throws(Failure) -> (Reply, sequence: UInt64) {
+        try operation.validate()
+        let sequence = nextSequence
+        nextSequence += 1
+        submit(operation, sequence)
+        if let reply = arrived.removeValue(forKey: sequence) { return (reply, sequence) }
+        let reply = await withTaskCancellationHandler {
+            await withCheckedContinuation { waiting[sequence] = $0 }
+        } onCancel: {
+            Task { await self.cancel(sequence) }
+        }
+        return (reply, sequence)
+    }
+
+    /// A cancel that comes after the reply changes nothing.
+    private func cancel(_ sequence: UInt64) {
+        guard waiting[sequence] != nil else { return }
+        submitInPassing(.cancel(sequence: sequence))
+    }
+
+    private func release(_ sequence: UInt64) {
+        submitInPassing(.release(sequence: sequence))
+        acknowledge(sequence)
+    }
+
+    private func settle(_ sequence: UInt64) {
+        acknowledge(sequence)
+        submitInPassing(.acknowledge)
+    }
+
+    /// A command whose reply says nothing.
+    private func submitInPassing(_ operation: Operation) {
+        let sequence = nextSequence
+        nextSequence += 1
+        submit(operation, sequence)
+        arrived[sequence] = nil
+        acknowledge(sequence)
+    }
+
+    /// Told by the next command.
+    private func acknowledge(_ sequence: UInt64) { acknowledged.append(sequence) }
+
+    private func submit(_ operation: Operation, _ sequence: UInt64) {
+        var writer = ByteWriter()
+        operation.encode(into: &writer)
+        let header = CommandHeader(
+            session: Self.session, sequence: sequence, acknowledged: acknowledged.sorted(), caller: caller)
+        acknowledged.removeAll()
+        writer.bytes.withUnsafeBytes { batch.append(header, operation: $0) }
+        applyBatch()
+    }
+
+    private func applyBatch() {
+        let before = machine.lastPosition
+        let payload = batch.finish(leaseTime: now, wallStamp: Self.wallNow())
+        applied.reset()
+        payload.withUnsafeBytes { machine.apply($0, at: machine.appliedIndex + 1, into: &applied) }
+        deliverReplies()
+        wakeWatches(after: before)
+        let readers = eventWaiters
+        eventWaiters.removeAll()
+        for reader in readers.values { reader.resume() }
+        setTimer()
+    }
+
+    private func deliverReplies() {
+        applied.bytes.bytes.withUnsafeBytes { bytes in
+            for outcome in applied.outcomes where outcome.session == Self.session {
+                var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[outcome.range]))
+                guard let reply = try? Reply(from: &reader) else { continue }
+                if let continuation = waiting.removeValue(forKey: outcome.sequence) {
+                    continuation.resume(returning: reply)
+                } else {
+                    arrived[outcome.sequence] = reply
+                }
+            }
+        }
+    }
+}
+
+// MARK: - Waiting
+
+extension InMemoryTupleStore {
+    private func watch(_ template: Template, in space: String, timeout: Timeout) async -> Reply {
+        let id = nextWatch
+        nextWatch += 1
+        var deadline: ContinuousClock.Instant?
+        if case .milliseconds(let ms) = timeout { deadline = .now + .milliseconds(ms) }
+        return await withTaskCancellationHandler {
+            if Task.isCancelled { return .noMatch }
+            watchIndex.insert(id, space: space, template: template)
+            return await withCheckedContinuation { continuation in
+                watches[id] = Watch(continuation: continuation, deadline: deadline)
+                if case .milliseconds(let ms) = timeout { wake(afterMilliseconds: ms) }
+            }
+        } onCancel: {
+            Task { await self.endWatch(id, .noMatch) }
+        }
+    }
+
+    private func endWatch(_ id: UInt64, _ reply: Reply) {
+        guard let watch = watches.removeValue(forKey: id) else { return }
+        watchIndex.remove(id)
+        watch.continuation.resume(returning: reply)
+    }
+
+    private func wakeWatches(after position: Position) {
+        guard !watches.isEmpty else { return }
+        var writer = ByteWriter()
+        for event in machine.events(after: position, limit: .max) ?? [] where event.kind != .take {
+            writer.reset()
+            event.tuple.tuple.encode(into: &writer)
+            var matched: [UInt64] = []
+            writer.bytes.withUnsafeBytes {
+                watchIndex.forEachMatch(space: event.space, tuple: $0) {
+                    matched.append($0)
+                    return true
+                }
+            }
+            for id in matched { endWatch(id, .found(event.tuple, position: event.position)) }
+        }
+    }
+
+    /// Has the state machine's next deadline come to pass.
+    private func setTimer() {
+        guard let deadline = machine.nextDeadline, timerAt.map({ deadline < $0 }) ?? true else { return }
+        timerAt = deadline
+        let now = now
+        wake(afterMilliseconds: deadline > now ? deadline - now : 0)
+    }
+
+    private nonisolated func wake(afterMilliseconds milliseconds: UInt64) {
+        // One more, since both clocks count whole milliseconds.
+        let delay = DispatchTimeInterval.milliseconds(Int(min(milliseconds, Limits.timeoutMilliseconds)) + 1)
+        DispatchQueue.global().asyncAfter(deadline: .now() + delay) {
+            Task { await self.timePassed() }
+        }
+    }
+
+    private func timePassed() {
+        let now = ContinuousClock.now
+        for id in watches.filter({ $0.value.deadline.map { $0 <= now } ?? false }).keys.sorted() {
+            endWatch(id, .noMatch)
+        }
+        timerAt = nil
+        if let deadline = machine.nextDeadline, deadline <= self.now { applyBatch() } else { setTimer() }
+    }
+}
+
+// MARK: - Events
+
+/// Where one reader of events is.
+private actor EventCursor {
+    let space: String
+    let template: Template?
+    var position: Position
+
+    init(space: String, template: Template?, position: Position) {
+        self.space = space
+        self.template = template
+        self.position = position
+    }
+
+    func advance(to position: Position) { self.position = position }
+
+    nonisolated func wants(_ event: Event) -> Bool {
+        event.space.hasSameUTF8(as: space) && (template?.matches(event.tuple.tuple) ?? true)
+    }
+}
+
+extension InMemoryTupleStore {
+    private static let eventsPerBatch = 256
+
+    private func positionGone(_ position: Position) -> Failure {
+        Failure(
+            .positionGone,
+            "Position \(position) is behind what is kept (\(Limits.eventRingEvents) events); the first one that can be "
+                + "resumed from is \(machine.firstResumablePosition).")
+    }
+
+    /// The next batch with something in it, or an empty one when much went by that did not match; nil when the task was cancelled.
+    private func nextBatch(_ cursor: EventCursor) async throws -> EventBatch? {
+        while !Task.isCancelled {
+            let position = await cursor.position
+            guard let page = machine.events(after: position, limit: Self.eventsPerBatch) else {
+                throw positionGone(position)
+            }
+            guard let last = page.last else {
+                await nextApply()
+                continue
+            }
+            await cursor.advance(to: last.position)
+            let matching = page.filter(cursor.wants)
+            if !matching.isEmpty || page.count == Self.eventsPerBatch {
+                return EventBatch(events: matching, position: last.position)
+            }
+        }
+        return nil
+    }
+
+    private func nextApply() async {
+        let id = nextWatch
+        nextWatch += 1
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { continuation.resume() } else { eventWaiters[id] = continuation }
+            }
+        } onCancel: {
+            Task { await self.endEventWait(id) }
+        }
+    }
+
+    private func endEventWait(_ id: UInt64) { eventWaiters.removeValue(forKey: id)?.resume() }
+}
+
+extension IdempotencyKey? {
+    fileprivate func wrap(_ operation: Operation) -> Operation {
+        map { .keyed(key: $0.key, digest: $0.digest, operation) } ?? operation
+    }
+}

@@ -1,0 +1,177 @@
+import ByteCoding
+
+/// What the digest says was decided: mixed with the numbers that tell the case.
+enum Decision: UInt64 {
+    case batch = 1, malformedBatch, malformedCommand, reply, written, taken, held, gaveBack, waits, abandoned
+    case sessionOpened, sessionEnded, keyExpired, settled
+}
+
+extension StateMachine {
+    /// Wall stamps stay below 2^46 ms (the year 4199), so that ids stay below 2^63.
+    static let highestWallStamp: UInt64 = 1 << 46 - 1
+
+    /// Applies one batch (see `BatchWriter`). Never traps and never fails: a malformed batch or command is itself answered.
+    ///
+    /// A batch whose frame is malformed changes nothing but the index and the digest. An index that was applied before does nothing.
+    public mutating func apply(_ batch: UnsafeRawBufferPointer, at index: UInt64, into applied: inout Applied) {
+        guard index > appliedIndex else { return }
+        appliedIndex = index
+        ordinal = 0
+        decisions.mix(index)
+        guard BatchFrame.isValid(batch) else { return note(.malformedBatch, UInt64(batch.count)) }
+        var scan = ByteScan(batch, at: 1)
+        leaseTime = max(leaseTime, scan.word())
+        wallStamp = max(wallStamp, min(scan.word(), Self.highestWallStamp))
+        note(.batch, leaseTime)
+        ring.trim()
+        expire(into: &applied)
+        while scan.remaining > 0 {
+            let length = BatchFrame.commandLength(&scan)
+            let end = scan.offset + length
+            applyCommand(UnsafeRawBufferPointer(rebasing: batch[scan.offset..<end]), into: &applied)
+            scan.offset = end
+        }
+    }
+
+    @inline(__always)
+    mutating func note(_ decision: Decision, _ number: UInt64) {
+        decisions.mix(decision.rawValue << 56 ^ number)
+    }
+
+    private mutating func applyCommand(_ bytes: UnsafeRawBufferPointer, into applied: inout Applied) {
+        guard let command = CommandView(bytes) else { return note(.malformedCommand, UInt64(bytes.count)) }
+        if command.session == 0 { return applyLeadersOwn(command, into: &applied) }
+        let code = command.operation.first
+        if code == OperationCode.openSession { return openSession(command, into: &applied) }
+        guard let slot = table.slot(of: command.session) else {
+            return reply(.failed(.sessionExpired), to: command, into: &applied)
+        }
+        if command.acknowledgesAny { acknowledge(command, slot: slot) }
+        if table[slot].isAcknowledged(command.sequence) {
+            return reply(.failed(.alreadyAcknowledged), to: command, into: &applied)
+        }
+        if let outcome = table[slot].outcome(command.sequence) {
+            return repeatReply(outcome, session: command.session, sequence: command.sequence, into: &applied)
+        }
+        if command.operation.count == 1 {
+            // These two stand outside the window: one needs no memory of itself, the other ends all memory.
+            if code == OperationCode.acknowledge { return reply(.done, to: command, into: &applied) }
+            if code == OperationCode.endSession { return endSessions([command.session], by: command, into: &applied) }
+        }
+        guard table[slot].windowCount < Limits.sessionWindow else {
+            return reply(.failed(.windowFull), to: command, into: &applied)
+        }
+        execute(command, slot: slot, into: &applied)
+    }
+
+    /// Runs an operation for the first time, remembers what came of it and replies, unless it waits.
+    private mutating func execute(_ command: CommandView, slot: Int, into applied: inout Applied) {
+        let outcome = perform(command, slot: slot, into: &applied)
+        table[slot].add(command.sequence, outcome)
+        repeatReply(outcome, session: command.session, sequence: command.sequence, into: &applied)
+    }
+
+    private mutating func perform(
+        _ command: CommandView, slot: Int, into applied: inout Applied
+    ) -> Outcome {
+        switch OperationView(command.operation) {
+        case nil: return .failed(.malformed(command.operation))
+        case .write(let write): return self.write(write, command, into: &applied)
+        case .take(let take): return self.take(take, command, slot: slot, key: nil)
+        case .cancel(let sequence):
+            cancel(sequence, slot: slot, into: &applied)
+            return .done
+        case .release(let sequence):
+            release(sequence, command, slot: slot, into: &applied)
+            return .done
+        case .keyed(let keyed): return self.keyed(keyed, command, slot: slot, into: &applied)
+        case .openSession, .endSession, .expireSessions, .acknowledge: return .failed(.notForClients)
+        }
+    }
+
+    private mutating func applyLeadersOwn(_ command: CommandView, into applied: inout Applied) {
+        guard case .expireSessions(let ids)? = OperationView(command.operation) else {
+            return note(.malformedCommand, UInt64(command.operation.count))
+        }
+        endSessions(Array(ids.prefix(Limits.expiriesPerEntry)), by: nil, into: &applied)
+    }
+}
+
+// MARK: - Replies
+
+extension Outcome {
+    static func failed(_ failure: Failure) -> Outcome {
+        var writer = ByteWriter()
+        Reply.failed(failure).encode(into: &writer)
+        return .encoded(writer.bytes)
+    }
+}
+
+extension StateMachine {
+    /// Replies without remembering it.
+    mutating func reply(_ reply: Reply, to command: CommandView, into applied: inout Applied) {
+        let start = applied.bytes.count
+        reply.encode(into: &applied.bytes)
+        finishReply(command.session, command.sequence, from: start, into: &applied)
+    }
+
+    /// Replies what is remembered; nothing for what is pending.
+    mutating func repeatReply(
+        _ outcome: Outcome, session: UInt64, sequence: UInt64, into applied: inout Applied
+    ) {
+        if case .pending = outcome { return }
+        let start = applied.bytes.count
+        encode(outcome, into: &applied.bytes)
+        finishReply(session, sequence, from: start, into: &applied)
+    }
+
+    private mutating func finishReply(
+        _ session: UInt64, _ sequence: UInt64, from start: Int, into applied: inout Applied
+    ) {
+        let range = start..<applied.bytes.count
+        applied.outcomes.append(.init(session: SessionID(session), sequence: sequence, range: range))
+        // A failure's message may be worded otherwise by another version: its code alone counts.
+        let kind = applied.bytes.bytes[start]
+        let detail = kind == ReplyCode.failed ? UInt64(applied.bytes.bytes[start + 1]) : UInt64(range.count)
+        note(.reply, UInt64(kind) << 48 ^ detail << 24 ^ sequence)
+    }
+
+    /// An outcome as an encoded reply; nothing if it is pending.
+    func encode(_ outcome: Outcome, into writer: inout ByteWriter) {
+        switch outcome {
+        case .pending: return
+        case .done: writer.write(ReplyCode.done)
+        case .noMatch: writer.write(ReplyCode.noMatch)
+        case .written(let id, let position):
+            writer.write(ReplyCode.written)
+            writer.write(id)
+            position.encode(into: &writer)
+        case .held(let id, let position):
+            // A held tuple is in the store for as long as its hold.
+            _ = tuples.with(id) { _, tuple in
+                writer.write(ReplyCode.found)
+                writer.write(id)
+                position.encode(into: &writer)
+                writer.write(raw: tuple)
+            }
+        case .encoded(let bytes): writer.write(raw: bytes)
+        }
+    }
+
+    func encoded(_ outcome: Outcome) -> [UInt8] {
+        var writer = ByteWriter()
+        encode(outcome, into: &writer)
+        return writer.bytes
+    }
+
+    /// Emits an event of the entry being applied.
+    mutating func emit(
+        _ kind: Event.Kind, _ id: UInt64, space: UnsafeRawBufferPointer, caller: UnsafeRawBufferPointer,
+        tuple: UnsafeRawBufferPointer
+    ) -> Position {
+        let position = Position(index: appliedIndex, ordinal: ordinal)
+        ordinal &+= 1
+        ring.append(position, kind, id: id, space: space, caller: caller, tuple: tuple)
+        return position
+    }
+}

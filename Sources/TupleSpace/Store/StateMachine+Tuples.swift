@@ -1,0 +1,166 @@
+import ByteCoding
+
+extension StateMachine {
+    /// A key that an operation runs under.
+    typealias Key = (key: UnsafeRawBufferPointer, digest: UnsafeRawBufferPointer)
+
+    // MARK: - Write
+
+    mutating func write(_ write: OperationView.Write, _ command: CommandView, into applied: inout Applied) -> Outcome {
+        guard SpaceName.isValid(write.space) else { return .failed(.invalidSpace) }
+        guard write.tuple.count <= Limits.tupleBytes else { return .failed(.tupleTooLarge(write.tuple.count)) }
+        guard let space = tuples.addSpace(write.space) else { return .failed(.tooManySpaces) }
+        let id = max(lastTupleID &+ 1, wallStamp << 16)
+        lastTupleID = id
+        note(.written, id)
+        let position = emit(.write, id, space: write.space, caller: command.caller, tuple: write.tuple)
+        FieldKeys.with(tuple: write.tuple, space: write.space) { fields in
+            guard waiters.count > 0, let waiter = waiters.oldest(matching: write.tuple, in: write.space, keys: fields)
+            else { return tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: false) }
+            let holds = waiters.with(waiter) { $0.holds } ?? false
+            if holds { tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true) }
+            serve(waiter, id, space: write.space, tuple: write.tuple, into: &applied)
+        }
+        return .written(id: id, position)
+    }
+
+    /// A waiter gets a tuple, which is not visible any more: it is held, or gone.
+    private mutating func serve(
+        _ waiter: UInt64, _ id: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer,
+        into applied: inout Applied
+    ) {
+        note(.taken, id)
+        waiters.record(waiter)?.withUnsafeBytes { record in
+            let view = WaiterView(record)
+            let position = emit(.take, id, space: space, caller: view.caller, tuple: tuple)
+            let outcome =
+                view.holds ? Outcome.held(id: id, position) : .encoded(Self.found(id, position, tuple))
+            settle(waiter, view, outcome, keeps: true, into: &applied)
+        }
+    }
+
+    static func found(_ id: UInt64, _ position: Position, _ tuple: UnsafeRawBufferPointer) -> [UInt8] {
+        var writer = ByteWriter(reserving: 21 + tuple.count)
+        writer.write(ReplyCode.found)
+        writer.write(id)
+        position.encode(into: &writer)
+        writer.write(raw: tuple)
+        return writer.bytes
+    }
+
+    /// A waiter ends with an outcome, which its command and, if it `keeps`, its idempotency key get.
+    /// - view: must stay readable while the waiter goes.
+    mutating func settle(
+        _ waiter: UInt64, _ view: WaiterView, _ outcome: Outcome, keeps: Bool, into applied: inout Applied
+    ) {
+        note(.settled, waiter)
+        forget(waiter, view)
+        if keeps, view.isKeyed { keep(outcome, caller: view.caller, key: (view.key, view.digest)) }
+        if let slot = table.slot(of: view.session) {
+            table[slot].waiting -= 1
+            table[slot].change(view.sequence, to: outcome)
+        }
+        repeatReply(outcome, session: view.session, sequence: view.sequence, into: &applied)
+    }
+
+    /// Takes a waiter out of the table and of the keys. Its session is not told.
+    mutating func forget(_ waiter: UInt64, _ view: WaiterView) {
+        if view.isKeyed { keys.removePending(waiter, caller: view.caller, key: view.key) }
+        waiters.remove(waiter)
+    }
+
+    // MARK: - Take
+
+    mutating func take(
+        _ take: OperationView.Take, _ command: CommandView, slot: Int, key: Key?
+    ) -> Outcome {
+        guard SpaceName.isValid(take.space) else { return .failed(.invalidSpace) }
+        if let timeout = take.timeout, timeout > Limits.timeoutMilliseconds {
+            return .failed(.timeoutTooLong(timeout))
+        }
+        guard let id = tuples.oldest(take.template, in: take.space) else { return .failed(.templateTooBroad) }
+        if id > 0 { return takeOut(id, holds: take.holds, caller: command.caller) }
+        if take.timeout == 0 { return .noMatch }
+        return wait(take, command, slot: slot, key: key)
+    }
+
+    private mutating func takeOut(_ id: UInt64, holds: Bool, caller: UnsafeRawBufferPointer) -> Outcome {
+        note(holds ? .held : .taken, id)
+        let position = Position(index: appliedIndex, ordinal: ordinal)
+        let outcome = tuples.with(id) { space, tuple -> Outcome in
+            ordinal &+= 1
+            ring.append(position, .take, id: id, space: space, caller: caller, tuple: tuple)
+            return holds ? .held(id: id, position) : .encoded(Self.found(id, position, tuple))
+        }
+        if holds { tuples.hold(id) } else { tuples.remove(id) }
+        return outcome ?? .noMatch
+    }
+
+    private mutating func wait(
+        _ take: OperationView.Take, _ command: CommandView, slot: Int, key: Key?
+    ) -> Outcome {
+        guard waiters.count < Limits.waiters else { return .failed(.tooManyWaiters) }
+        guard table[slot].waiting < Limits.waitersPerSession else { return .failed(.tooManyWaitersInSession) }
+        lastWaiterID += 1
+        note(.waits, lastWaiterID)
+        var deadline = WaiterView.forever
+        if let timeout = take.timeout {
+            // One below "for ever", at the end of all time.
+            deadline = min(leaseTime.addingReportingOverflow(timeout).overflow ? .max : leaseTime + timeout, .max - 1)
+        }
+        let waiter = WaiterView(
+            session: command.session, sequence: command.sequence, deadline: deadline, holds: take.holds,
+            caller: command.caller, key: key, space: take.space, template: take.template)
+        waiters.insert(lastWaiterID, waiter)
+        if let key { keys.addPending(lastWaiterID, caller: command.caller, key: key.key) }
+        table[slot].waiting += 1
+        return .pending(waiter: lastWaiterID)
+    }
+
+    // MARK: - Cancel, release, return
+
+    mutating func cancel(_ sequence: UInt64, slot: Int, into applied: inout Applied) {
+        guard case .pending(let waiter)? = table[slot].outcome(sequence) else { return }
+        // The key is free again: nothing was done under it.
+        waiters.record(waiter)?.withUnsafeBytes {
+            settle(waiter, WaiterView($0), .noMatch, keeps: false, into: &applied)
+        }
+    }
+
+    mutating func release(_ sequence: UInt64, _ command: CommandView, slot: Int, into applied: inout Applied) {
+        guard let outcome = table[slot].outcome(sequence), case .held(let id, _) = outcome else { return }
+        // The reply stays what it was, though the tuple may be another's soon.
+        table[slot].change(sequence, to: .encoded(encoded(outcome)))
+        giveBack([(id, [UInt8](command.caller))], into: &applied)
+    }
+
+    /// Held tuples return to their places, and each is offered to the waiters.
+    /// - held: ascending by id, with who held it.
+    mutating func giveBack(_ held: [(id: UInt64, caller: [UInt8])], into applied: inout Applied) {
+        for (id, caller) in held {
+            note(.gaveBack, id)
+            guard let bytes = tuples.with(id, { (space: [UInt8]($0), tuple: [UInt8]($1)) }) else { continue }
+            bytes.space.withUnsafeBytes { space in
+                bytes.tuple.withUnsafeBytes { tuple in
+                    _ = caller.withUnsafeBytes { emit(.giveBack, id, space: space, caller: $0, tuple: tuple) }
+                    offer(id, space: space, tuple: tuple, into: &applied)
+                }
+            }
+        }
+    }
+
+    /// Gives a held tuple to the first waiter that it matches, or makes it visible.
+    private mutating func offer(
+        _ id: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer, into applied: inout Applied
+    ) {
+        FieldKeys.with(tuple: tuple, space: space) { fields in
+            guard waiters.count > 0, let waiter = waiters.oldest(matching: tuple, in: space, keys: fields) else {
+                return tuples.unhold(id, keys: fields)
+            }
+            // It is held already, and is the waiter's from now on; or it goes for good.
+            let holds = waiters.with(waiter) { $0.holds } ?? false
+            if !holds { tuples.remove(id) }
+            serve(waiter, id, space: space, tuple: tuple, into: &applied)
+        }
+    }
+}
