@@ -51,6 +51,7 @@ final class LocalDoor: Sendable {
         var session = Session.none
         var waiting: [UInt64: Waiting] = [:]
         var nextToken = LocalDoor.tokenMark + 1
+        var isClosed = false
     }
 
     private let state = Mutex(State())
@@ -266,6 +267,16 @@ final class LocalDoor: Sendable {
 
     // MARK: - From the replica thread
 
+    func deliver(_ token: UInt64, encoded reply: UnsafeRawBufferPointer, at position: Position) {
+        var reader = ByteReader(reply)
+        do throws(MalformedBytes) {
+            deliver(token, Answer(reply: try Reply(from: &reader), position: position))
+        } catch {
+            // Our own state machine made it: a fault of this program, told instead of hidden.
+            deliver(token, .failed(.malformed, "the reply cannot be read: \(error)"))
+        }
+    }
+
     func deliver(_ token: UInt64, _ answer: Answer) {
         let waiting = state.withLock { state -> Waiting? in
             guard let waiting = state.waiting.removeValue(forKey: token) else { return nil }
@@ -311,6 +322,7 @@ final class LocalDoor: Sendable {
         case .failed(let failure) where failure.code == .outcomeUnknown:
             // Ask again until the outcome is known, so that a tuple that was taken for nobody goes back.
             state.withLock { state in
+                guard !state.isClosed else { return }
                 state.nextToken += 1
                 state.waiting[state.nextToken] = .command(command, nil)
                 inbox.post(.command(RequestToken(state.nextToken), command.header, operation: command.operation))
@@ -342,7 +354,10 @@ final class LocalDoor: Sendable {
 
     /// The server stops: nobody is left waiting.
     func close() {
-        let tokens = state.withLock { Array($0.waiting.keys) }
+        let tokens = state.withLock { state in
+            state.isClosed = true
+            return Array(state.waiting.keys)
+        }
         for token in tokens {
             deliver(token, .failed(.outcomeUnknown, "this server is stopping"))
         }

@@ -78,7 +78,8 @@ public final class Server: Sendable {
             throw StartFailure("ZeroMQ cannot be used: \(error)")
         }
         let transport = try Self.listen(configuration, node: node, context, authenticator, log)
-        transport.update(plannedPeers: plan.servers.filter { $0.name != plan.name }.map(\.peer))
+        let others = configuration.plan.servers.filter { $0.name != configuration.plan.name }
+        transport.update(plannedPeers: others.map(\.peer))
         peerAddress = transport.boundAddress
         if !directory.hasConfiguration {
             try FirstStartShell(plan, node, transport, log).run(&directory)
