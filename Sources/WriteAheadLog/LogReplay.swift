@@ -84,6 +84,9 @@ struct LogReplay: Sendable {
         return snapshot.index.next
     }
 
+    /// No index and no term reaches this.
+    static let bound = UInt64(Int64.max)
+
     /// Goes through a batch with nothing but indices, so that `apply` need not be undone.
     private func check(
         _ records: [(header: RecordHeader, payload: Range<Int>)], in bytes: UnsafeRawBufferPointer
@@ -92,6 +95,11 @@ struct LogReplay: Sendable {
         var last = entries.last?.index
         var first = entries.first?.index
         for (header, payload) in records {
+            // A vote is any 64 bits. What counts stays so far below 2^64 that nobody who adds to it overflows.
+            let countable = header.kind == .hardState || header.index < LogReplay.bound
+            guard countable, header.term < LogReplay.bound else {
+                throw MalformedBytes("index \(header.index) of term \(header.term) is beyond all bounds", at: payload.lowerBound)
+            }
             switch header.kind {
             case .hardState, .commit: continue
             case .entry:
@@ -99,7 +107,7 @@ struct LogReplay: Sendable {
                     throw MalformedBytes("an entry of the unknown kind \(header.detail)", at: payload.lowerBound)
                 }
                 let index = LogIndex(header.index)
-                guard index > .zero, header.index < UInt64(Int64.max), last == nil || index == last?.next else {
+                guard index > .zero, last == nil || index == last?.next else {
                     throw MalformedBytes("entry \(index) does not follow entry \(last ?? .zero)", at: payload.lowerBound)
                 }
                 if last == nil { first = index }

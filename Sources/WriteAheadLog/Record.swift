@@ -98,6 +98,9 @@ extension SnapshotMetadata {
     }
 
     init(index: LogIndex, term: Term, body: UnsafeRawBufferPointer) throws(MalformedBytes) {
+        guard index.rawValue < LogReplay.bound, term.rawValue < LogReplay.bound else {
+            throw MalformedBytes("index \(index) of term \(term) is beyond all bounds", at: 0)
+        }
         var reader = ByteReader(body)
         let configurationIndex = LogIndex(try reader.readUInt64("configuration index"))
         let configuration = try Configuration(from: &reader)
