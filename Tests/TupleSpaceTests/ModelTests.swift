@@ -1,0 +1,230 @@
+import ByteCoding
+import Testing
+
+@testable import TupleSpace
+
+@Suite("The state machine does what the simple model does")
+struct ModelTests {
+    @Test("with random commands, retries, acknowledgements, expiries and restarts", arguments: 0..<60 as Range<UInt64>)
+    func random(seed: UInt64) throws {
+        var run = ModelRun(seed: seed)
+        for _ in 0..<400 { try run.step() }
+        // So that the test would notice a generator that makes nothing happen.
+        #expect(run.model.events.count > 50)
+        #expect(run.harness.events() == run.model.events)
+    }
+
+    @Test("and the kinds of things that can happen do happen")
+    func coverage() throws {
+        var kinds: Set<String> = []
+        for seed in 0..<20 as Range<UInt64> {
+            var run = ModelRun(seed: seed)
+            for _ in 0..<400 { try run.step() }
+            kinds.formUnion(run.kinds)
+        }
+        let expected: Set<String> = [
+            "done", "written", "found", "noMatch", "session-expired", "already-acknowledged", "idempotency-mismatch",
+            "superseded", "event write", "event take", "event giveBack", "held", "waiting", "kept", "restored",
+        ]
+        #expect(expected.subtracting(kinds).isEmpty)
+    }
+}
+
+/// One run of machine and model side by side.
+struct ModelRun {
+    var harness = Harness()
+    var model = SimpleModel()
+    var kinds: Set<String> = []
+    private var chance: SeededGenerator
+    private var issued: [UInt64: [(CommandHeader, TupleSpace.Operation)]] = [:]
+    private var nextSequence: [UInt64: UInt64] = [:]
+    private var floors: [UInt64: UInt64] = [:]
+    private var comparedEvents = 0
+
+    init(seed: UInt64) { chance = SeededGenerator(seed: seed) }
+
+    mutating func step() throws {
+        harness.leaseTime += UInt64(chance.below(chance.chance(3) ? 2_000_000 : 300))
+        harness.wallStamp = chance.chance(10) ? harness.wallStamp - 5 : harness.wallStamp + UInt64(chance.below(3))
+        model.begin(leaseTime: harness.leaseTime, wallStamp: harness.wallStamp)
+        for _ in 0..<(1 + chance.below(4)) {
+            let (header, operation) = nextCommand()
+            harness.add(
+                header.session.rawValue, header.sequence, operation, caller: header.caller,
+                below: header.acknowledgedBelow, singles: header.acknowledged)
+            model.apply(header, operation)
+        }
+        let answers = harness.commit()
+        #expect(answers.map(Self.withoutMessage) == model.answers)
+        try compareState()
+        if chance.chance(8) { try roundTrip() }
+        record(answers)
+    }
+
+    private static func withoutMessage(_ answer: Harness.Answer) -> Harness.Answer {
+        guard case .failed(let failure) = answer.reply else { return answer }
+        var answer = answer
+        answer.reply = .failed(Failure(failure.code, ""))
+        return answer
+    }
+
+    // MARK: - Commands
+
+    private mutating func nextCommand() -> (CommandHeader, TupleSpace.Operation) {
+        let session = UInt64(1 + chance.below(5))
+        if chance.chance(2) {
+            let ended = (0..<(1 + chance.below(3))).map { _ in SessionID(UInt64(1 + chance.below(5))) }
+            return (CommandHeader(session: SessionID(0), sequence: 0), .expireSessions(ended))
+        }
+        if chance.chance(15), let earlier = issued[session], !earlier.isEmpty {
+            return earlier[chance.below(earlier.count)]
+        }
+        if model.sessions[session] == nil, chance.chance(70) {
+            return (
+                CommandHeader(session: SessionID(session), sequence: 0, caller: caller(session)),
+                .openSession(timeoutMilliseconds: 5_000)
+            )
+        }
+        var sequence = nextSequence[session, default: 1]
+        nextSequence[session] = sequence + 1
+        if chance.chance(10) { nextSequence[session] = sequence + 3 }
+        if chance.chance(10), sequence > 3 { sequence -= 2 }
+        let command = (header(session, sequence), operation(before: sequence))
+        issued[session, default: []].append(command)
+        if (issued[session]?.count ?? 0) > 30 { issued[session]?.removeFirst() }
+        return command
+    }
+
+    private func caller(_ session: UInt64) -> String { session < 4 ? "alice" : "bob\(session)" }
+
+    private mutating func header(_ session: UInt64, _ sequence: UInt64) -> CommandHeader {
+        var header = CommandHeader(session: SessionID(session), sequence: sequence, caller: caller(session))
+        if chance.chance(20) {
+            // Behind what is new, so that some is left to be asked for again.
+            let floor = max(floors[session, default: 0], sequence - min(sequence, UInt64(chance.below(12))))
+            floors[session] = floor
+            header.acknowledgedBelow = floor
+        }
+        if chance.chance(25) {
+            header.acknowledged = Set((0..<3).map { _ in sequence - min(sequence, UInt64(1 + chance.below(8))) }).sorted()
+        }
+        return header
+    }
+
+    private mutating func operation(before sequence: UInt64) -> TupleSpace.Operation {
+        let earlier = sequence - min(sequence, UInt64(1 + chance.below(6)))
+        switch chance.below(100) {
+        case 0..<35: return .write(space: space(), tuple: tuple())
+        case 35..<70: return take(holds: chance.chance(60))
+        case 70..<76: return .cancel(sequence: earlier)
+        case 76..<82: return .release(sequence: earlier)
+        case 82..<85: return .acknowledge
+        case 85..<86: return .endSession
+        default:
+            let inner: TupleSpace.Operation =
+                chance.chance(40) ? .write(space: space(), tuple: tuple()) : take(holds: chance.chance(5))
+            return .keyed(key: "key \(chance.below(12))", digest: [UInt8(chance.below(20) / 18)], inner)
+        }
+    }
+
+    private mutating func space() -> String { chance.chance(80) ? "first" : "second" }
+
+    private mutating func take(holds: Bool) -> TupleSpace.Operation {
+        let timeout: Timeout =
+            switch chance.below(3) {
+            case 0: .none
+            case 1: .milliseconds(UInt64(chance.below(3_000)))
+            default: .forever
+            }
+        return .take(space: space(), template: template(), timeout: timeout, holds: holds)
+    }
+
+    private mutating func value() -> Value {
+        switch chance.below(12) {
+        case 0..<4: .int(Int64(chance.below(4)))
+        case 4: .double(Double(chance.below(8)) / 2)
+        case 5..<9: .string(["a", "ab", "b", "é"][chance.below(4)])
+        case 9: .bool(chance.chance(50))
+        case 10: .list([.int(Int64(chance.below(2))), .null])
+        default: .symbol("a")
+        }
+    }
+
+    private mutating func tuple() -> Tuple { Tuple((0..<(1 + chance.below(3))).map { _ in value() }) }
+
+    private mutating func template() -> Template {
+        Template((0..<(1 + chance.below(3))).map { _ in field() })
+    }
+
+    private mutating func field() -> TemplateField {
+        switch chance.below(10) {
+        case 0..<4: .any
+        case 4..<7: .literal(value())
+        case 7: .type(ValueType.allCases[chance.below(ValueType.allCases.count)])
+        case 8: .range(lower: .int(1), upper: .double(2.5), open: chance.chance(50))
+        default: .prefix("a")
+        }
+    }
+
+    // MARK: - Comparing
+
+    private mutating func compareState() throws {
+        let machine = harness.machine
+        #expect(machine.tupleCount == model.tuples.count { $0.holder == nil })
+        #expect(machine.heldCount == model.tuples.count { $0.holder != nil })
+        #expect(machine.waiterCount == model.waiters.count)
+        #expect(machine.sessions.map(\.id.rawValue) == model.sessions.keys.sorted())
+        #expect(machine.keyCount == model.kept.count + model.waiters.count { $0.key != nil })
+        let deadlines = model.waiters.compactMap(\.deadline) + model.kept.map(\.expiry)
+        #expect(machine.nextDeadline == deadlines.min())
+        let before = comparedEvents == 0 ? Position(index: 0, ordinal: 0) : model.events[comparedEvents - 1].position
+        #expect(machine.events(after: before, limit: .max) == Array(model.events[comparedEvents...]))
+        comparedEvents = model.events.count
+        let (space, template) = (space(), template())
+        let visible = model.visible(space, template).map { StoredTuple(id: TupleID($0.id), tuple: $0.tuple) }
+            .sorted { $0.id < $1.id }
+        #expect(machine.answer(.count(space: space, template: template)) == .count(UInt64(visible.count)))
+        let read = machine.answer(.read(space: space, template: template))
+        #expect(read == visible.first.map { .found($0, position: machine.lastPosition) } ?? .noMatch)
+        comparePage(visible, space, template)
+    }
+
+    private mutating func comparePage(_ visible: [StoredTuple], _ space: String, _ template: Template) {
+        var page = Page(limit: 1 + chance.below(5), order: chance.chance(50) ? .oldest : .newest)
+        if chance.chance(50), let pick = visible.randomElement(using: &chance) { page.after = pick.id }
+        if chance.chance(50), let pick = visible.randomElement(using: &chance) { page.before = pick.id }
+        var within = visible.filter { stored in
+            (page.after.map { stored.id > $0 } ?? true) && (page.before.map { stored.id < $0 } ?? true)
+        }
+        if page.order == .newest { within.reverse() }
+        let reply = harness.machine.answer(.readAll(space: space, template: template, page: page))
+        #expect(reply == .tuples(Array(within.prefix(page.limit)), more: within.count > page.limit))
+    }
+
+    private mutating func roundTrip() throws {
+        let bytes = encoded(harness.machine)
+        let restored = try restore(bytes, pieceBytes: 1 + chance.below(3_000))
+        #expect(encoded(restored) == bytes)
+        #expect(restored.digest == harness.machine.digest)
+        #expect(restored.firstResumablePosition == harness.machine.firstResumablePosition)
+        harness.machine = restored
+        kinds.insert("restored")
+    }
+
+    private mutating func record(_ answers: [Harness.Answer]) {
+        for answer in answers {
+            switch answer.reply {
+            case .done: kinds.insert("done")
+            case .written: kinds.insert("written")
+            case .found: kinds.insert("found")
+            case .noMatch: kinds.insert("noMatch")
+            case .failed(let failure): kinds.insert(failure.code.rawValue)
+            case .tuples, .count: break
+            }
+        }
+        for event in model.events.suffix(8) { kinds.insert("event \(event.kind)") }
+        if harness.machine.heldCount > 0 { kinds.insert("held") }
+        if harness.machine.waiterCount > 0 { kinds.insert("waiting") }
+        if !model.kept.isEmpty { kinds.insert("kept") }
+    }
+}
