@@ -17,6 +17,12 @@ public struct SessionLedger: Sendable {
         public var acknowledgedBelow: UInt64
         /// Ascending, at or above `acknowledgedBelow`, at most `singlesPerCommand`.
         public var acknowledged: [UInt64]
+
+        public init(sequence: UInt64, acknowledgedBelow: UInt64, acknowledged: [UInt64]) {
+            self.sequence = sequence
+            self.acknowledgedBelow = acknowledgedBelow
+            self.acknowledged = acknowledged
+        }
     }
 
     public let session: SessionID

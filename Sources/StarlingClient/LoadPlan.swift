@@ -1,0 +1,94 @@
+import TupleSpace
+
+/// What a `LoadDriver` does.
+public struct LoadPlan: Sendable {
+    public enum Operation: String, Sendable, CaseIterable {
+        case write
+        /// Linearizable, of a tuple that each session wrote before.
+        case read
+        /// Final takes, without waiting, of tuples that were written before. Needs a number of requests.
+        case take
+        /// A write of (user, topic, message).
+        case post
+    }
+
+    public enum Extent: Sendable {
+        case requests(Int)
+        case seconds(Double)
+    }
+
+    public var operation: Operation
+    /// Each has one request outstanding.
+    public var sessions: Int
+    /// Spread over the servers in turn; sessions are spread over the connections in turn.
+    public var connections: Int
+    public var extent: Extent
+    /// Bytes of the payload, or message.
+    public var payloadBytes: Int
+    /// At least one. Those with a key are spoken to with CURVE.
+    public var servers: [ServerEndpoint]
+    public var cluster: UInt64 = 0
+    public var token = ""
+    public var space: String
+    /// The tuple that the session of this number writes; its first two fields are what it is read and taken by.
+    public var tuple: @Sendable (Int) -> Tuple
+    /// Milliseconds. Nothing keeps the sessions alive but their commands, so for reads it is longer than the run.
+    public var sessionTimeout: UInt64 = 600_000
+
+    public init(
+        _ operation: Operation, sessions: Int, connections: Int? = nil, extent: Extent, payloadBytes: Int = 256,
+        servers: [ServerEndpoint]
+    ) {
+        self.operation = operation
+        self.sessions = sessions
+        self.connections = connections ?? max(servers.count, min(32, sessions / 8))
+        self.extent = extent
+        self.payloadBytes = payloadBytes
+        self.servers = servers
+        space = operation == .post ? "blog" : "bench"
+        let payload = String(repeating: "x", count: payloadBytes)
+        if operation == .post {
+            tuple = { Tuple([.string("user\($0)"), .string("bench"), .string(payload)]) }
+        } else {
+            tuple = { Tuple([.string("bench"), .int(Int64($0)), .string(payload)]) }
+        }
+    }
+
+    /// Matches what the session's `tuple` makes.
+    func template(_ session: Int) -> Template {
+        let fields = tuple(session).fields
+        return Template(fields.enumerated().map { $0.offset < 2 ? .literal($0.element) : .any })
+    }
+}
+
+/// What a run of a `LoadDriver` measured.
+public struct LoadReport: Equatable, Sendable {
+    public var operation: String
+    public var sessions: Int
+    /// Completed with success, within `seconds`.
+    public var requests: Int
+    /// Attempts that failed or were lost; each was made again.
+    public var errors: Int
+    /// Requests a second.
+    public var rate: Double
+    /// From the first sending to the success, in milliseconds.
+    public var p50: Double
+    public var p99: Double
+    public var seconds: Double
+
+    /// One object with the members operation, sessions, requests, errors, rate, p50_ms, p99_ms, seconds.
+    public var json: String {
+        """
+        {"operation":"\(operation)","sessions":\(sessions),"requests":\(requests),"errors":\(errors),\
+        "rate":\(Self.rounded(rate, 10)),"p50_ms":\(Self.rounded(p50, 1_000)),"p99_ms":\(Self.rounded(p99, 1_000)),\
+        "seconds":\(Self.rounded(seconds, 1_000))}
+        """
+    }
+
+    private static func rounded(_ value: Double, _ unit: Double) -> Double { (value * unit).rounded() / unit }
+}
+
+/// Why a run of a `LoadDriver` came to nothing.
+public struct LoadFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    public var description: String
+}
