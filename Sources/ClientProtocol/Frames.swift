@@ -70,7 +70,7 @@ public struct Welcome: Equatable, Sendable {
 }
 
 /// One request within a `requests` frame: `id varint · kind u8 · length varint · payload`. Ids are the client's own, unique among
-/// those without an answer on the connection.
+/// those without an answer on the connection. The same request may be sent again under its id, and may then be answered twice.
 public enum ClientRequestKind: UInt8, Sendable {
     /// session u64 · sequence u64 · acknowledged below varint · count varint, single ones varint* · operation
     case command = 1

@@ -1,3 +1,5 @@
+import TupleSpace
+
 /// How a client behaves. Times are in milliseconds.
 public struct ClientSettings: Sendable {
     /// The cluster that the servers must belong to; 0 is any.
@@ -23,4 +25,15 @@ public struct ClientSettings: Sendable {
     public var startsAnywhere = true
 
     public init() {}
+
+    /// With times that can be added to any clock's.
+    var bounded: ClientSettings {
+        var settings = self
+        settings.operationTimeout = min(operationTimeout, Limits.timeoutMilliseconds)
+        settings.silence = min(max(silence, 10), Limits.timeoutMilliseconds)
+        settings.connectTimeout = min(connectTimeout, Limits.timeoutMilliseconds)
+        settings.acknowledgeWithin = min(acknowledgeWithin, Limits.timeoutMilliseconds)
+        settings.bufferedEvents = max(bufferedEvents, 1)
+        return settings
+    }
 }

@@ -124,15 +124,24 @@ final class Engine {
     private func reviewPending() {
         var overdue: [UInt64] = []
         var cancelAgain: [UInt64] = []
+        var unanswered: [UInt64] = []
         for (id, entry) in pending {
             if entry.isOverdue(at: now, timeout: settings.operationTimeout) {
                 overdue.append(id)
             } else if entry.sentOn != 0, entry.troubleSince != nil, now >= entry.sentAt + 1_000 {
                 pending[id]?.troubleSince = nil
             }
+            if entry.sentOn != 0, let limit = entry.patience(silence: settings.silence), now >= entry.sentAt + limit {
+                unanswered.append(id)
+            }
             if entry.isCancelled, now >= entry.cancelSentAt + 250 { cancelAgain.append(id) }
         }
         for id in overdue.sorted() { giveUp(id) }
+        for id in unanswered.sorted() {
+            pending[id]?.sentOn = 0
+            pending[id]?.mayBeDone = true
+            sendQueue.append(id)
+        }
         // The cancel may have overtaken its take on the way through the cluster, and found nothing to cancel.
         for id in cancelAgain.sorted() { sendCancel(of: id) }
     }

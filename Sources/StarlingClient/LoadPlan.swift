@@ -76,6 +76,20 @@ public struct LoadReport: Equatable, Sendable {
     public var p99: Double
     public var seconds: Double
 
+    public init(
+        operation: String, sessions: Int, requests: Int, errors: Int, rate: Double, p50: Double, p99: Double,
+        seconds: Double
+    ) {
+        self.operation = operation
+        self.sessions = sessions
+        self.requests = requests
+        self.errors = errors
+        self.rate = rate
+        self.p50 = p50
+        self.p99 = p99
+        self.seconds = seconds
+    }
+
     /// One object with the members operation, sessions, requests, errors, rate, p50_ms, p99_ms, seconds.
     public var json: String {
         """

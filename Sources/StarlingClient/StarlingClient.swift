@@ -21,6 +21,7 @@ public final class StarlingClient: TupleStore, Sendable {
     /// - Throws: when the process can have no further thread, socket or descriptor.
     public init(servers: [ServerEndpoint], settings: ClientSettings = ClientSettings()) throws(ZeroMQError) {
         precondition(!servers.isEmpty, "a client needs the address of one server")
+        let settings = settings.bounded
         let inbox = try Inbox()
         let start = settings.startsAnywhere ? Int.random(in: 0..<servers.count) : 0
         let list = ServerList(servers, startingAt: start)
