@@ -1,0 +1,141 @@
+import ByteCoding
+import TupleSpace
+
+/// What is measured, and the report that it goes to.
+struct Measurements {
+    private(set) var report = Report()
+
+    mutating func measurePairs(_ name: String, resident count: Int) {
+        var driver = Driver()
+        driver.fill(count)
+        var writes = Samples()
+        var pairs = Samples()
+        for i in 0..<200_000 {
+            let write = driver.command(Driver.write(Driver.pairTuple(i)))
+            let take = driver.command(Driver.take(Driver.pairTemplate(i)))
+            let started = ContinuousClock.now
+            driver.apply(write)
+            let written = ContinuousClock.now
+            driver.apply(take)
+            let taken = ContinuousClock.now
+            writes.add(written - started)
+            pairs.add(taken - started)
+        }
+        precondition(driver.machine.tupleCount == count, "every pair takes what it wrote")
+        report.add("\(name)_write", writes)
+        report.add("\(name)_pair", pairs)
+    }
+
+    mutating func measureBatches() {
+        var driver = Driver()
+        let rounds = 200
+        let perBatch = 1_000
+        var total = Duration.zero
+        for round in 0..<rounds {
+            let batch = driver.batch((0..<perBatch).map { Driver.write(Driver.tuple(round * perBatch + $0)) })
+            let started = ContinuousClock.now
+            driver.apply(batch)
+            total += ContinuousClock.now - started
+        }
+        report.add("write_in_batches_of_1000_mean", total.nanoseconds / Double(rounds * perBatch))
+    }
+
+    mutating func measureTakes(_ name: String, resident count: Int) {
+        var driver = Driver()
+        driver.fill(count)
+        var takes = Samples()
+        for i in 0..<100_000 {
+            driver.apply(driver.command(Driver.write(Driver.pairTuple(i))))
+            let take = driver.command(Driver.take(Driver.pairTemplate(i)))
+            let started = ContinuousClock.now
+            driver.apply(take)
+            takes.add(ContinuousClock.now - started)
+        }
+        report.add("\(name)_take_by_three_literals", takes)
+    }
+
+    mutating func measureWaiters(_ count: Int) {
+        var driver = Driver()
+        driver.acknowledges = false
+        for i in 0..<count {
+            if i % 4_000 == 0 { driver.openSession() }
+            driver.apply(driver.command(Driver.take(Driver.waiterTemplate(i), forever: true)))
+        }
+        precondition(driver.machine.waiterCount == count, "nothing matches them")
+        driver.openSession()
+        driver.acknowledges = true
+        var writes = Samples()
+        for i in 0..<100_000 {
+            let write = driver.command(Driver.write(Driver.tuple(i)))
+            let started = ContinuousClock.now
+            driver.apply(write)
+            writes.add(ContinuousClock.now - started)
+        }
+        report.add("write_among_\(count)_waiters", writes)
+    }
+
+    mutating func measureGrowth(to count: Int) {
+        var driver = Driver()
+        let before = Memory.residentBytes()
+        var slowest = Duration.zero
+        var slowestAt = 0
+        for i in 0..<count {
+            let write = driver.command(Driver.write(Driver.tuple(i)))
+            let started = ContinuousClock.now
+            driver.apply(write)
+            let took = ContinuousClock.now - started
+            if took > slowest { (slowest, slowestAt) = (took, i) }
+        }
+        report.add("slowest_write_while_growing", slowest.nanoseconds)
+        report.add("slowest_write_at_tuple", Double(slowestAt))
+        report.add("bytes_per_resident_tuple", Double(Memory.residentBytes() - before) / Double(count))
+        measureSnapshot(driver)
+    }
+
+    mutating func measureSnapshot(_ driver: Driver) {
+        var driver = driver
+        let started = ContinuousClock.now
+        let image = driver.machine.capture()
+        report.add("capture", (ContinuousClock.now - started).nanoseconds)
+        var writes = Samples()
+        for i in 0..<20_000 {
+            let write = driver.command(Driver.write(Driver.pairTuple(i)))
+            let take = driver.command(Driver.take(Driver.oldTemplate(i * 40)))
+            let started = ContinuousClock.now
+            driver.apply(write)
+            driver.apply(take)
+            writes.add(ContinuousClock.now - started)
+        }
+        report.add("write_and_take_old_while_captured", writes)
+        var pieces: [[UInt8]] = []
+        let encoding = ContinuousClock.now
+        image.encode { pieces.append([UInt8]($0)) }
+        report.add("encode_ms", (ContinuousClock.now - encoding).nanoseconds / 1e6)
+        let restoring = ContinuousClock.now
+        var restorer = StateMachine.Restorer()
+        do {
+            for piece in pieces { try piece.withUnsafeBytes { try restorer.consume($0) } }
+            let machine = try restorer.finish()
+            report.add("restore_ms", (ContinuousClock.now - restoring).nanoseconds / 1e6)
+            report.add("restored_tuples", Double(machine.tupleCount))
+        } catch {
+            fatalError("what was captured is not restored: \(error)")
+        }
+    }
+
+    mutating func measureReads(resident count: Int) {
+        var driver = Driver()
+        driver.fill(count)
+        var reads = Samples()
+        var reply = ByteWriter(reserving: 4_096)
+        for i in 0..<100_000 {
+            var writer = ByteWriter()
+            Query.read(space: "bench", template: Driver.oldTemplate(i % max(1, count))).encode(into: &writer)
+            reply.reset()
+            let started = ContinuousClock.now
+            writer.bytes.withUnsafeBytes { driver.machine.answer(encoded: $0, into: &reply) }
+            reads.add(ContinuousClock.now - started)
+        }
+        report.add("read_by_three_literals", reads)
+    }
+}
