@@ -2,8 +2,8 @@ import DequeModule
 
 /// What has been handed to storage and is not known to be on the disk yet, and the messages that wait for it.
 ///
-/// Durability is counted by writes, not by index and term: after a truncation an index may be reused, and the completion
-/// of the older write must say nothing about the newer entry there (scenario 7, ABA).
+/// Durability is counted by writes, not by index and term: after a truncation an index may be reused, and the
+/// completion of the older write must say nothing about the newer entry there (scenario 7, ABA).
 struct DurableQueue: Sendable {
     private struct Write {
         var sequence: WriteSequence
@@ -69,8 +69,8 @@ struct DurableQueue: Sendable {
         writes.first.map { now.since($0.since) } ?? 0
     }
 
-    /// Keeps a message until `sequence` is done. Of messages of one kind to one peer that wait for the same write the last
-    /// is enough, so there are never more than writes under way times peers.
+    /// Keeps a message until `sequence` is done. Of messages of one kind to one peer that wait for the same write the
+    /// last is enough, so there are never more than writes under way times peers.
     mutating func hold(_ message: Message, until sequence: WriteSequence) {
         if let i = held.lastIndex(where: { $0.until == sequence && $0.message.supersededBy(message) }) {
             held[i].message = message

@@ -2,8 +2,8 @@ extension Node {
     /// The least time without a leader after which anyone may stand: within it a leader that was heard counts as alive.
     var minimumElectionTimeout: UInt64 { settings.electionTimeoutMilliseconds.lowerBound * 1_000_000 }
 
-    /// A server alone need not wait for anyone. In a new cluster there can be no leader yet whom waiting would spare, so
-    /// the first election comes early; if several stand at once, the usual timeouts part them.
+    /// A server alone need not wait for anyone. In a new cluster there can be no leader yet whom waiting would spare,
+    /// so the first election comes early; if several stand at once, the usual timeouts part them.
     mutating func firstElectionTimeout() -> UInt64 {
         if voters.isOnly(id) { return 0 }
         let usual = settings.electionTimeoutMilliseconds
@@ -35,8 +35,8 @@ extension Node {
         become(.preCandidate, leader: nil, into: &effects)
         ballots = Ballots()
         for voter in voters.all where voter != id {
-            send(
-                .preVoteRequest(lastIndex: log.last, lastTerm: log.lastTerm), to: voter, term: term.next, into: &effects)
+            let question = Message.Body.preVoteRequest(lastIndex: log.last, lastTerm: log.lastTerm)
+            send(question, to: voter, term: term.next, into: &effects)
         }
         countPreVote(from: id, granted: true, into: &effects)
     }

@@ -24,8 +24,9 @@ extension Node {
         index <= commit || log.term(at: index) == term
     }
 
-    /// Takes what is new. What is there already stays, with all that follows it: a request may be an old one, and the log
-    /// behind it newer. Only an entry of another term at the same place is a conflict, and cuts the log (scenario 4).
+    /// Takes what is new. What is there already stays, with all that follows it: a request may be an old one, and the
+    /// log behind it newer. Only an entry of another term at the same place is a conflict, and cuts the log (scenario
+    /// 4).
     private mutating func take(_ request: AppendRequest, into effects: inout Effects) {
         if settings.mutations.contains(.truncateOnOverlap), request.previousIndex < log.last {
             truncateLog(from: request.previousIndex.next, into: &effects)
@@ -57,7 +58,9 @@ extension Node {
         }
         // Heartbeats, and those who wait to read, need not wait for the disk.
         if request.entries.isEmpty || newRound { send(response(.alive), to: sender, into: &effects) }
-        if !request.entries.isEmpty { send(response(.accepted(match: match)), to: sender, after: write, into: &effects) }
+        if !request.entries.isEmpty {
+            send(response(.accepted(match: match)), to: sender, after: write, into: &effects)
+        }
     }
 
     /// Says where the logs could agree at best: not behind our last entry, and nowhere where our term is later than the

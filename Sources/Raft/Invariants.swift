@@ -18,7 +18,7 @@ extension Node {
         check(log.term(at: commit) != nil, "the term at commit \(commit) is unknown")
         checkLog(check)
         for message in durability.heldMessages {
-            check(message.term == term || message.isPreVoteRequest, "a message of term \(message.term) is held in \(term)")
+            check(message.term == term || message.isPreVoteRequest, "a message of term \(message.term) is held")
             if case .appendResponse(let response) = message.body, case .accepted(let match) = response.result {
                 check(match <= log.last, "an acknowledgement of \(match) is held, but the log ends at \(log.last)")
             }
@@ -51,8 +51,8 @@ extension Node {
             check(peer.match < peer.next, "peer \(peer.id): match \(peer.match) is not before next \(peer.next)")
             check(peer.match <= log.last, "peer \(peer.id): match \(peer.match) is beyond the log")
             check(peer.next <= log.last.next, "peer \(peer.id): next \(peer.next) is beyond the log")
-            check(
-                peer.inflightRequests <= settings.maximumInflightRequests, "peer \(peer.id): too many requests in flight")
+            let limit = settings.maximumInflightRequests
+            check(peer.inflightRequests <= limit, "peer \(peer.id): too many requests in flight")
             check(peer.inflightBytes >= 0, "peer \(peer.id): negative bytes in flight")
             check(peer.readRound <= leaderReads.round, "peer \(peer.id) answered a round that was not asked")
         }

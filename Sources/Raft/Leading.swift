@@ -1,7 +1,8 @@
 extension Node {
     mutating func becomeLeader(into effects: inout Effects) {
         become(.leader, leader: id, into: &effects)
-        progress = configuration.members.filter { $0.id != id }.map { Progress(id: $0.id, next: log.last.next, now: now) }
+        let others = configuration.members.filter { $0.id != id }
+        progress = others.map { Progress(id: $0.id, next: log.last.next, now: now) }
         leaderReads = LeaderReads()
         nextHeartbeat = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
         uncommittedBytes = 0
@@ -68,7 +69,8 @@ extension Node {
                 through: batch.last?.index ?? log.last, bytes: batch.reduce(0) { $0 + $1.payload.count })
             hasSent = true
         }
-        // The new commit index goes at once, with entries or without (performance: a follower answers its clients then).
+        // The new commit index goes at once, with entries or without (performance: a follower answers its clients
+        // then).
         let commitIsDue = progress[i].state == .replicate && progress[i].commitTold < commit
         if !hasSent, commitIsDue || progress[i].pushIsDue { sendHeartbeat(to: i, into: &effects) }
         progress[i].pushIsDue = false

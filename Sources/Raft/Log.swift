@@ -47,8 +47,8 @@ struct Log: Sendable {
         return entries[position(of: index)]
     }
 
-    /// Entries from `from` on whose payloads together do not exceed `maximumBytes`, but at least one if there is one: an
-    /// entry is never skipped for its size, that would be a hole (scenario 25).
+    /// Entries from `from` on whose payloads together do not exceed `maximumBytes`, but at least one if there is one:
+    /// an entry is never skipped for its size, that would be a hole (scenario 25).
     func batch(from: LogIndex, through: LogIndex, maximumBytes: Int, skipsOversized: Bool = false) -> [Entry] {
         guard from > base, from <= through, from <= last else { return [] }
         let range = position(of: from)...position(of: min(through, last))
@@ -68,7 +68,8 @@ struct Log: Sendable {
     /// - Precondition: `entry.index == last.next`; a configuration entry's payload decodes (checked when it came in).
     mutating func append(_ entry: Entry) {
         entries.append(entry)
-        guard entry.kind == .configuration, let configuration = try? Configuration(decoding: entry.payload) else { return }
+        guard entry.kind == .configuration else { return }
+        guard let configuration = try? Configuration(decoding: entry.payload) else { return }
         configurations.append(PlacedConfiguration(index: entry.index, configuration: configuration))
     }
 

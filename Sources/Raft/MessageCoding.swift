@@ -1,7 +1,7 @@
 import ByteCoding
 
-/// The bytes of a message between servers, as `docs/formats/peer-messages.md` describes them. Decoding checks every bound
-/// and never traps; whether what was said makes sense is for the node to judge.
+/// The bytes of a message between servers, as `docs/formats/peer-messages.md` describes them. Decoding checks every
+/// bound and never traps; whether what was said makes sense is for the node to judge.
 extension Message {
     static let formatVersion: UInt8 = 1
 
@@ -172,7 +172,8 @@ extension AppendResponse {
         case .rejected:
             let previous = LogIndex(try reader.readUInt64("previous index"))
             let hint = LogIndex(try reader.readUInt64("hint index"))
-            result = .rejected(previousIndex: previous, hintIndex: hint, hintTerm: Term(try reader.readUInt64("hint term")))
+            let term = Term(try reader.readUInt64("hint term"))
+            result = .rejected(previousIndex: previous, hintIndex: hint, hintTerm: term)
         case .alive: result = .alive
         }
     }

@@ -3,7 +3,8 @@
 /// It holds no clock, file, socket or random generator but a seeded one. What it promises to others (a vote, a term, an
 /// acknowledgement) is held back inside until `.stored` says that the disk has what the promise rests on.
 ///
-/// The rules are those of Ongaro's dissertation ("Consensus: Bridging Theory and Practice", 2014), cited where they stand.
+/// The rules are those of Ongaro's dissertation ("Consensus: Bridging Theory and Practice", 2014), cited where they
+/// stand.
 public struct Node: Sendable {
     public let id: NodeID
     public let cluster: ClusterID
@@ -17,6 +18,8 @@ public struct Node: Sendable {
     var hardStateWrite = WriteSequence.zero
     var log: Log
     var durability: DurableQueue
+    /// To be dropped from the disk with the first write.
+    var leftover: Leftover?
     /// Not nil after damage to the log was found and until it is mended: this node neither votes nor campaigns.
     var damage: Damage?
 
@@ -50,8 +53,8 @@ public struct Node: Sendable {
 
     /// - Parameters:
     ///   - recovered: what is on the disk. The state machine holds its snapshot already, and nothing behind it.
-    ///   - seed: chooses the randomised election timeouts and the numbers of forwarded reads; nothing else is random. It
-    ///     must differ from one life of the server to the next.
+    ///   - seed: chooses the randomised election timeouts and the numbers of forwarded reads; nothing else is random.
+    ///     It must differ from one life of the server to the next.
     public init(
         id: NodeID, cluster: ClusterID, recovered: RecoveredLog, settings: Settings = Settings(), now: MonotonicTime,
         seed: UInt64
@@ -63,6 +66,7 @@ public struct Node: Sendable {
         random = SplitMix(seed: seed)
         let log = recovered.usableLog()
         self.log = log.log
+        leftover = log.leftover
         durability = DurableQueue(durable: log.log.last)
         hardState = recovered.consistentHardState(lastTerm: log.log.lastTerm, id: id)
         damage = log.isWhole && recovered.mayVote ? nil : Damage(recoveredTerm: hardState.term)
@@ -90,7 +94,8 @@ public struct Node: Sendable {
     }
 
     /// Appends a batch to the log if this node leads.
-    /// - Returns: where it stands, and the term: it is committed if an entry of that very term is committed at that index.
+    /// - Returns: where it stands, and the term: it is committed if an entry of that very term is committed at that
+    /// index.
     @discardableResult
     public mutating func propose(
         _ payload: [UInt8], into effects: inout Effects
@@ -135,14 +140,16 @@ extension Node {
     /// damage across restarts until this is true again.
     public var mayVote: Bool { damage == nil }
 
-    /// True once the leader has committed an entry of its own term (dissertation 6.4): its commit index is then current.
+    /// True once the leader has committed an entry of its own term (dissertation 6.4): its commit index is then
+    /// current.
     public var leaderIsCurrent: Bool { role == .leader && log.term(at: commit) == term }
 
-    /// Index and term of what a snapshot of the state at `index` would stand for, with the configuration in force there.
+    /// Index and term of what a snapshot of the state at `index` would stand for, with the configuration in force
+    /// there.
     /// - Precondition: first - 1 <= index <= commit.
     public func snapshotMetadata(at index: LogIndex) -> SnapshotMetadata {
         guard let term = log.term(at: index), index <= commit else {
-            preconditionFailure("no snapshot of index \(index): the log holds \(log.first) to \(log.last), commit \(commit)")
+            preconditionFailure("no snapshot of \(index): the log holds \(log.first) to \(log.last), commit \(commit)")
         }
         let placed = log.configuration(at: index)
         return SnapshotMetadata(

@@ -1,5 +1,5 @@
-/// Who has to agree: a majority of every set. One set in normal times; with joint consensus (dissertation 4.3) there are
-/// two, the old voters and the new.
+/// Who has to agree: a majority of every set. One set in normal times; with joint consensus (dissertation 4.3) there
+/// are two, the old voters and the new.
 struct VoterSets: Sendable, Equatable {
     private(set) var sets: [[NodeID]]
 
@@ -33,8 +33,8 @@ struct VoterSets: Sendable, Equatable {
         return !sets.isEmpty
     }
 
-    /// The greatest index that a majority of every set has reached. Counted afresh each time: there is no order kept that
-    /// could go stale when the voters change (scenario 11). Sets are small, so comparing all with all is cheap.
+    /// The greatest index that a majority of every set has reached. Counted afresh each time: there is no order kept
+    /// that could go stale when the voters change (scenario 11). Sets are small, so comparing all with all is cheap.
     func majorityIndex(missing: Int = 0, _ match: (NodeID) -> LogIndex) -> LogIndex {
         var result: LogIndex?
         for set in sets {

@@ -1,5 +1,5 @@
-/// Log compaction (dissertation 5). Raft says who needs a snapshot and where the log begins behind it; making, streaming
-/// and loading the file is the shell's.
+/// Log compaction (dissertation 5). Raft says who needs a snapshot and where the log begins behind it; making,
+/// streaming and loading the file is the shell's.
 extension Node {
     /// The state up to `metadata.index` is durable in a file of this server.
     mutating func snapshotTaken(_ metadata: SnapshotMetadata, keepFrom: LogIndex, into effects: inout Effects) {

@@ -4,7 +4,19 @@ extension Node {
         if effects.write == nil {
             durability.issue(through: log.last, now: now)
             effects.write = StorageWrite(sequence: durability.issued)
+            dropLeftover(into: &effects)
         }
+    }
+
+    private mutating func dropLeftover(into effects: inout Effects) {
+        switch leftover {
+        case nil: return
+        case .everything:
+            effects.write?.snapshot = snapshotMetadata(at: snapshotIndex)
+            effects.write?.keepsTail = false
+        case .tail(let index): effects.write?.truncateFrom = index
+        }
+        leftover = nil
     }
 
     mutating func appendToLog(_ entry: Entry, into effects: inout Effects) {

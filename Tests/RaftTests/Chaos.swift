@@ -135,7 +135,9 @@ struct Chaos {
     private mutating func checkContiguous(_ server: TestServer) {
         guard server.applied.count > 1, let last = server.applied.last else { return }
         let before = server.applied[server.applied.count - 2]
-        if last.index != before.index.next { violations.append("\(server.id) applied \(last.index) after \(before.index)") }
+        if last.index != before.index.next {
+            violations.append("\(server.id) applied \(last.index) after \(before.index)")
+        }
     }
 
     // MARK: Healing

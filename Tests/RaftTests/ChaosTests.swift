@@ -1,11 +1,15 @@
+import Foundation
 import Raft
 import Testing
 
-/// Random events against a small cluster, and after each the promises of consensus. The simulator does this with the whole
-/// server; this one needs nothing but the node, and finds what is wrong here within a second.
+/// Random events against a small cluster, and after each the promises of consensus. The simulator does this with the
+/// whole server; this one needs nothing but the node, and finds what is wrong here within seconds.
 @Suite("Chaos")
 struct ChaosTests {
-    @Test("Nothing committed is ever lost, whatever the network, the disks and the servers do", arguments: 0..<60)
+    /// More of them with `STARLING_CHAOS_SEEDS`.
+    static let seeds = ProcessInfo.processInfo.environment["STARLING_CHAOS_SEEDS"].flatMap { Int($0) } ?? 60
+
+    @Test("Nothing committed is ever lost, whatever the network, the disks and the servers do", arguments: 0..<seeds)
     func safety(seed: Int) {
         var chaos = Chaos(servers: [1, 2, 3, 3, 5][seed % 5], seed: UInt64(seed))
         chaos.run(events: 3000)

@@ -47,7 +47,10 @@ struct ScriptedCluster {
             cluster = TestCluster(
                 logs: try arguments.map { argument in
                     let parts = argument.drop { $0 != "=" }.dropFirst().split(separator: "@")
-                    guard parts.count == 2, let term = UInt64(parts[1]) else { throw ScriptError("not a log: \(argument)") }
+                    guard let last = parts.last, let term = UInt64(last) else {
+                        throw ScriptError("not a log: \(argument)")
+                    }
+                    guard parts.count == 2 else { return (Term(term), []) }
                     return (Term(term), parts[0].split(separator: ".").compactMap { UInt64($0) })
                 }, settings: settings)
         }

@@ -4,10 +4,10 @@ import Testing
 /// The scenarios of the documentation of consensus that are about snapshots and configurations.
 @Suite("Scenarios of snapshots")
 struct SnapshotScenarioTests {
-    private func metadata(_ index: UInt64, _ term: UInt64, servers: Int = 3, configurationIndex: UInt64 = 0) -> SnapshotMetadata {
+    private func metadata(_ index: UInt64, _ term: UInt64) -> SnapshotMetadata {
         SnapshotMetadata(
-            index: LogIndex(index), term: Term(term), configuration: TestCluster.configuration(servers),
-            configurationIndex: LogIndex(configurationIndex))
+            index: LogIndex(index), term: Term(term), configuration: TestCluster.configuration(3),
+            configurationIndex: .zero)
     }
 
     @Test("Scenario 11: the majority is counted among the voters of now")
@@ -98,7 +98,8 @@ struct SnapshotScenarioTests {
     func gapBehindTheSnapshot() {
         let gap = Bench(
             recovered: RecoveredLog(
-                hardState: HardState(term: Term(2)), snapshot: metadata(3, 1), entries: Bench.entries([1, 2], behind: 5)))
+                hardState: HardState(term: Term(2)), snapshot: metadata(3, 1),
+                entries: Bench.entries([1, 2], behind: 5)))
         #expect(gap.node.lastIndex == LogIndex(3))
         #expect(!gap.node.mayVote)
 
@@ -109,6 +110,18 @@ struct SnapshotScenarioTests {
         #expect(newer.node.lastIndex == LogIndex(9))
         #expect(newer.node.commit == LogIndex(9))
         #expect(newer.node.mayVote)
+
+        // A received snapshot that the crash kept from the log, and that conflicts with it: the log goes with the next
+        // write.
+        var conflicting = Bench(
+            recovered: RecoveredLog(
+                hardState: HardState(term: Term(3)), snapshot: metadata(3, 3), entries: Bench.entries([1, 2, 2, 2])))
+        #expect(conflicting.node.lastIndex == LogIndex(3))
+        #expect(conflicting.node.mayVote)
+        conflicting.hearAppend([3], behind: 3, 3, term: 3)
+        #expect(conflicting.last.write?.snapshot == metadata(3, 3))
+        #expect(conflicting.last.write?.keepsTail == false)
+        #expect(conflicting.last.write?.entries.map(\.index.rawValue) == [4])
 
         // The trailing window before the snapshot is kept, but for its first entry.
         let window = Bench(
@@ -127,7 +140,10 @@ struct SnapshotScenarioTests {
         settings.maximumRequestBytes = 1
         settings.maximumInflightRequests = 1
         var cluster = TestCluster(
-            logs: [(Term(6), [1, 1, 1, 4, 4, 5, 5, 6, 6, 6]), (Term(3), [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3]), (Term(6), [1, 1])],
+            logs: [
+                (Term(6), [1, 1, 1, 4, 4, 5, 5, 6, 6, 6]), (Term(3), [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3]),
+                (Term(6), [1, 1]),
+            ],
             settings: settings)
         cluster.elect(1)
         #expect(cluster[1].role == .leader)

@@ -10,7 +10,9 @@ final class Trace {
         let name = node.id.letter
         if let write = effects.write, !isQuiet { lines.append("\(name) writes \(write.inWords)") }
         if effects.roleChanged { lines.append("\(name) \(node.roleInWords)") }
-        if let snapshot = effects.snapshotToInstall { lines.append("\(name) installs the snapshot of \(snapshot.index)") }
+        if let snapshot = effects.snapshotToInstall {
+            lines.append("\(name) installs the snapshot of \(snapshot.index)")
+        }
         if let first = effects.committed.first, let last = effects.committed.last {
             lines.append("\(name) commits \(range(first.index, last.index))")
         }
@@ -96,7 +98,8 @@ extension AppendResponse {
         let round = readRound > 0 ? ", round \(readRound)" : ""
         switch result {
         case .accepted(let match): return "accepted to \(match)\(round)"
-        case .rejected(let previous, let hint, let term): return "not \(previous); perhaps \(hint) of term \(term)\(round)"
+        case .rejected(let previous, let hint, let term):
+            return "not \(previous); perhaps \(hint) of term \(term)\(round)"
         case .alive: return "alive\(round)"
         }
     }
