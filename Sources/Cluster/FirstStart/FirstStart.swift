@@ -12,8 +12,8 @@ import Raft
 /// two words of each server, and only a server that lost its disk, and so its id, could give them. Without step 3 a server
 /// wiped during the first start could be in one configuration with its old id and in another with its new one.
 ///
-/// A crash at any point loses only what others repeat. A wipe before anybody holds a configuration does no harm; a later one
-/// is noticed and refused.
+/// A crash at any point loses only what others repeat. A wipe does no harm if the others hear the new id before they know all
+/// ids; a later one never leads to two configurations, but ends the first start: it is refused, and says what to do.
 public struct FirstStart: Sendable {
     public enum Input: Sendable {
         /// Also the first input. Time never goes back.
