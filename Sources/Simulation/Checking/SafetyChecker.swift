@@ -1,0 +1,226 @@
+import ByteCoding
+import Raft
+import Replica
+import TupleSpace
+
+/// What must never happen in consensus, checked after every pass of every server from the outside: from what the servers write,
+/// send and say of themselves, not from what they keep inside.
+struct SafetyChecker {
+    struct Violation: Equatable {
+        var invariant: String
+        var details: String
+    }
+
+    private struct Place: Hashable {
+        var term: UInt64
+        var index: UInt64
+    }
+
+    /// The first thing that was found wrong.
+    private(set) var violation: Violation?
+    /// Every entry that any server is known to have committed, from index 1.
+    private(set) var committed: [StampedEntry] = []
+    /// Replays the committed log, for digests and replies.
+    private(set) var reference = ReferenceState()
+    private var written: [Place: (hash: UInt64, previousTerm: Term)] = [:]
+    private var leaders: [Term: NodeID] = [:]
+    private var votes: [Place: NodeID] = [:]
+    private let majority: Int
+
+    init(servers: Int) { majority = servers / 2 + 1 }
+
+    var commit: LogIndex { LogIndex(UInt64(committed.count)) }
+    var elections: Int { leaders.count }
+
+    mutating func report(_ invariant: String, _ details: String) {
+        if violation == nil { violation = Violation(invariant: invariant, details: details) }
+    }
+
+    // MARK: - What is written
+
+    /// A server hands a write to its storage.
+    /// - log: its log before that write; it is brought up to date.
+    mutating func wrote(_ write: StorageWrite, by id: NodeID, leads: Term?, log: inout LogImage) {
+        if let hardState = write.hardState, hardState.term < log.hardState.term {
+            report("terms never go back", "\(id) writes term \(hardState.term) after \(log.hardState.term)")
+        }
+        if let from = write.truncateFrom {
+            if let leads { report("leader append-only", "\(id) leads term \(leads) and drops entries from \(from)") }
+            if from <= commit, from <= log.last, committed[Int(from.rawValue) - 1] == log.stamped(from) {
+                report("committed entries stay", "\(id) drops the committed entry \(from)")
+            }
+        }
+        if let snapshot = write.snapshot { checkSnapshot(snapshot, by: id) }
+        var stamps: [StampedEntry] = []
+        stamps.reserveCapacity(write.entries.count)
+        var previousTerm = write.entries.first.flatMap { self.previousTerm(of: $0, write, log) }
+        for entry in write.entries {
+            let stamped = StampedEntry(entry)
+            stamps.append(stamped)
+            if let previousTerm { checkMatching(stamped, behind: previousTerm, by: id) }
+            previousTerm = entry.term
+        }
+        log.apply(write, stamps)
+        if let last = write.entries.last, log.last != last.index {
+            report("a log has no holes", "\(id) writes entry \(last.index), and its log then ends at \(log.last)")
+        }
+    }
+
+    private func previousTerm(of first: Entry, _ write: StorageWrite, _ log: LogImage) -> Term? {
+        let before = first.index.previous
+        if let snapshot = write.snapshot, snapshot.index == before { return snapshot.term }
+        return log.term(at: before)
+    }
+
+    /// Raft paper, figure 3, log matching: by induction over the index it is enough that equal index and term mean equal contents
+    /// and equal terms before.
+    private mutating func checkMatching(_ stamped: StampedEntry, behind previousTerm: Term, by id: NodeID) {
+        let place = Place(term: stamped.entry.term.rawValue, index: stamped.entry.index.rawValue)
+        guard let known = written[place] else {
+            written[place] = (stamped.hash, previousTerm)
+            return
+        }
+        if known.hash != stamped.hash || known.previousTerm != previousTerm {
+            report(
+                "log matching",
+                "\(id) has at index \(place.index), term \(place.term) other contents than another server, or another term before it")
+        }
+    }
+
+    private mutating func checkSnapshot(_ metadata: SnapshotMetadata, by id: NodeID) {
+        guard metadata.index > .zero else { return }
+        guard metadata.index <= commit else {
+            return report("a snapshot holds committed entries", "\(id) has one at \(metadata.index); committed is \(commit)")
+        }
+        let entry = committed[Int(metadata.index.rawValue) - 1].entry
+        if entry.term != metadata.term {
+            report(
+                "a snapshot holds committed entries",
+                "\(id) has one at \(metadata.index) of term \(metadata.term); the committed entry has term \(entry.term)")
+        }
+    }
+
+    // MARK: - Who leads
+
+    mutating func leads(_ id: NodeID, in term: Term, log: LogImage) {
+        if let other = leaders[term] {
+            if other != id { report("election safety", "\(other) and \(id) both lead in term \(term)") }
+            return
+        }
+        leaders[term] = id
+        guard let last = committed.last, !log.holds(last.entry.index, last.entry.term) else { return }
+        report(
+            "leader completeness",
+            "\(id) leads term \(term) without the entry \(last.entry.index) of term \(last.entry.term), which is committed")
+    }
+
+    // MARK: - What is committed and applied
+
+    /// A server's commit index has risen to `index`.
+    /// - durable: what each server's disk has.
+    mutating func advanced(_ id: NodeID, from old: LogIndex, to index: LogIndex, log: LogImage, durable: [LogImage]) {
+        var next = old.next
+        while next <= index, violation == nil {
+            if next <= commit {
+                if let own = log.stamped(next), own != committed[Int(next.rawValue) - 1] {
+                    report("state machine safety", "\(id) commits another entry at \(next) than another server")
+                }
+            } else if let own = log.stamped(next) {
+                committed.append(own)
+                reference.apply(own.entry)
+            } else {
+                report("only what is in the log is committed", "\(id) commits \(next), which its log does not have")
+            }
+            next = next.next
+        }
+        // Majorities are counted where it matters: for what was not known to be committed before.
+        guard let last = committed.last, index == last.entry.index, old < index else { return }
+        let holders = durable.count { $0.holds(index, last.entry.term) }
+        if holders < majority {
+            report(
+                "committed means durable at a majority",
+                "\(id) commits \(index) of term \(last.entry.term), and \(holders) of \(durable.count) disks have it")
+        }
+    }
+
+    mutating func applied(_ id: NodeID, _ index: LogIndex, digest: UInt64) {
+        guard index <= commit else {
+            return report("applied <= committed", "\(id) applied \(index), committed is \(commit)")
+        }
+        let expected = reference.digest(at: index)
+        if expected != digest {
+            report("same state at the same index", "\(id) at \(index): digest \(digest), and the replay has \(expected)")
+        }
+    }
+
+    // MARK: - What is told
+
+    /// A message leaves a server: what it promises must be on that server's disk.
+    /// - leaderLog: of the server that the message goes to, if it leads in the message's term.
+    mutating func sends(_ message: Message, from id: NodeID, durable: LogImage, leaderLog: LogImage?) {
+        let told = durable.hardState
+        func complain(_ what: String) -> String { "\(id) tells \(message.to) \(what); its disk has \(told)" }
+        switch message.body {
+        case .preVoteRequest, .preVoteResponse:
+            if message.term.rawValue > told.term.rawValue + 1 {
+                report("a term is durable before it is told", complain("pre-vote term \(message.term)"))
+            }
+        case .voteRequest:
+            if told.term < message.term || (told.term == message.term && told.vote != id) {
+                report("a vote is durable before it is told", complain("that it stands in term \(message.term)"))
+            }
+        case .voteResponse(granted: true):
+            if told.term < message.term || (told.term == message.term && told.vote != message.to) {
+                report("a vote is durable before it is told", complain("its vote in term \(message.term)"))
+            }
+            let place = Place(term: message.term.rawValue, index: id.rawValue)
+            if let other = votes[place], other != message.to {
+                report("one vote a term", "\(id) votes for \(other) and \(message.to) in term \(message.term)")
+            }
+            votes[place] = message.to
+        default:
+            if told.term < message.term {
+                report("a term is durable before it is told", complain("term \(message.term)"))
+            }
+            if case .appendResponse(let response) = message.body, case .accepted(let match) = response.result {
+                checkAcknowledged(match, message, durable, leaderLog)
+            }
+        }
+    }
+
+    private mutating func checkAcknowledged(
+        _ match: LogIndex, _ message: Message, _ durable: LogImage, _ leaderLog: LogImage?
+    ) {
+        if match > durable.last {
+            report(
+                "an entry is durable before it is acknowledged",
+                "\(message.from) acknowledges \(match) to \(message.to), and its disk has \(durable.last)")
+        }
+        guard let leaderLog, let term = leaderLog.term(at: match), !durable.holds(match, term) else { return }
+        report(
+            "an entry is durable before it is acknowledged",
+            "\(message.from) acknowledges \(match) to \(message.to), and its disk has another entry there than the leader")
+    }
+}
+
+/// The committed log, applied by a state machine that no fault befalls.
+struct ReferenceState {
+    private(set) var machine = StateMachine()
+    private var applied = Applied()
+    private var digests: [UInt64] = [0]
+    private(set) var model = NaiveModel()
+
+    mutating func apply(_ entry: Entry) {
+        if entry.kind == .command {
+            applied.reset()
+            entry.payload.withUnsafeBytes { machine.apply($0, at: entry.index.rawValue, into: &applied) }
+            model.apply(entry.payload, at: entry.index.rawValue)
+        } else {
+            machine.skip(to: entry.index.rawValue)
+            model.skip(to: entry.index.rawValue)
+        }
+        digests.append(machine.digest)
+    }
+
+    func digest(at index: LogIndex) -> UInt64 { digests[min(Int(index.rawValue), digests.count - 1)] }
+}

@@ -1,0 +1,286 @@
+import ByteCoding
+import TupleSpace
+
+/// A client: opens a session, wants this and that, repeats what it gets no answer to at other servers, acknowledges or releases what it
+/// took, and may die at any moment.
+package final class SimulatedClient {
+    package static let spaces = ["jobs", "log"]
+
+    enum SessionState { case none, opening, open }
+
+    package let number: Int
+    /// Wants nothing by itself.
+    let isScripted: Bool
+    /// A door for clients without sessions: sends commands under idempotency keys, with a new number at every attempt.
+    let usesKeys: Bool
+    var random: SeededRandom
+    let think: ClosedRange<UInt64>
+    let maximumOutstanding: Int
+    let sessionTimeout: UInt64
+
+    package internal(set) var session = SessionID(0)
+    var state = SessionState.none
+    var ledger = ClientLedger()
+    var operations: [ClientOperation] = []
+    /// Takes whose tuple is held and not decided about.
+    var held: [UInt64] = []
+    var isDead = false
+    var isWindingDown = false
+    var operationsLeft = Int.max
+    private var nextOperation: UInt64 = 1
+    /// Replies to a script's operations.
+    package internal(set) var replies: [UInt64: Reply] = [:]
+
+    init(number: Int, random: SeededRandom, options: SimulationOptions, isScripted: Bool = false) {
+        self.number = number
+        self.isScripted = isScripted
+        var random = random
+        usesKeys = !isScripted && !options.isSmallHistory && random.chance(percent: 25)
+        maximumOutstanding = options.isSmallHistory ? 1 : random.pick([1, 1, 2, 4]) ?? 1
+        let thinks: [ClosedRange<UInt64>] = [1...10, 5...40, 20...120]
+        think = options.thinkMilliseconds ?? random.pick(thinks) ?? 5...40
+        sessionTimeout = options.isSmallHistory || isScripted ? 60_000 : random.pick([1_000, 1_500, 4_000]) ?? 4_000
+        if options.isSmallHistory { operationsLeft = 10 }
+        self.random = random
+    }
+
+    var isIdle: Bool {
+        isDead || (operations.isEmpty && held.isEmpty)
+    }
+
+    var whatItWaitsFor: String {
+        "\(operations.map { "\($0.kind) as \($0.sequence ?? 0), attempt \($0.attempts)" }), held \(held), session \(state)"
+    }
+
+    func lives(_ id: SessionID) -> Bool { !isDead && id == session }
+
+    // MARK: - Wanting
+
+    func wake(in cluster: SimulatedCluster) {
+        guard !isDead, !isScripted else { return }
+        if !isWindingDown { cluster.plan(.clientWakes(number), after: random.within(think) * 1_000_000) }
+        guard ensureSession(in: cluster), !isWindingDown, operations.count < maximumOutstanding, operationsLeft > 0
+        else { return }
+        operationsLeft -= 1
+        submit(draw(cluster), in: cluster)
+    }
+
+    /// - Returns: whether the session is open.
+    private func ensureSession(in cluster: SimulatedCluster) -> Bool {
+        if state == .none {
+            session = SessionID(random.next() | 1)
+            ledger = ClientLedger()
+            held.removeAll()
+            state = .opening
+            submit(.open, in: cluster)
+            cluster.plan(.sessionPulse(client: number, session), after: sessionTimeout / 4 * 1_000_000)
+        }
+        return state == .open
+    }
+
+    @discardableResult
+    func submit(
+        _ kind: ClientOperation.Kind, in cluster: SimulatedCluster, at server: Int? = nil, once: Bool = false
+    ) -> UInt64 {
+        var operation = ClientOperation(id: UInt64(number) << 32 | nextOperation, kind: kind)
+        nextOperation += 1
+        operation.server = server
+        operation.isSentOnce = once
+        cluster.history.begins(operation, client: number, at: cluster.now)
+        operations.append(operation)
+        send(operations.count - 1, in: cluster)
+        return operation.id
+    }
+
+    private func send(_ place: Int, in cluster: SimulatedCluster) {
+        prepare(place)
+        cluster.nextAttempt += 1
+        operations[place].attempt = cluster.nextAttempt
+        operations[place].attempts += 1
+        if operations[place].attempts > 1 { cluster.statistics.retries += 1 }
+        let operation = operations[place]
+        let body: ClientRequest.Body
+        switch operation.kind {
+        case .query(let query, let consistency, let timeout): body = .query(query, operation.bytes, consistency, timeout)
+        case .open, .command:
+            guard let header = operation.header else { return }
+            body = .command(header, operation.bytes)
+        }
+        let server = operation.server ?? random.below(cluster.servers.count)
+        let request = ClientRequest(
+            client: number, operation: operation.id, attempt: operation.attempt, body: body,
+            floor: cluster.checker.commit)
+        if cluster.trace.isReadable {
+            cluster.trace.note(
+                cluster.now, "client \(number) asks \(server), operation \(operation.id) as \(operation.sequence ?? 0): \(operation.kind)")
+        }
+        if let delay = cluster.network.clientDelay(server: server) {
+            cluster.plan(.request(server: server, request), after: delay)
+        }
+        guard !operation.isSentOnce else { return }
+        cluster.plan(
+            .attemptOverdue(client: number, operation: operation.id, attempt: operation.attempt),
+            after: random.within(40...900) * 1_000_000)
+    }
+
+    /// Numbers and encodes it, once; a keyed command anew for every attempt.
+    private func prepare(_ place: Int) {
+        var operation = operations[place]
+        guard operation.header == nil || operation.isKeyed else { return }
+        var writer = ByteWriter()
+        switch operation.kind {
+        case .query(let query, _, _):
+            guard operation.bytes.isEmpty else { return }
+            query.encode(into: &writer)
+        case .open:
+            operation.header = CommandHeader(session: session, sequence: 0, caller: "user\(number)")
+            TupleSpace.Operation.openSession(timeoutMilliseconds: sessionTimeout).encode(into: &writer)
+        case .command(let command):
+            let sequence = ledger.begin()
+            operation.sequence = sequence
+            operation.usedSequences.append(sequence)
+            operation.header = ledger.header(session: session, sequence: sequence, caller: "user\(number)")
+            command.encode(into: &writer)
+        }
+        operation.bytes = writer.take()
+        operations[place] = operation
+    }
+
+    // MARK: - Answers
+
+    func receive(_ reply: Reply, operation id: UInt64, attempt: UInt64, in cluster: SimulatedCluster) {
+        guard !isDead, let place = operations.firstIndex(where: { $0.id == id }) else { return }
+        let operation = operations[place]
+        if case .failed(let failure) = reply {
+            if operation.isSentOnce { return complete(place, reply, in: cluster) }
+            switch failure.code {
+            case .busy, .noLeader, .diskFull: return refused(place, attempt, in: cluster)
+            case .outcomeUnknown, .superseded: return retrySoon(operation, attempt, in: cluster)
+            case .sessionExpired: return sessionIsLost(operation, in: cluster)
+            case .alreadyAcknowledged: return
+            default: break
+            }
+        }
+        complete(place, reply, in: cluster)
+    }
+
+    private func complete(_ place: Int, _ reply: Reply, in cluster: SimulatedCluster) {
+        let operation = operations.remove(at: place)
+        cluster.history.ends(operation.id, reply, at: cluster.now)
+        if isScripted { replies[operation.id] = reply }
+        switch operation.kind {
+        case .query: return
+        case .open: state = .open
+        case .command(let command):
+            for used in operation.usedSequences where !(operation.holds && reply.isFound) { ledger.acknowledge(used) }
+            switch command {
+            case .endSession: state = .none
+            case .release(let sequence):
+                held.removeAll { $0 == sequence }
+                ledger.acknowledge(sequence)
+            case .take(_, _, _, holds: true):
+                guard reply.isFound, let sequence = operation.sequence else { return }
+                held.append(sequence)
+                guard !isScripted else { return }
+                cluster.plan(
+                    .decideHeld(client: number, sequence: sequence, session), after: random.within(0...200) * 1_000_000)
+            default: return
+            }
+        }
+    }
+
+    /// The server says that it was certainly not done.
+    private func refused(_ place: Int, _ attempt: UInt64, in cluster: SimulatedCluster) {
+        let operation = operations[place]
+        guard operation.attempt == attempt else { return }
+        guard operation.attempts == 1, !operation.isQuery, !operation.isKeyed, !isWindingDown, let sequence = operation.sequence,
+            case .command(.write) = operation.kind, random.chance(percent: 30)
+        else { return retrySoon(operation, attempt, in: cluster) }
+        operations.remove(at: place)
+        cluster.history.gaveUp(operation.id)
+        cluster.history.neverDone(session, sequence)
+    }
+
+    private func retrySoon(_ operation: ClientOperation, _ attempt: UInt64, in cluster: SimulatedCluster) {
+        guard operation.attempt == attempt else { return }
+        cluster.plan(
+            .attemptOverdue(client: number, operation: operation.id, attempt: attempt),
+            after: random.within(2...40) * 1_000_000)
+    }
+
+    /// No answer in time, or one that says try again: the same once more, wherever.
+    func overdue(_ id: UInt64, _ attempt: UInt64, in cluster: SimulatedCluster) {
+        guard !isDead, let place = operations.firstIndex(where: { $0.id == id && $0.attempt == attempt }) else { return }
+        let operation = operations[place]
+        if isWindingDown, case .query(_, _, let timeout) = operation.kind, timeout != .none {
+            operations.remove(at: place)
+            cluster.history.gaveUp(id)
+            return
+        }
+        if operation.isKeyed, !ensureSession(in: cluster) {
+            // The session went: the same key again in the next one.
+            return cluster.plan(
+                .attemptOverdue(client: number, operation: id, attempt: attempt), after: 20_000_000)
+        }
+        if isWindingDown, operation.waitsForever { cancel(operation, in: cluster) }
+        send(place, in: cluster)
+    }
+
+    private func cancel(_ operation: ClientOperation, in cluster: SimulatedCluster) {
+        guard state == .open else { return }
+        for sequence in operation.usedSequences { submit(.command(.cancel(sequence: sequence)), in: cluster) }
+    }
+
+    private func sessionIsLost(_ operation: ClientOperation, in cluster: SimulatedCluster) {
+        guard operation.header?.session == session, state == .open else { return }
+        state = .none
+        held.removeAll()
+        for lost in operations where !lost.isQuery && !lost.isKeyed { cluster.history.gaveUp(lost.id) }
+        operations.removeAll { !$0.isQuery && !$0.isKeyed }
+        for place in operations.indices { operations[place].usedSequences.removeAll() }
+        if operations.contains(where: \.isKeyed) { _ = ensureSession(in: cluster) }
+    }
+
+    // MARK: - The session
+
+    func pulse(_ id: SessionID, in cluster: SimulatedCluster) {
+        guard !isDead, id == session, state != .none else { return }
+        cluster.plan(.sessionPulse(client: number, id), after: sessionTimeout / 4 * 1_000_000)
+        let server = random.below(cluster.servers.count)
+        guard state == .open, let delay = cluster.network.clientDelay(server: server) else { return }
+        cluster.plan(.keepAlive(server: server, id), after: delay)
+    }
+
+    /// What becomes of a tuple that it holds.
+    func decide(_ sequence: UInt64, _ id: SessionID, in cluster: SimulatedCluster) {
+        guard !isDead, id == session, state == .open, held.contains(sequence) else { return }
+        if random.chance(percent: 30) {
+            submit(.command(.release(sequence: sequence)), in: cluster)
+        } else {
+            held.removeAll { $0 == sequence }
+            ledger.acknowledge(sequence)
+            if random.chance(percent: 40), !isWindingDown { submit(.command(.acknowledge), in: cluster) }
+        }
+    }
+
+    func die(in cluster: SimulatedCluster) {
+        guard !isDead else { return }
+        isDead = true
+        for operation in operations { cluster.history.gaveUp(operation.id) }
+        operations.removeAll()
+        held.removeAll()
+    }
+
+    /// Wants nothing new, and ends what would wait for ever.
+    func windDown(in cluster: SimulatedCluster) {
+        isWindingDown = true
+        guard !isDead, !isScripted else { return }
+        for operation in operations where operation.waitsForever { cancel(operation, in: cluster) }
+    }
+}
+
+extension Reply {
+    var isFound: Bool {
+        if case .found = self { true } else { false }
+    }
+}

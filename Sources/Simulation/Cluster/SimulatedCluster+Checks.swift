@@ -1,0 +1,224 @@
+import Raft
+import Replica
+import TupleSpace
+
+/// What is looked at after each pass, at each message and at each reply.
+extension SimulatedCluster {
+    func observe(_ server: SimulatedServer, _ process: ServerProcess) {
+        let status = process.replica.status
+        let leads = process.seenRole == .leader && process.seenTerm == status.term && status.role == .leader
+        for write in process.replica.effects.writes {
+            checker.wrote(write, by: server.id, leads: leads ? status.term : nil, log: &process.issued)
+        }
+        if status.role != process.seenRole || status.term != process.seenTerm {
+            trace.mix(6, now, UInt64(server.number), status.term.rawValue)
+            trace.note(now, "\(name(server)) is \(status.role.rawValue) in term \(status.term)")
+            if status.role == .leader {
+                statistics.elections += 1
+                checker.leads(server.id, in: status.term, log: process.issued)
+            }
+            process.seenRole = status.role
+            process.seenTerm = status.term
+        }
+        observeProgress(server, process, status)
+        if process.passes & 15 == 0 || !options.mutations.isEmpty {
+            for violation in process.replica.violatedInvariants() {
+                checker.report("a node's own invariants", "\(name(server)): \(violation)")
+            }
+        }
+    }
+
+    private func observeProgress(_ server: SimulatedServer, _ process: ServerProcess, _ status: Status) {
+        if status.commit < process.seenCommit {
+            checker.report("commit never goes back", "\(name(server)): from \(process.seenCommit) to \(status.commit)")
+        }
+        if status.commit > status.last {
+            checker.report("committed <= last", "\(name(server)): \(status.commit) and \(status.last)")
+        }
+        if status.last != process.issued.last {
+            checker.report(
+                "the log is what was written", "\(name(server)) has entries to \(status.last), wrote \(process.issued.last)")
+        }
+        if status.commit > process.seenCommit {
+            checker.advanced(
+                server.id, from: process.seenCommit, to: status.commit, log: process.issued,
+                durable: servers.map(\.durable))
+            process.seenCommit = status.commit
+        }
+        let applied = process.replica.appliedIndex
+        guard applied != process.seenApplied else { return }
+        if applied < process.seenApplied {
+            checker.report("applied never goes back", "\(name(server)): from \(process.seenApplied) to \(applied)")
+        }
+        if applied > status.commit {
+            checker.report("applied <= committed", "\(name(server)): \(applied) and \(status.commit)")
+        }
+        process.seenApplied = applied
+        checker.applied(server.id, applied, digest: process.replica.machine.digest)
+        trace.mix(7, now, applied.rawValue, process.replica.machine.digest)
+        if let twice = checker.reference.model.performedTwice {
+            checker.report("exactly once", "command \(twice.sequence) of session \(twice.session) was done twice")
+        }
+        if let tuple = checker.reference.model.doubleTake {
+            checker.report("a tuple has one taker", "tuple \(tuple) was given away while it was away")
+        }
+    }
+
+    func checkMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer, to: Int) {
+        guard message.bytes.first == 1 else { return }
+        do {
+            guard case .raft(let raft) = try message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else { return }
+            let receiver = servers[to].process
+            let leads = receiver.map { $0.seenRole == .leader && $0.seenTerm == raft.term } ?? false
+            checker.sends(
+                raft, from: server.id, durable: server.durable, leaderLog: leads ? receiver?.issued : nil)
+        } catch {
+            checker.report("what servers say can be read", "\(name(server)): \(error)")
+        }
+    }
+
+    // MARK: - Replies
+
+    func check(_ reply: Reply, to request: ClientRequest, at applied: LogIndex, by server: SimulatedServer) {
+        switch request.body {
+        case .command(let header, _): checkCommand(reply, header, request, at: applied, by: server)
+        case .query(let query, _, let consistency, let timeout):
+            statistics.readsAnswered += 1
+            checkRead(reply, query, consistency, timeout, request, at: applied, by: server)
+        }
+    }
+
+    private func checkCommand(
+        _ reply: Reply, _ header: CommandHeader, _ request: ClientRequest, at applied: LogIndex, by server: SimulatedServer
+    ) {
+        if case .failed(let failure) = reply {
+            switch failure.code {
+            case .busy, .noLeader, .diskFull, .outcomeUnknown: return
+            // The session ended, or the reply was acknowledged, after the command was done: this answers a repetition.
+            case .sessionExpired, .alreadyAcknowledged: return
+            default: break
+            }
+        }
+        statistics.commandsAnswered += 1
+        let model = checker.reference.model
+        guard let answer = model.answers[.init(session: header.session, sequence: header.sequence)] else {
+            return checker.report(
+                "no reply before commit",
+                "\(name(server)) answers command \(header.sequence) of session \(header.session) with \(reply), and no committed entry "
+                    + "decided that")
+        }
+        if answer.index > applied.rawValue {
+            checker.report(
+                "no reply before it is applied", "\(name(server)) answers \(reply) at \(applied), decided at \(answer.index)")
+        }
+        if !isSame(answer.reply, reply) {
+            checker.report(
+                "replies are those of the one order",
+                "\(name(server)) answers command \(header.sequence) of session \(header.session) with \(reply); by the log it is "
+                    + "\(answer.reply), decided at \(answer.index)")
+        }
+    }
+
+    private func checkRead(
+        _ reply: Reply, _ query: Query, _ consistency: Consistency, _ timeout: Timeout, _ request: ClientRequest,
+        at applied: LogIndex, by server: SimulatedServer
+    ) {
+        if case .failed(let failure) = reply, failure.code == .busy || failure.code == .noLeader { return }
+        let model = checker.reference.model
+        var floor = LogIndex.zero
+        switch consistency {
+        case .linearizable: floor = request.floor
+        case .sequential(let position): floor = LogIndex(position.index)
+        case .local: break
+        }
+        if applied < floor {
+            checker.report(
+                "a linearizable read sees all that was committed before it",
+                "\(name(server)) answers operation \(request.operation) at \(applied); \(floor) was committed when it was asked")
+        }
+        if isSame(model.answer(query, at: applied.rawValue), reply) { return }
+        // One that waited saw a tuple appear, which may be gone again; one that found nothing waited for nothing.
+        if timeout != .none, case .found(let stored, _) = reply,
+            model.appeared(stored.id, behind: floor.rawValue, through: applied.rawValue)
+                || (floor.rawValue...max(floor.rawValue, applied.rawValue)).contains(where: {
+                    isSame(model.answer(query, at: $0), reply)
+                })
+        {
+            return
+        }
+        checker.report(
+            "reads show the state of one index",
+            "\(name(server)) answers \(query) at \(applied) with \(reply); by the log it is \(model.answer(query, at: applied.rawValue))")
+    }
+
+    /// Equal but for the wording of failures, and the position of what was only read.
+    private func isSame(_ a: Reply, _ b: Reply) -> Bool {
+        switch (a, b) {
+        case (.failed(let x), .failed(let y)): x.code == y.code
+        case (.found(let x, let position), .found(let y, let other)):
+            x == y && (position == other || position.index == 0)
+        default: a == b
+        }
+    }
+
+    // MARK: - The end
+
+    /// Why the cluster has not recovered completely; nil if it has.
+    package func unhealed() -> String? {
+        for server in servers {
+            guard let process = server.process else { return "\(name(server)) is down" }
+            if server.isPaused { return "\(name(server)) stands still" }
+            if process.replica.leader == nil { return "\(name(server)) knows no leader" }
+        }
+        for client in clients where !client.isIdle { return "client \(client.number) waits: \(client.whatItWaitsFor)" }
+        for session in checker.reference.machine.sessions where !clients.contains(where: { $0.lives(session.id) }) {
+            return "session \(session.id) of a dead client has not ended"
+        }
+        for server in servers where appliedIndex(server.number) != checker.commit {
+            return "\(name(server)) has applied \(appliedIndex(server.number)) of \(checker.commit)"
+        }
+        for server in servers where server.process?.issued.last != checker.commit {
+            return "\(name(server)) has uncommitted entries"
+        }
+        return nil
+    }
+
+    /// Every server's state against the replay, tuple by tuple.
+    package func checkFinalStates() {
+        let model = checker.reference.model
+        for space in SimulatedClient.spaces {
+            let all = model.visible(in: space, at: checker.commit.rawValue)
+            for server in servers {
+                guard let machine = server.process?.replica.machine else { continue }
+                let query = Query.count(space: space, template: Template([.any, .any]))
+                if machine.answer(query) != .count(UInt64(all.count)) {
+                    checker.report(
+                        "all replicas end equal", "\(name(server)) counts \(machine.answer(query)) in \(space), by the log \(all.count)")
+                }
+                let page = Query.readAll(space: space, template: Template([.any, .any]), page: Page(limit: 1_000))
+                if all.count <= 1_000, !isSame(machine.answer(page), model.answer(page, at: checker.commit.rawValue)) {
+                    checker.report("all replicas end equal", "\(name(server)) has other tuples in \(space) than by the log")
+                }
+            }
+        }
+    }
+
+    func noteMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer) {
+        guard let decoded = try? message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else { return }
+        switch decoded {
+        case .raft(let raft): trace.note(now, "\(name(server)) > \(name(message.to)) term \(raft.term) \(brief(raft.body))")
+        case .status: break
+        default: trace.note(now, "\(name(server)) > \(name(message.to)) \(String("\(decoded)".prefix(60)))")
+        }
+    }
+
+    private func brief(_ body: Message.Body) -> String {
+        switch body {
+        case .appendRequest(let request):
+            "append behind \(request.previousIndex)/\(request.previousTerm), \(request.entries.count) entries, commit "
+                + "\(request.commit)"
+        case .appendResponse(let response): "\(response.result)"
+        default: "\(body)"
+        }
+    }
+}

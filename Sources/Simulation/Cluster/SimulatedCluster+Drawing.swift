@@ -1,0 +1,62 @@
+import Raft
+import Replica
+
+/// The character of a run, drawn from its seed.
+extension SimulatedCluster {
+    static func drawFaults(_ options: SimulationOptions, _ random: inout SeededRandom) -> Faults {
+        var drawn: Faults = []
+        for (fault, _) in Faults.names {
+            // Drawn whether or not it is allowed, so that forbidding one changes nothing else.
+            let isDrawn = random.chance(percent: 55)
+            if options.allowedFaults.contains(fault), isDrawn || options.usesAllFaults { drawn.insert(fault) }
+        }
+        return drawn
+    }
+
+    static func drawSettings(
+        _ options: SimulationOptions, _ faults: Faults, _ random: inout SeededRandom
+    ) -> ReplicaSettings {
+        var settings = ReplicaSettings()
+        let election: UInt64 = random.pick([80, 150, 300]) ?? 150
+        settings.raft.electionTimeoutMilliseconds = election..<election * 2
+        settings.raft.heartbeatMilliseconds = election / 6
+        settings.raft.maximumInflightRequests = random.pick([1, 2, 8, 64]) ?? 8
+        settings.raft.maximumRequestBytes = random.pick([64, 1 << 10, 1 << 20]) ?? 1 << 20
+        settings.raft.maximumUncommittedBytes = random.pick([2 << 10, 64 << 20]) ?? 64 << 20
+        settings.raft.mutations = options.mutations
+        settings.patienceMilliseconds = random.pick([500, 1_500, 4_000]) ?? 1_500
+        settings.resendMilliseconds = random.pick([60, 250, 1_000]) ?? 250
+        settings.batchBytes = random.pick([64, 512 << 10]) ?? 512 << 10
+        settings.maximumBatchBytes = random.pick([1 << 10, 16 << 20]) ?? 16 << 20
+        settings.statusIntervalMilliseconds = 50
+        let entries = random.pick([16, 40, 120]) ?? 40
+        let trailing = random.pick([0, 3, 30]) ?? 3
+        let chunk = random.pick([100, 4 << 10, 512 << 10]) ?? 4 << 10
+        if faults.contains(.snapshots) {
+            settings.snapshotEntries = entries
+            settings.trailingEntries = trailing
+        }
+        settings.snapshotChunkBytes = chunk
+        settings.snapshotPatienceMilliseconds = 1_000
+        settings.mutations = options.replicaMutations
+        return settings
+    }
+
+    func drawWeather(_ random: inout SeededRandom) {
+        var weather = SimulatedNetwork.Weather()
+        let loss = random.pick([2_000, 20_000, 100_000]) ?? 0
+        let duplication = random.pick([5_000, 50_000, 200_000]) ?? 0
+        let detour = random.pick([5_000, 50_000, 300_000]) ?? 0
+        let longest: UInt64 = random.pick([5_000_000, 100_000_000, 1_000_000_000]) ?? 5_000_000
+        let slowest: UInt64 = random.pick([300_000, 2_000_000, 10_000_000]) ?? 300_000
+        if faults.contains(.loss) { weather.lossPerMillion = loss }
+        if faults.contains(.duplication) { weather.duplicationPerMillion = duplication }
+        if faults.contains(.delay) {
+            weather.detourPerMillion = detour
+            weather.detour = 1_000_000...longest
+            weather.latency = 50_000...slowest
+        }
+        if faults.contains(.clientLoss) { weather.clientLossPerMillion = loss }
+        network.weather = weather
+    }
+}

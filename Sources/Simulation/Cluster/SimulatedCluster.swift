@@ -1,0 +1,185 @@
+import ByteCoding
+import Raft
+import Replica
+import TupleSpace
+
+/// A whole cluster with its clients, disks, clocks and network, in one thread and in virtual time. One seed decides everything.
+///
+/// `Simulator` runs it with faults drawn from the seed; tests drive it step by step with the same functions (crash, partition, …).
+/// One task at a time may use it.
+package final class SimulatedCluster {
+    let options: SimulationOptions
+    let seed: UInt64
+    let faults: Faults
+    let replicaSettings: ReplicaSettings
+    let clusterID: ClusterID
+    let configuration: Configuration
+    var random: SeededRandom
+    var faultRandom: SeededRandom
+
+    /// Nanoseconds of virtual time.
+    package internal(set) var now: UInt64 = 0
+    /// Events so far.
+    package internal(set) var step: UInt64 = 0
+    var queue = EventQueue<SimulationEvent>()
+    var network: SimulatedNetwork
+    var servers: [SimulatedServer]
+    var clients: [SimulatedClient] = []
+    /// Looked up only.
+    let numbers: [NodeID: Int]
+    var checker: SafetyChecker
+    var history = HistoryRecorder()
+    var trace: TraceLog
+    var statistics = RunStatistics()
+    var isHealing = false
+    /// Scripts may lose messages of their choice: true loses it.
+    package var drops: ((_ message: PeerMessage, _ from: Int, _ to: Int) -> Bool)?
+    var nextAttempt: UInt64 = 0
+    var nextUnique: Int64 = 0
+
+    package init(seed: UInt64, options: SimulationOptions, faults: Faults? = nil, settings: ReplicaSettings? = nil) {
+        self.seed = seed
+        self.options = options
+        var random = SeededRandom(seed: seed)
+        var character = random.fork()
+        self.faults = faults ?? SimulatedCluster.drawFaults(options, &character)
+        let drawn = character.below(16)
+        let count = options.servers ?? [1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6, 7][drawn]
+        replicaSettings = settings ?? SimulatedCluster.drawSettings(options, self.faults, &character)
+        clusterID = ClusterID(character.next() | 1)
+        let ids = (0..<count).map { NodeID(character.next() >> 8 | UInt64($0 + 1) << 56) }
+        configuration = Configuration(members: zip(ids, 0...).map(SimulatedCluster.member))
+        numbers = Dictionary(uniqueKeysWithValues: zip(ids, 0...))
+        servers = zip(ids, 0...).map { id, number in
+            SimulatedServer(number: number, id: id, random: random.fork(), capacity: 64 << 20)
+        }
+        network = SimulatedNetwork(servers: count, random: random.fork())
+        checker = SafetyChecker(servers: count)
+        trace = TraceLog(lines: options.traceLines)
+        faultRandom = random.fork()
+        self.random = random
+        drawWeather(&character)
+        for server in servers { start(server) }
+    }
+
+    private static func member(_ id: NodeID, _ number: Int) -> Member {
+        let name = String(UnicodeScalar(UInt8(97 + number)))
+        return Member(
+            id: id, name: name, peerAddress: "\(name):1", clientAddress: "\(name):2", httpAddress: "\(name):3",
+            publicKey: Array(repeating: UInt8(number), count: 32))
+    }
+
+    // MARK: - The loop
+
+    /// - time: absolute virtual time in nanoseconds.
+    func plan(_ event: SimulationEvent, at time: UInt64) { queue.plan(event, at: max(time, now)) }
+    func plan(_ event: SimulationEvent, after delay: UInt64) { queue.plan(event, at: now + delay) }
+
+    var violation: SafetyChecker.Violation? { checker.violation }
+
+    /// Takes the next event.
+    /// - Returns: false if there is none, or something was violated.
+    @discardableResult
+    package func advance() -> Bool {
+        guard checker.violation == nil, let (time, event) = queue.pop() else { return false }
+        now = time
+        step += 1
+        handle(event)
+        return checker.violation == nil
+    }
+
+    /// Runs until this much more virtual time has passed.
+    /// - Returns: false if something was violated.
+    @discardableResult
+    package func run(milliseconds: UInt64) -> Bool {
+        let end = now + milliseconds * 1_000_000
+        while let next = queue.nextTime, next <= end {
+            guard advance() else { return false }
+        }
+        now = end
+        return checker.violation == nil
+    }
+
+    /// Runs until the condition holds, looking after every event.
+    /// - Returns: whether it came to hold in that time.
+    @discardableResult
+    package func run(upTo milliseconds: UInt64, until condition: (SimulatedCluster) -> Bool) -> Bool {
+        let end = now + milliseconds * 1_000_000
+        if condition(self) { return true }
+        while let next = queue.nextTime, next <= end {
+            guard advance() else { return false }
+            if condition(self) { return true }
+        }
+        return false
+    }
+
+    private func handle(_ event: SimulationEvent) {
+        switch event {
+        case .tick(let number, let life):
+            guard let process = process(number, life) else { return }
+            trace.mix(1, now, UInt64(number))
+            plan(.tick(server: number, life: life), after: 8_000_000 + random.below(2_000_000 as UInt64))
+            if !process.isPassPlanned { pass(servers[number]) }
+        case .pass(let number, let life):
+            guard process(number, life) != nil else { return }
+            trace.mix(2, now, UInt64(number))
+            pass(servers[number])
+        case .deliver(let number, let from, let bytes):
+            trace.mix(3, now, UInt64(number), UInt64(bytes.count))
+            receive(servers[number], .peer(from: from, bytes))
+        case .request(let number, let request): receive(servers[number], .request(request))
+        case .keepAlive(let number, let session): receive(servers[number], .keepAlive(session))
+        case .writeDone(let number, let life):
+            if process(number, life) != nil { finishWriting(servers[number]) }
+        case .snapshotWritten(let number, let life):
+            if process(number, life) != nil { writeSnapshot(servers[number]) }
+        case .snapshotRead(let number, let life, let read):
+            if process(number, life) != nil { readSnapshot(servers[number], read) }
+        case .chunkWritten(let number, let life, let from, let chunk):
+            if process(number, life) != nil { storeChunk(servers[number], from, chunk) }
+        case .snapshotLoaded(let number, let life, let metadata):
+            if process(number, life) != nil { loadSnapshot(servers[number], metadata) }
+        case .reply(let client, let operation, let attempt, let reply):
+            clients[client].receive(reply, operation: operation, attempt: attempt, in: self)
+        case .clientWakes(let client): clients[client].wake(in: self)
+        case .attemptOverdue(let client, let operation, let attempt):
+            clients[client].overdue(operation, attempt, in: self)
+        case .sessionPulse(let client, let session): clients[client].pulse(session, in: self)
+        case .decideHeld(let client, let sequence, let session):
+            clients[client].decide(sequence, session, in: self)
+        case .misfortune: strike()
+        case .end(let ending): end(ending)
+        }
+    }
+
+    /// The process of that life, if it still runs.
+    private func process(_ number: Int, _ life: Int) -> ServerProcess? {
+        servers[number].life == life ? servers[number].process : nil
+    }
+
+    /// Something arrives at a server: it is taken in by its next pass, together with what else has arrived until then.
+    func receive(_ server: SimulatedServer, _ input: ServerProcess.Inbound) {
+        guard let process = server.process else { return }
+        process.inbox.append(input)
+        guard !process.isPassPlanned, !server.isPaused else { return }
+        process.isPassPlanned = true
+        plan(.pass(server: server.number, life: server.life), after: 1_000 + random.below(60_000 as UInt64))
+    }
+
+    // MARK: - Looking at it
+
+    package var serverCount: Int { servers.count }
+    package func isUp(_ server: Int) -> Bool { servers[server].process != nil }
+    package func isLeader(_ server: Int) -> Bool { servers[server].process?.replica.isLeader ?? false }
+    package func status(_ server: Int) -> Status? { servers[server].process?.replica.status }
+    package func appliedIndex(_ server: Int) -> LogIndex { servers[server].process?.replica.appliedIndex ?? .zero }
+    package func machine(_ server: Int) -> StateMachine? { servers[server].process?.replica.machine }
+    /// The leader of the latest term, if one runs.
+    package var leader: Int? {
+        servers.indices.filter { isLeader($0) }.max {
+            servers[$0].process?.seenTerm ?? .zero < servers[$1].process?.seenTerm ?? .zero
+        }
+    }
+    package var commit: LogIndex { checker.commit }
+    package var violationText: String? { checker.violation.map { "\($0.invariant): \($0.details)" } }
+}

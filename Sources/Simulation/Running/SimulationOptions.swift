@@ -1,0 +1,69 @@
+import Raft
+import Replica
+
+/// Kinds of misfortune. A run draws from those that its options allow.
+public struct Faults: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    public static let loss = Faults(rawValue: 1 << 0)
+    public static let duplication = Faults(rawValue: 1 << 1)
+    /// Long delays, which also reorder.
+    public static let delay = Faults(rawValue: 1 << 2)
+    public static let partitions = Faults(rawValue: 1 << 3)
+    /// The process dies; what it wrote and did not sync is kept by the operating system.
+    public static let crashes = Faults(rawValue: 1 << 4)
+    /// The power fails: unsynced data is lost or torn.
+    public static let powerLoss = Faults(rawValue: 1 << 5)
+    public static let slowDisks = Faults(rawValue: 1 << 6)
+    public static let failingSync = Faults(rawValue: 1 << 7)
+    public static let fullDisks = Faults(rawValue: 1 << 8)
+    /// Wall clocks jump.
+    public static let clockJumps = Faults(rawValue: 1 << 9)
+    /// A process stands still and goes on later, also between two of its effects.
+    public static let pauses = Faults(rawValue: 1 << 10)
+    /// Snapshots are taken often, and logs kept short.
+    public static let snapshots = Faults(rawValue: 1 << 11)
+    public static let clientDeaths = Faults(rawValue: 1 << 12)
+    public static let clientLoss = Faults(rawValue: 1 << 13)
+
+    public static let all = Faults(rawValue: (1 << 14) - 1)
+    public static let none: Faults = []
+
+    /// Each with its name, in the order of their bits.
+    public static let names: [(fault: Faults, name: String)] = [
+        (.loss, "loss"), (.duplication, "duplication"), (.delay, "delay"), (.partitions, "partitions"),
+        (.crashes, "crashes"), (.powerLoss, "power loss"), (.slowDisks, "slow disks"), (.failingSync, "failing sync"),
+        (.fullDisks, "full disks"), (.clockJumps, "clock jumps"), (.pauses, "pauses"), (.snapshots, "snapshots"),
+        (.clientDeaths, "client deaths"), (.clientLoss, "client loss"),
+    ]
+
+    public var description: String {
+        Faults.names.filter { contains($0.fault) }.map(\.name).joined(separator: ", ")
+    }
+}
+
+/// What a run consists of. Together with the seed it decides everything.
+public struct SimulationOptions: Sendable {
+    /// Nil: the seed chooses 1 to 7, mostly 3 and 5.
+    public var servers: Int?
+    /// Nil: the seed chooses.
+    public var clients: Int?
+    /// Virtual time with faults.
+    public var faultMilliseconds: UInt64 = 4_000
+    /// Virtual time in which the cluster must have recovered completely once the faults are over.
+    public var healingMilliseconds: UInt64 = 60_000
+    public var allowedFaults: Faults = .all
+    /// True: every allowed fault happens. False: each seed draws some of them (more different kinds of runs).
+    public var usesAllFaults = false
+    /// Nil: the seed chooses.
+    public var thinkMilliseconds: ClosedRange<UInt64>?
+    /// Few operations, all of which are also given to the Wing & Gong checker.
+    public var isSmallHistory = false
+    public var mutations: Mutations = []
+    public var replicaMutations: ReplicaMutations = []
+    /// Lines of the readable trace that are kept; 0 makes none.
+    public var traceLines = 0
+
+    public init() {}
+}

@@ -1,0 +1,161 @@
+import Raft
+import Replica
+import TupleSpace
+import WriteAheadLog
+
+/// One server: what outlives its processes (the disk, the clocks), and the process that runs now, if one does.
+final class SimulatedServer {
+    let number: Int
+    let id: NodeID
+    let files: SimulatedFileSystem
+    var random: SeededRandom
+    var process: ServerProcess?
+    /// Counts its processes: what was planned for an earlier one is void.
+    var life = 0
+    var isPaused = false
+
+    // What the checkers know of it.
+    /// What its disk has for certain.
+    var durable = LogImage()
+    /// While it is down after a write was interrupted: what its disk may have instead.
+    var perhapsDurable: LogImage?
+    var hasStarted = false
+
+    // Its clocks and its disk.
+    var clockOffset: UInt64
+    var wallOffset: Int64
+    var writeDelay: ClosedRange<UInt64> = 100_000...800_000
+    /// Nothing is finished on its disk before this time.
+    var stalledUntil: UInt64 = 0
+    /// The next pass does not get through all its effects.
+    var interruption: Interruption?
+
+    enum Interruption {
+        case crash(afterEffects: Int, SimulatedFileSystem.CrashLoss)
+        case pause(afterEffects: Int, nanoseconds: UInt64)
+
+        var afterEffects: Int {
+            switch self {
+            case .crash(let count, _), .pause(let count, _): count
+            }
+        }
+    }
+
+    init(number: Int, id: NodeID, random: SeededRandom, capacity: UInt64) {
+        self.number = number
+        self.id = id
+        var random = random
+        files = SimulatedFileSystem(seed: random.next(), capacity: capacity)
+        clockOffset = random.within(1...1_000_000_000_000)
+        wallOffset = Int64(random.within(0...10_000)) - 5_000
+        self.random = random
+    }
+
+    func clock(_ time: UInt64) -> MonotonicTime { MonotonicTime(nanoseconds: clockOffset &+ time) }
+
+    /// Milliseconds since 1970, as this server believes.
+    func wall(_ time: UInt64) -> UInt64 {
+        UInt64(max(0, 1_700_000_000_000 + Int64(time / 1_000_000) + wallOffset))
+    }
+}
+
+/// A running server: the replica with its durable log, and what its shell remembers.
+final class ServerProcess {
+    var replica: Replica
+    let log: WriteAheadLog<SimulatedFileSystem>
+    let store: SnapshotStore<SimulatedFileSystem>
+    let directory: LogDirectory<SimulatedFileSystem>
+
+    var inbox: [Inbound] = []
+    var isPassPlanned = false
+
+    /// The log with all writes under way.
+    var issued: LogImage
+    /// Handed to storage and not begun; and the group that is being written.
+    var queue: [StampedWrite] = []
+    var writing: [StampedWrite] = []
+    var isWriting = false
+
+    var requests: [RequestToken: ClientRequest] = [:]
+    var nextToken: UInt64 = 1
+
+    var snapshotUnderWay: ReplicaEffects.SnapshotToTake?
+    var keepFrom: LogIndex = .zero
+    var receiver: SnapshotReceiver<SimulatedFileSystem>?
+
+    /// Effects that a pause has cut off.
+    var remaining: Performance?
+    var spareEffects = ReplicaEffects()
+    /// The applied index at which each reply of this pass was made.
+    var replyIndices: [LogIndex] = []
+
+    // As they were after the last pass.
+    var seenRole = Role.follower
+    var seenTerm = Term.zero
+    var seenCommit: LogIndex
+    var seenApplied: LogIndex
+    var passes = 0
+
+    struct StampedWrite {
+        var write: StorageWrite
+        var stamps: [StampedEntry]
+    }
+
+    enum Inbound {
+        case peer(from: NodeID, [UInt8])
+        case request(ClientRequest)
+        case keepAlive(SessionID)
+        case stored(WriteSequence)
+        case snapshotTaken(SnapshotMetadata?, keepFrom: LogIndex)
+        case snapshotRead(ReplicaEffects.SnapshotRead, [UInt8]?, total: UInt64)
+        case chunkStored(from: NodeID, index: LogIndex, next: UInt64, SnapshotMetadata?)
+        case installed(StateMachine, SnapshotMetadata)
+        case takeSnapshot
+    }
+
+    init(
+        replica: Replica, log: WriteAheadLog<SimulatedFileSystem>, store: SnapshotStore<SimulatedFileSystem>,
+        directory: LogDirectory<SimulatedFileSystem>, issued: LogImage
+    ) {
+        self.replica = replica
+        self.log = log
+        self.store = store
+        self.directory = directory
+        self.issued = issued
+        seenCommit = issued.snapshot.index
+        seenApplied = issued.snapshot.index
+    }
+}
+
+/// Effects of one pass on their way to being performed, one after another.
+struct Performance {
+    enum Step {
+        case message(Int)
+        case writes
+        case reply(Int)
+        case takeSnapshot
+        case loadSnapshot
+        case readSnapshot(Int)
+        case storeChunk(Int)
+    }
+
+    var effects: ReplicaEffects
+    var replyIndices: [LogIndex]
+    var steps: [Step]
+    var next = 0
+}
+
+/// What a client sends to a server.
+struct ClientRequest {
+    enum Body {
+        case command(CommandHeader, [UInt8])
+        case query(Query, [UInt8], Consistency, Timeout)
+    }
+
+    var client: Int
+    var operation: UInt64
+    var attempt: UInt64
+    var body: Body
+    /// Everything up to here was committed when it was sent.
+    var floor: LogIndex
+}
