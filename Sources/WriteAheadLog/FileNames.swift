@@ -5,12 +5,12 @@ enum FileNames {
     static let genesis = "genesis"
     static let held = "genesis-held"
     static let repair = "repair"
-    static let reserve = "reserve"
     static let temporarySuffix = ".tmp"
     static let damagedSuffix = ".damaged"
 
     static func segment(_ id: UInt64) -> String { "segment-" + hexadecimal(id) }
     static func prepared(_ number: UInt64) -> String { "prepared-" + hexadecimal(number) }
+    static func reserve(_ number: Int) -> String { "reserve-" + hexadecimal(UInt64(number)) }
     static func snapshot(index: UInt64, term: UInt64) -> String {
         "snapshot-" + hexadecimal(index) + "-" + hexadecimal(term)
     }
@@ -22,6 +22,7 @@ enum FileNames {
         return number(of: String(name.dropLast(damagedSuffix.utf8.count)), after: "segment-")
     }
 
+    static func isReserve(_ name: String) -> Bool { number(of: name, after: "reserve-") != nil }
     static func preparedNumber(_ name: String) -> UInt64? { number(of: name, after: "prepared-") }
 
     static func snapshotPlace(_ name: String) -> (index: UInt64, term: UInt64)? {

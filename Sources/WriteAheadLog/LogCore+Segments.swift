@@ -9,7 +9,7 @@ extension LogCore {
         _ opening: LogOpening<Files>, marking: Bool, report: inout OpenReport
     ) throws(LogError) {
         try collectPrepared()
-        if !hasReserve { try makeReserve() }
+        try makeReserves()
         if opening.mustBeginSegment {
             try beginSegment(for: 0, previousEnd: UInt64(opening.end), mayUseReserve: true)
         } else {
@@ -47,9 +47,9 @@ extension LogCore {
             for name in try files.list(path) {
                 if name.hasSuffix(FileNames.temporarySuffix), !name.hasPrefix("snapshot-"), !name.hasPrefix("receiving-") {
                     try files.remove(join(path, name))
-                } else if name == FileNames.reserve {
-                    hasReserve = try isZero(name, length: options.usableReserveBytes)
-                    if !hasReserve { try files.remove(join(path, name)) }
+                } else if FileNames.isReserve(name) {
+                    let isGood = try isZero(name, length: options.usableReserveBytes)
+                    if isGood { reserves.append(name) } else { try files.remove(join(path, name)) }
                 } else if let number = FileNames.preparedNumber(name) {
                     nextPreparation = max(nextPreparation, number &+ 1)
                     if try isZero(name, length: options.usableSegmentBytes) {
@@ -67,13 +67,20 @@ extension LogCore {
 
     private func isZero(_ name: String, length: UInt64) throws(FileSystemError) -> Bool {
         let bytes = try files.contents(of: join(path, name))
-        return UInt64(bytes.count) == length && bytes.allSatisfy { $0 == 0 }
+        return UInt64(bytes.count) == length && bytes.withUnsafeBytes { firstNonZero(in: $0, from: 0) } == nil
     }
 
-    private mutating func makeReserve() throws(LogError) {
+    /// Makes the reserve files that are missing, as far as there is room. They may use the last free bytes: that is what they are for.
+    private mutating func makeReserves() throws(LogError) {
+        let preparer = SegmentPreparation(
+            files: files, directory: path, number: 0, length: options.usableReserveBytes, freeBytesKept: 0)
         do throws(LogError) {
-            try makeReserveFile()
-            hasReserve = true
+            for number in 0..<options.reserveFiles {
+                let name = FileNames.reserve(number)
+                guard !reserves.contains(name) else { continue }
+                try preparer.make(name, options.usableReserveBytes)
+                reserves.append(name)
+            }
         } catch .diskFull {
             isFull = true
         }
@@ -106,7 +113,7 @@ extension LogCore {
             self.file?.close()
             self.file = file
         } catch {
-            if error.isNoSpace, source.name != FileNames.reserve {
+            if error.isNoSpace, !FileNames.isReserve(source.name) {
                 // Only growing the file for a batch of unusual size can say so, and nothing of the log is in it yet.
                 try? files.remove(join(path, source.name))
                 isFull = true
@@ -133,11 +140,10 @@ extension LogCore {
             return PreparedSegment(name: name, length: length, number: number)
         } catch .diskFull {
             isFull = true
-            guard mayUseReserve, hasReserve, needed <= options.usableReserveBytes else {
+            guard mayUseReserve, !reserves.isEmpty, needed <= options.usableReserveBytes else {
                 throw .diskFull(path: path, needed: max(needed, options.usableSegmentBytes))
             }
-            hasReserve = false
-            return PreparedSegment(name: FileNames.reserve, length: options.usableReserveBytes, number: 0)
+            return PreparedSegment(name: reserves.removeLast(), length: options.usableReserveBytes, number: 0)
         } catch .failed(let error) {
             throw poisoned(by: error)
         }
@@ -158,13 +164,6 @@ extension LogCore {
             freeBytesKept: options.freeBytesKept)
     }
 
-    /// The reserve may use the last free bytes: that is what it is for.
-    private func makeReserveFile() throws(LogError) {
-        let preparer = SegmentPreparation(
-            files: files, directory: path, number: 0, length: options.usableReserveBytes, freeBytesKept: 0)
-        try preparer.make(FileNames.reserve, options.usableReserveBytes)
-    }
-
     mutating func preparation() -> SegmentPreparation<Files>? {
         guard poison == nil, !isFull, !isPreparing, prepared.count < options.preparedSegments else { return nil }
         isPreparing = true
@@ -182,19 +181,18 @@ extension LogCore {
     mutating func checkRoom() throws(LogError) -> Bool {
         try refuseIfPoisoned()
         guard isFull else { return true }
-        do throws(LogError) {
-            if !hasReserve { try makeReserveFile() }
-            hasReserve = true
-            if prepared.isEmpty {
-                let number = nextPreparation
-                nextPreparation &+= 1
-                let name = FileNames.prepared(number)
+        isFull = false
+        try makeReserves()
+        if !isFull, prepared.isEmpty {
+            let number = nextPreparation
+            nextPreparation &+= 1
+            let name = FileNames.prepared(number)
+            do throws(LogError) {
                 try preparer(number).make(name, options.usableSegmentBytes)
                 prepared.append(PreparedSegment(name: name, length: options.usableSegmentBytes, number: number))
+            } catch .diskFull {
+                isFull = true
             }
-            isFull = false
-        } catch .diskFull {
-            // Still full.
         }
         return !isFull
     }

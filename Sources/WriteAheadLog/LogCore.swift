@@ -28,7 +28,8 @@ struct LogCore<Files: FileSystem>: Sendable {
     /// The newest entry's index, or the snapshot's if there is none behind it.
     var last: LogIndex
 
-    var hasReserve = false
+    /// Names of the reserve files that are there.
+    var reserves: [String] = []
     var isFull = false
     var poison: String?
     private var encoder = BatchEncoder()
@@ -117,6 +118,7 @@ struct LogCore<Files: FileSystem>: Sendable {
         var last = self.last
         for write in writes {
             if let snapshot = write.snapshot {
+                guard snapshot.isReadable else { throw .invalidWrite("a malformed configuration in a snapshot mark") }
                 last = write.keepsTail ? max(last, snapshot.index) : snapshot.index
             }
             if let index = write.truncateFrom {

@@ -93,6 +93,9 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     private func store(
         _ configuration: Configuration, as name: String, _ identity: LogIdentity
     ) throws(LogDirectoryError) {
+        let genesis = SnapshotMetadata(
+            index: .zero, term: .zero, configuration: configuration, configurationIndex: .zero)
+        guard genesis.isReadable else { throw .malformedConfiguration }
         var body = ByteWriter()
         configuration.encode(into: &body)
         let header = FileHeader(magic: .genesis, cluster: identity.cluster, node: identity.node)

@@ -17,6 +17,8 @@ public enum LogDirectoryError: Error, Equatable, Sendable, CustomStringConvertib
     case noConfiguration(path: String)
     case otherConfiguration(path: String)
     case badName(String)
+    /// A first configuration that could not be read again, e.g. with a member named twice.
+    case malformedConfiguration
 
     public var description: String {
         switch self {
@@ -47,6 +49,8 @@ public enum LogDirectoryError: Error, Equatable, Sendable, CustomStringConvertib
             "\(path) has no first configuration yet: it must be adopted before the log can be opened"
         case .otherConfiguration(let path):
             "\(path) holds another first configuration already; a first configuration never changes"
+        case .malformedConfiguration:
+            "the first configuration is malformed: members must be in ascending order of id, each once"
         case .badName(let name):
             "the server name \"\(name)\" is not 1 to 63 of a-z, 0-9 and -"
         }

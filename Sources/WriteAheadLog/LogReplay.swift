@@ -55,7 +55,7 @@ struct LogReplay: Sendable {
     /// The log now begins behind a snapshot.
     mutating func mark(_ metadata: SnapshotMetadata, keepsTail: Bool) {
         snapshot = metadata
-        if !keepsTail || !agrees(with: metadata) { entries.removeAll() }
+        if !keepsTail || contradicts(metadata) { entries.removeAll() }
     }
 
     mutating func truncate(from index: LogIndex) {
@@ -72,10 +72,15 @@ struct LogReplay: Sendable {
     /// Whether the entries that are kept can stand with a snapshot: they hold its last entry, or begin right behind it.
     func agrees(with metadata: SnapshotMetadata) -> Bool {
         guard let first = entries.first?.index else { return true }
+        return metadata.index >= first.previous && !contradicts(metadata)
+    }
+
+    /// Whether the entries end before a snapshot or have another entry at its place. If they begin beyond it, they do not: then
+    /// what lay between was removed because of a later snapshot, whose mark is still to come.
+    private func contradicts(_ metadata: SnapshotMetadata) -> Bool {
+        guard let first = entries.first?.index, metadata.index >= first else { return false }
         let position = metadata.index - first
-        if position == -1 { return true }
-        guard position >= 0, position < entries.count else { return false }
-        return entries[position].term == metadata.term
+        return position >= entries.count || entries[position].term != metadata.term
     }
 
     /// The first index that is missing between the snapshot and the entries, if one is.
@@ -121,7 +126,7 @@ struct LogReplay: Sendable {
                 let metadata = try SnapshotMetadata(index: LogIndex(header.index), term: Term(header.term), body: body)
                 guard header.detail & SnapshotMark.restated == 0 else { continue }
                 // Whether entries of this very batch are kept is not looked into: then any index may follow.
-                if header.detail & SnapshotMark.keepsTail == 0 || !agrees(with: metadata) { last = nil }
+                if header.detail & SnapshotMark.keepsTail == 0 || contradicts(metadata) { last = nil }
             }
         }
     }

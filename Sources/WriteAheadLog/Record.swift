@@ -97,6 +97,14 @@ extension SnapshotMetadata {
         configuration.encode(into: &writer)
     }
 
+    /// Whether what `encodeConfiguration` writes of it can be read again: nothing is stored that could not be.
+    var isReadable: Bool {
+        var writer = ByteWriter()
+        encodeConfiguration(into: &writer)
+        let read = writer.bytes.withUnsafeBytes { try? SnapshotMetadata(index: index, term: term, body: $0) }
+        return read == self
+    }
+
     init(index: LogIndex, term: Term, body: UnsafeRawBufferPointer) throws(MalformedBytes) {
         guard index.rawValue < LogReplay.bound, term.rawValue < LogReplay.bound else {
             throw MalformedBytes("index \(index) of term \(term) is beyond all bounds", at: 0)

@@ -91,7 +91,7 @@ struct SegmentScanner {
     }
 
     private func examineRest(from start: Int) -> SegmentScan.Rest {
-        guard let first = firstNonZero(from: start) else { return .zeros }
+        guard let first = firstNonZero(in: bytes, from: start) else { return .zeros }
         var offset = max(start, first & ~7)
         // A record may begin with a zero length, so its header may begin up to a header's size before the first other byte.
         offset = max(start, offset - RecordHeader.byteCount)
@@ -103,13 +103,14 @@ struct SegmentScanner {
         }
         return .unfinished
     }
+}
 
-    private func firstNonZero(from start: Int) -> Int? {
-        var offset = start
-        while offset + 8 <= bytes.count {
-            if bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 { return offset }
-            offset += 8
-        }
-        return bytes[offset...].firstIndex { $0 != 0 }
+/// Where the first byte that is not zero stands, or the eight bytes that hold it.
+func firstNonZero(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+    var offset = start
+    while offset + 8 <= bytes.count {
+        if bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 { return offset }
+        offset += 8
     }
+    return bytes[min(offset, bytes.count)...].firstIndex { $0 != 0 }
 }

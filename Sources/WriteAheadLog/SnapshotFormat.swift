@@ -24,6 +24,8 @@ public enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A file whose contents stand for another place than its name or its sender says.
     case otherPlace(file: String, found: SnapshotPlace, expected: SnapshotPlace)
     case notInitialised(path: String)
+    /// Metadata that could not be read again.
+    case malformedMetadata
 
     public var description: String {
         switch self {
@@ -36,6 +38,7 @@ public enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file) is a snapshot of cluster \(found), not of cluster \(expected)"
         case .otherPlace(let file, let found, let expected): "\(file) should be the \(expected) and is the \(found)"
         case .notInitialised(let path): "the data directory \(path) has no identity yet"
+        case .malformedMetadata: "the snapshot's configuration is malformed"
         }
     }
 }

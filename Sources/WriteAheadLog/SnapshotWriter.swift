@@ -24,6 +24,7 @@ public struct SnapshotWriter<Files: FileSystem>: Sendable {
     init(
         _ metadata: SnapshotMetadata, identity: LogIdentity, files: Files, directory: String
     ) throws(SnapshotError) {
+        guard metadata.isReadable else { throw .malformedMetadata }
         self.metadata = metadata
         self.files = files
         self.directory = directory

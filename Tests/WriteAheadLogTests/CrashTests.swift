@@ -9,7 +9,7 @@ import Testing
 struct CrashTests {
     /// A small log of four batches, its one segment's bytes, and where each batch ends.
     private func smallLog() throws -> (server: Server, name: String, bytes: [UInt8], ends: [Int]) {
-        let server = Server()
+        let server = Server(options: tinyOptions)
         let (log, _, _) = try server.open()
         try log.append([write(hardState: HardState(term: Term(1), vote: NodeID(1)), [entry(1, bytes: 5)])])
         try log.append([write([entry(2, bytes: 700), entry(3, bytes: 0)])])
@@ -41,7 +41,7 @@ struct CrashTests {
 
     /// A disk of its own with a changed copy of the segment.
     private func recover(_ server: Server, _ name: String, _ bytes: [UInt8]) throws -> (RecoveredLog, OpenReport) {
-        let copy = Server()
+        let copy = Server(options: tinyOptions)
         copy.files.crash(.nothing)
         try copy.files.createDirectory(testPath)
         _ = try copy.directory()

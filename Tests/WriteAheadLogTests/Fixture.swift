@@ -24,9 +24,19 @@ let genesis = SnapshotMetadata(
 let smallOptions: LogOptions = {
     var options = LogOptions()
     options.segmentBytes = 64 << 10
+    options.reserveFiles = 2
     options.reserveBytes = 64 << 10
     options.freeBytesKept = 0
     options.preparedSegments = 1
+    return options
+}()
+
+/// For tests that open many logs.
+let tinyOptions: LogOptions = {
+    var options = smallOptions
+    options.segmentBytes = 16 << 10
+    options.reserveFiles = 1
+    options.reserveBytes = 16 << 10
     return options
 }()
 

@@ -8,16 +8,18 @@ public struct SimulatedContents: Sendable {
     private var dirty: [Int] = []
     private var isDirty: [Bool] = []
 
-    mutating func write(_ bytes: some Collection<UInt8>, at offset: Int) {
+    mutating func write(_ bytes: [UInt8], at offset: Int) {
         guard !bytes.isEmpty else { return }
         grow(to: offset + bytes.count)
-        cache.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+        cache.withUnsafeMutableBytes { target in
+            bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: $0) }
+        }
         for sector in offset / Self.sector...(offset + bytes.count - 1) / Self.sector { markDirty(sector) }
     }
 
     mutating func grow(to length: Int) {
         guard length > cache.count else { return }
-        cache.append(contentsOf: repeatElement(0, count: length - cache.count))
+        cache.append(contentsOf: [UInt8](repeating: 0, count: length - cache.count))
     }
 
     mutating func truncate() {
@@ -75,12 +77,17 @@ public struct SimulatedContents: Sendable {
         let end = min(start + Self.sector, cache.count)
         guard start < end else { return }
         resizeMedium(to: max(medium.count, end))
-        medium.replaceSubrange(start..<end, with: cache[start..<end])
+        medium.withUnsafeMutableBytes { target in
+            cache.withUnsafeBytes { source in
+                UnsafeMutableRawBufferPointer(rebasing: target[start...])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<end]))
+            }
+        }
     }
 
     private mutating func resizeMedium(to length: Int) {
         guard length > medium.count else { return }
-        medium.append(contentsOf: repeatElement(0, count: length - medium.count))
+        medium.append(contentsOf: [UInt8](repeating: 0, count: length - medium.count))
     }
 }
 

@@ -144,7 +144,7 @@ struct SimulatedDisk: Sendable {
         if let left = writesUntilFailure {
             writesUntilFailure = left > 0 ? left - 1 : nil
             if left == 0 {
-                files[file].write(bytes.prefix(Int(chance.next() % UInt64(bytes.count + 1))), at: Int(offset))
+                files[file].write(Array(bytes.prefix(Int(chance.next() % UInt64(bytes.count + 1)))), at: Int(offset))
                 throw FileSystemError("write", path, .inputOutput, "the simulated disk fails")
             }
         }
