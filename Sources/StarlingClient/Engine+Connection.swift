@@ -24,6 +24,8 @@ extension Engine {
     func watchSilence() {
         guard let connection, connection.isReady else { return }
         guard pending.values.contains(where: { $0.sentOn == connection.generation }) else {
+            // A server forgets who says nothing for a minute.
+            if now >= idlePingAt { sendPing(connection) }
             // Silence counts from when we begin to expect something.
             connection.pingedAt = nil
             connection.heardAt = now
@@ -38,6 +40,11 @@ extension Engine {
 
     private func ping(_ connection: Connection) {
         connection.pingedAt = now
+        sendPing(connection)
+    }
+
+    private func sendPing(_ connection: Connection) {
+        idlePingAt = now + 15_000
         var ping = ClientFrameWriter(reserving: 16)
         ping.makePing(now)
         // Not taken by the socket is as bad as not answered: the silence will tell.
@@ -154,6 +161,7 @@ extension Engine {
         connection.isReady = true
         failedConnections = 0
         finalRefusals = 0
+        idlePingAt = now + 15_000
         servers.learn(welcome.servers, encrypted: connection.server.publicKey != nil)
         return true
     }

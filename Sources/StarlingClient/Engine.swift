@@ -18,6 +18,8 @@ final class Engine {
     /// Of the connection; counts up from 1.
     var generation: UInt64 = 0
     var connectAt: UInt64 = 0
+    /// When an idle connection shows that it lives.
+    var idlePingAt: UInt64 = 0
     /// Connections in a row that were never welcomed.
     var failedConnections = 0
     /// Servers in a row that refused the hello for good, and why.

@@ -6,11 +6,11 @@ import ZeroMQ
 @Suite("The load driver", .serialized)
 struct LoadDriverTests {
     @Test("does what it was told and says how fast", arguments: LoadPlan.Operation.allCases)
-    func operations(_ operation: LoadPlan.Operation) throws {
+    func operations(_ operation: LoadPlan.Operation) async throws {
         let cluster = try TestCluster(servers: 3)
         defer { cluster.stop() }
         let plan = LoadPlan(operation, sessions: 16, connections: 4, extent: .requests(800), servers: cluster.endpoints)
-        let report = try LoadDriver(plan).run()
+        let report = try await onThread { try LoadDriver(plan).run() }
         #expect(report.operation == operation.rawValue && report.sessions == 16)
         #expect(report.requests == 800 && report.errors == 0)
         #expect(report.rate > 0 && report.p50 > 0 && report.p99 >= report.p50 && report.seconds > 0)
@@ -20,11 +20,11 @@ struct LoadDriverTests {
     }
 
     @Test("goes by time")
-    func seconds() throws {
+    func seconds() async throws {
         let cluster = try TestCluster()
         defer { cluster.stop() }
         let plan = LoadPlan(.write, sessions: 4, extent: .seconds(0.2), servers: cluster.endpoints)
-        let report = try LoadDriver(plan).run()
+        let report = try await onThread { try LoadDriver(plan).run() }
         #expect(report.seconds >= 0.15 && report.seconds < 5)
         #expect(report.requests == cluster.machine.tupleCount)
     }
@@ -34,16 +34,15 @@ struct LoadDriverTests {
         let cluster = try TestCluster(servers: 2)
         defer { cluster.stop() }
         let endpoints = cluster.endpoints
-        let run = Task.detached {
-            let plan = LoadPlan(.write, sessions: 8, connections: 2, extent: .requests(20_000), servers: endpoints)
+        async let run = onThread {
+            let plan = LoadPlan(.write, sessions: 8, connections: 2, extent: .seconds(1.5), servers: endpoints)
             return try LoadDriver(plan).run()
         }
-        while cluster.machine.tupleCount < 500 { try await Task.sleep(for: .milliseconds(1)) }
+        while cluster.machine.tupleCount < 100 { try await Task.sleep(for: .milliseconds(1)) }
         cluster.set(0) { $0.isAlive = false }
-        let report = try await run.value
-        #expect(report.requests == 20_000)
+        let report = try await run
         #expect(report.errors > 0)
-        #expect(cluster.machine.tupleCount == 20_000)
+        #expect(cluster.machine.tupleCount == report.requests)
     }
 
     @Test("its report is one JSON object with the members that scripts read")
