@@ -189,13 +189,26 @@ private func decode<Document: Decodable>(
     do {
         return try JSONDecoder().decode(type, from: data)
     } catch let error as DecodingError {
-        throw describe(error, file)
+        throw describe(error, data, file)
     } catch {
         throw PlanError(file, "expected JSON: \(error)")
     }
 }
 
-private func describe(_ error: DecodingError, _ file: String) -> PlanError {
+/// What is wrong and in which line: this parser of Foundation's says at which character, and the decoder says nothing.
+private func syntaxError(in data: Data) -> String? {
+    do {
+        _ = try JSONSerialization.jsonObject(with: data)
+        return nil
+    } catch {
+        guard let text = (error as NSError).userInfo["NSDebugDescription"] as? String else { return nil }
+        guard let offset = text.split(whereSeparator: { !$0.isNumber }).last.flatMap({ Int($0) }) else { return text }
+        let line = data.prefix(offset).count { $0 == UInt8(ascii: "\n") } + 1
+        return "\(text) That is in line \(line)."
+    }
+}
+
+private func describe(_ error: DecodingError, _ data: Data, _ file: String) -> PlanError {
     func field(_ path: [any CodingKey]) -> String {
         var text = ""
         for key in path { text += key.intValue.map { "[\($0)]" } ?? (text.isEmpty ? "" : ".") + key.stringValue }
@@ -213,9 +226,7 @@ private func describe(_ error: DecodingError, _ file: String) -> PlanError {
             }
         return PlanError(field(context.codingPath), "expected \(expected)")
     case .dataCorrupted(let context):
-        // A syntax error: Foundation says in which line and column, in the error beneath.
-        let detail = (context.underlyingError as? NSError)?.userInfo[NSDebugDescriptionErrorKey] as? String
-        return PlanError(field(context.codingPath), "expected JSON: \(detail ?? context.debugDescription)")
+        return PlanError(field(context.codingPath), "expected JSON: \(syntaxError(in: data) ?? context.debugDescription)")
     @unknown default: return PlanError(file, "expected JSON: \(error)")
     }
 }
