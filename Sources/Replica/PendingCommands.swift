@@ -13,6 +13,8 @@ struct PendingCommands: Sendable {
         var arrival: UInt64
         var sentAt: MonotonicTime?
         var timesSent = 0
+        /// The state machine knows it and keeps it waiting: it is not sent again.
+        var isAccepted = false
         /// It must be known to the state machine by then.
         var acceptBy: MonotonicTime
     }
@@ -43,6 +45,7 @@ struct PendingCommands: Sendable {
     }
 
     mutating func accepted(_ key: CommandKey, until: MonotonicTime) {
+        pending[key]?.isAccepted = true
         pending[key]?.acceptBy = until
     }
 

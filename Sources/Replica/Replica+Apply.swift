@@ -56,7 +56,7 @@ extension Replica {
     // MARK: - Now and then
 
     mutating func runTimers() {
-        if now.since(timers.pending) >= 20_000_000 {
+        if now.since(timers.pending) >= 50_000_000 {
             timers.pending = now
             reviewPending()
             reviewReads()

@@ -176,7 +176,7 @@ extension Replica {
     mutating func reviewPending() {
         let resend = settings.resendMilliseconds * 1_000_000
         let now = self.now
-        sendAgain { pending in pending.sentAt.map { now.since($0) >= resend } ?? true }
+        sendAgain { pending in !pending.isAccepted && (pending.sentAt.map { now.since($0) >= resend } ?? true) }
         for key in pendingCommands.keys(where: { $0.acceptBy <= now }) {
             guard let pending = pendingCommands[key] else { continue }
             if machine.isWaiting(key.session, key.sequence), let until = deadline(of: pending) {

@@ -5,15 +5,17 @@ import TupleSpace
 extension Replica {
     // MARK: - Taking one
 
-    /// Servers stagger their snapshots: each waits a little longer than the member before it.
+    /// Servers stagger their snapshots: each waits a little longer than the member before it. A large state is written more rarely: never
+    /// more bytes of snapshots than of log.
     mutating func considerSnapshot() {
         guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil else { return }
         let rank = raft.configuration.members.firstIndex { $0.id == id } ?? 0
         let entries = appliedIndex - newestSnapshot.index
-        let factor = 4 + rank
+        let staggered = { (threshold: Int) in threshold + threshold / 4 * rank }
+        let isLarge = newestSnapshotBytes > settings.snapshotBytes
         guard
-            appliedBytesSinceSnapshot / 4 >= settings.snapshotBytes / 16 * factor
-                || entries / 4 >= settings.snapshotEntries / 16 * factor
+            appliedBytesSinceSnapshot >= staggered(max(settings.snapshotBytes, newestSnapshotBytes))
+                || !isLarge && entries >= staggered(settings.snapshotEntries)
         else { return }
         takeSnapshot()
     }

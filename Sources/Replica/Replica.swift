@@ -58,6 +58,8 @@ public struct Replica: Sendable {
     // Snapshots.
     var snapshotExchange = SnapshotExchange()
     var newestSnapshot: SnapshotMetadata
+    /// Size of its file, as far as the shell has told.
+    public var newestSnapshotBytes = 0
     var isTakingSnapshot = false
     var appliedBytesSinceSnapshot = 0
     /// A received snapshot that is being loaded; entries behind it wait here.

@@ -20,7 +20,7 @@ public struct ReplicaSettings: Sendable, Equatable {
     /// An idle subscription is told its position this often.
     public var subscriptionHeartbeatMilliseconds: UInt64 = 10_000
     /// A snapshot is taken when this many bytes of entries, or entries, were applied since the last one.
-    public var snapshotBytes = 64 << 20
+    public var snapshotBytes = 128 << 20
     public var snapshotEntries = 200_000
     /// Entries behind a snapshot that stay in the log for followers that are a little behind.
     public var trailingEntries = 10_000

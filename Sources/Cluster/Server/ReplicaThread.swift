@@ -102,7 +102,7 @@ final class ReplicaThread<Files: FileSystem> {
             }
         }
         let fromClients = try endpoint.receive(
-            into: &replica, welcome: { self.currentWelcome() }, now: now, limit: limit)
+            into: &replica, welcome: { [welcome] in Self.welcome(welcome, of: $0) }, now: now, limit: limit)
         inbox.takeAll(into: &arrived)
         for item in arrived { handle(item) }
         replica.flush()
@@ -119,8 +119,8 @@ final class ReplicaThread<Files: FileSystem> {
         _ = transport.introduce(writer.take(), to: to)
     }
 
-    private func currentWelcome() -> Welcome {
-        var welcome = self.welcome
+    private static func welcome(_ start: Welcome, of replica: Replica) -> Welcome {
+        var welcome = start
         welcome.leader = replica.leader?.rawValue ?? 0
         welcome.servers = replica.configuration.members.map {
             Welcome.Server(
@@ -148,9 +148,11 @@ final class ReplicaThread<Files: FileSystem> {
         case .forget(let token): replica.forget(token)
         case .keepAlive(let session): replica.keepAlive(session)
         case .stored(let sequence): replica.stored(sequence)
-        case .snapshotTaken(let metadata, let keepFrom):
+        case .snapshotTaken(let metadata, let bytes, let keepFrom):
+            replica.newestSnapshotBytes = bytes
             replica.snapshotTaken(metadata, keepFrom: keepFrom)
-            if metadata != nil { compactBefore = keepFrom }
+            compactBefore = keepFrom
+        case .snapshotNotTaken(let keepFrom): replica.snapshotTaken(nil, keepFrom: keepFrom)
         case .snapshotRead(let read, let bytes, let total): replica.snapshotRead(read, (bytes, total))
         case .snapshotUnreadable(let read): replica.snapshotRead(read, nil)
         case .snapshotChunkStored(let sender, let index, let nextOffset, let complete):

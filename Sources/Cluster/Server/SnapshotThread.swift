@@ -77,11 +77,13 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
             }
             meters.savedSnapshot(
                 nanoseconds: MonotonicTime.current.since(began), bytes: writer.payloadBytes)
-            inbox.post(.snapshotTaken(snapshot.metadata, keepFrom: snapshot.keepFrom))
+            inbox.post(
+                .snapshotTaken(
+                    snapshot.metadata, bytes: Int(clamping: writer.payloadBytes), keepFrom: snapshot.keepFrom))
         } catch {
             meters.snapshotFailed()
             onNotice("no snapshot could be written (it will be tried again): \(error)")
-            inbox.post(.snapshotTaken(nil, keepFrom: snapshot.keepFrom))
+            inbox.post(.snapshotNotTaken(keepFrom: snapshot.keepFrom))
         }
     }
 
