@@ -8,7 +8,7 @@ extension Replica {
     /// Servers stagger their snapshots: each waits a little longer than the member before it. A large state is written more rarely: never
     /// more bytes of snapshots than of log.
     mutating func considerSnapshot() {
-        guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil else { return }
+        guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil, now >= snapshotNotBefore else { return }
         let rank = raft.configuration.members.firstIndex { $0.id == id } ?? 0
         let entries = appliedIndex - newestSnapshot.index
         let staggered = { (threshold: Int) in threshold + threshold / 4 * rank }
@@ -34,7 +34,12 @@ extension Replica {
     /// The shell has made the snapshot durable, or discarded it (nil): then it is tried again later.
     public mutating func snapshotTaken(_ metadata: SnapshotMetadata?, keepFrom: LogIndex) {
         isTakingSnapshot = false
-        guard let metadata, metadata.index > newestSnapshot.index else { return }
+        guard let metadata else {
+            appliedBytesSinceSnapshot = max(settings.snapshotBytes, newestSnapshotBytes) * 2
+            snapshotNotBefore = now.advanced(byMilliseconds: settings.snapshotRetryMilliseconds)
+            return
+        }
+        guard metadata.index > newestSnapshot.index else { return }
         newestSnapshot = metadata
         effects.notices.append(.snapshotTaken(metadata.index))
         step(.snapshotTaken(metadata, keepFrom: keepFrom))

@@ -62,6 +62,7 @@ public struct Replica: Sendable {
     public var newestSnapshotBytes = 0
     var isTakingSnapshot = false
     var appliedBytesSinceSnapshot = 0
+    var snapshotNotBefore = MonotonicTime.zero
     /// A received snapshot that is being loaded; entries behind it wait here.
     var installing: (metadata: SnapshotMetadata, waiting: [Entry])?
     var installingFrom: NodeID?

@@ -22,6 +22,8 @@ public struct ReplicaSettings: Sendable, Equatable {
     /// A snapshot is taken when this many bytes of entries, or entries, were applied since the last one.
     public var snapshotBytes = 128 << 20
     public var snapshotEntries = 200_000
+    /// One that could not be written is tried again after this.
+    public var snapshotRetryMilliseconds: UInt64 = 10_000
     /// Entries behind a snapshot that stay in the log for followers that are a little behind.
     public var trailingEntries = 10_000
     public var snapshotChunkBytes = 512 << 10
