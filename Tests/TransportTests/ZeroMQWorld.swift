@@ -3,8 +3,7 @@ import ZeroMQ
 
 @testable import Cluster
 
-/// Real sockets over the loopback interface. Each station has a context of its own, as in a process of its own: stopping
-/// it closes everything at once.
+/// Real sockets over the loopback interface. Each station has a context of its own, as in a process of its own.
 final class ZeroMQWorld: TransportWorld {
     private struct Running {
         let transport: ZeroMQPeerTransport
@@ -36,12 +35,29 @@ final class ZeroMQWorld: TransportWorld {
         let authenticator = isSecure ? try ZAPAuthenticator(context: context) : nil
         var limits = limits
         limits.handshakeTimeoutMilliseconds = 200
-        let transport = try ZeroMQPeerTransport(
-            node: identity.id, cluster: identity.cluster, bindAddress: address ?? "127.0.0.1:0",
-            security: authenticator.map { .curve(identity.keys, $0) } ?? .none, context: context, limits: limits,
-            log: { _ in })
+        let transport = try listening(at: address ?? "127.0.0.1:0") { address throws(ZeroMQError) in
+            try ZeroMQPeerTransport(
+                node: identity.id, cluster: identity.cluster, bindAddress: address,
+                security: authenticator.map { .curve(identity.keys, $0) } ?? .none, context: context, limits: limits,
+                log: { _ in })
+        }
         running.append(Running(transport: transport, authenticator: authenticator))
         return (transport, transport.boundAddress)
+    }
+
+    /// libzmq gives a closed socket's address back a moment later, in a thread of its own.
+    private func listening(
+        at address: String, _ make: (String) throws(ZeroMQError) -> ZeroMQPeerTransport
+    ) throws -> ZeroMQPeerTransport {
+        for _ in 0..<patience {
+            do throws(ZeroMQError) {
+                return try make(address)
+            } catch {
+                guard error.isAddressInUse else { throw error }
+                try pass()
+            }
+        }
+        throw GaveUp()
     }
 
     func stop(_ transport: any PeerTransport) throws {
