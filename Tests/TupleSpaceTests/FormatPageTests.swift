@@ -1,0 +1,139 @@
+import ByteCoding
+import Foundation
+import Testing
+import TupleSpace
+
+@Suite("The page on the format of tuples")
+struct FormatPageTests {
+    private static let page: [String: String] = {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs/formats/tuples.md").path
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        var examples: [String: String] = [:]
+        var inside = false
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix("```") { inside.toggle() }
+            guard inside, let colon = line.range(of: ": ", options: .backwards) else { continue }
+            examples[String(line[..<colon.lowerBound])] = String(line[colon.upperBound...])
+        }
+        return examples
+    }()
+
+    private static func hex(_ encode: (inout ByteWriter) -> Void) -> String {
+        var writer = ByteWriter()
+        encode(&writer)
+        return hex(writer.bytes)
+    }
+
+    private static func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { (($0 < 16) ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+    }
+
+    private static let position = Position(index: 7, ordinal: 1)
+    private static let alice = Template("alice", .any)
+
+    private static var values: [String: Value] {
+        [
+            "nil": .null, "true": .bool(true), "int -1": -1, "int 300": 300, "double 2.5": 2.5, "string é": .string("\u{E9}"),
+            "bytes 1 2": .bytes([1, 2]), "list of 1 and nil": .list([1, .null]),
+            "map a to true": .map([.init(key: "a", value: .bool(true))]), "symbol s": .symbol("s"),
+        ]
+    }
+
+    private static var templates: [String: Template] {
+        [
+            "template alice, any": alice, "template type number": Template(.type(.number)),
+            "template 1 to 2.5, open": Template(.range(lower: 1, upper: 2.5, open: true)),
+            "template prefix al": Template(.prefix("al")),
+        ]
+    }
+
+    private static var operations: [String: TupleSpace.Operation] {
+        [
+            "open session of 10 s": .openSession(timeoutMilliseconds: 10_000),
+            "write alice, 5 to blog": .write("alice", 5, in: "blog"),
+            "take alice, any from blog, 1 s, held": .take(
+                "alice", .any, in: "blog", timeout: .milliseconds(1_000), holds: true),
+            "take any from blog, for ever": .take(.any, in: "blog", timeout: .forever), "cancel 7": .cancel(sequence: 7),
+            "release 7": .release(sequence: 7), "acknowledge": .acknowledge,
+            "write nil to b under key k": .keyed(key: "k", digest: [0xAA, 0xBB], .write(.null, in: "b")),
+        ]
+    }
+
+    private static var queries: [String: Query] {
+        [
+            "read any from blog": .read(space: "blog", template: Template(.any)),
+            "read all from blog, 10 newest, before 513": .readAll(
+                space: "blog", template: Template(.any), page: Page(limit: 10, order: .newest, before: TupleID(513))),
+            "count any in blog": .count(space: "blog", template: Template(.any)),
+        ]
+    }
+
+    private static var replies: [String: Reply] {
+        let stored = StoredTuple(id: TupleID(258), tuple: Tuple(.null))
+        return [
+            "done": .done, "written 258 at 7.1": .written(id: TupleID(258), position: position),
+            "found nil, 258 at 7.1": .found(stored, position: position), "no match": .noMatch,
+            "one tuple and more": .tuples([stored], more: true), "count 3": .count(3),
+            "failed busy": .failed(Failure(.busy, "lon")),
+        ]
+    }
+
+    private static var event: Event {
+        Event(
+            position: position, kind: .take, space: "b", tuple: StoredTuple(id: TupleID(258), tuple: Tuple(.null)),
+            caller: "ann")
+    }
+
+    private static var batch: [UInt8] {
+        var batch = BatchWriter()
+        let header = CommandHeader(
+            session: SessionID(5), sequence: 9, acknowledgedBelow: 8, acknowledged: [10], caller: "ann")
+        [UInt8(8)].withUnsafeBytes { batch.append(header, operation: $0) }
+        return batch.finish(leaseTime: 1_000, wallStamp: 2_000)
+    }
+
+    @Test("shows what the code writes, in every example")
+    func examples() {
+        var written: [String: String] = ["batch of one acknowledge": Self.hex(Self.batch)]
+        for (name, value) in Self.values { written[name] = Self.hex(value.encode) }
+        for (name, template) in Self.templates { written[name] = Self.hex(template.encode) }
+        for (name, operation) in Self.operations { written[name] = Self.hex(operation.encode) }
+        for (name, query) in Self.queries { written[name] = Self.hex(query.encode) }
+        for (name, reply) in Self.replies { written[name] = Self.hex(reply.encode) }
+        written["tuple alice, 5"] = Self.hex(Tuple("alice", 5).encode)
+        written["event take"] = Self.hex(Self.event.encode)
+        for (name, hex) in written { #expect(Self.page[name] == hex, "\(name)") }
+        #expect(Set(Self.page.keys) == Set(written.keys))
+    }
+
+    @Test("is read as it is written")
+    func roundTrips() throws {
+        for (_, value) in Self.values { #expect(try decode(value.encode, Value.init(from:)) == value) }
+        for (_, template) in Self.templates { #expect(try decode(template.encode, Template.init(from:)) == template) }
+        for (_, operation) in Self.operations {
+            #expect(try decode(operation.encode, TupleSpace.Operation.init(from:)) == operation)
+        }
+        for (_, query) in Self.queries { #expect(try decode(query.encode, Query.init(from:)) == query) }
+        for (_, reply) in Self.replies { #expect(try decode(reply.encode, Reply.init(from:)) == reply) }
+        #expect(try decode(Self.event.encode, Event.init(from:)) == Self.event)
+    }
+
+    private func decode<T>(
+        _ encode: (inout ByteWriter) -> Void, _ decode: (inout ByteReader) throws -> T
+    ) throws -> T {
+        var writer = ByteWriter()
+        encode(&writer)
+        return try writer.bytes.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            let value = try decode(&reader)
+            try reader.requireEnd()
+            return value
+        }
+    }
+
+    @Test("gives every failure a number of its own")
+    func failureCodes() {
+        for code in Failure.Code.allCases { #expect(Failure.Code(wireCode: code.wireCode) == code) }
+    }
+}
