@@ -141,10 +141,10 @@ extension TupleTable {
     /// Calls `visit` with the visible tuples that match, oldest first (or newest first), until it returns false.
     ///
     /// Which candidates it goes through follows from the tuples alone, so that the limit strikes at the same one on every server.
-    /// - Returns: false if more than `Limits.examinedCandidates` were examined that do not match.
+    /// - Returns: false if more than `limit` were examined that do not match.
     func search(
         _ template: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, _ bounds: Bounds = Bounds(),
-        _ visit: (UInt64, UnsafeRawBufferPointer) -> Bool
+        examining limit: Int = Limits.examinedCandidates, _ visit: (UInt64, UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
         guard let number = spaces.number(of: space) else { return true }
         var misses = 0
@@ -155,10 +155,10 @@ extension TupleTable {
             return records.withBytes(place) { tuple in
                 if records.label(place) == number, EncodedTemplate.matches(template, tuple) { return visit(id, tuple) }
                 misses += 1
-                return misses <= Limits.examinedCandidates
+                return misses <= limit
             }
         }
-        return misses <= Limits.examinedCandidates
+        return misses <= limit
     }
 
     /// - Returns: the lowest id that matches; 0 if none does; nil if the template is too broad.

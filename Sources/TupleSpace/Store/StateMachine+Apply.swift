@@ -41,6 +41,10 @@ extension StateMachine {
     private mutating func applyCommand(_ bytes: UnsafeRawBufferPointer, into applied: inout Applied) {
         guard let command = CommandView(bytes) else { return note(.malformedCommand, UInt64(bytes.count)) }
         if command.session == 0 { return applyLeadersOwn(command, into: &applied) }
+        // What follows relies on it: no record that is made of a command outgrows its slab's offsets.
+        guard bytes.count <= Limits.commandBytes else {
+            return reply(.failed(.tupleTooLarge(bytes.count)), to: command, into: &applied)
+        }
         let code = command.operation.first
         if code == OperationCode.openSession { return openSession(command, into: &applied) }
         guard let slot = table.slot(of: command.session) else {
