@@ -73,8 +73,9 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "Cluster", "Gateways", "Simulation", "StarlingClient", logging, hummingbird,
+                "ZeroMQ", "Raft", "TupleSpace", "Replica", "Simulation", "StarlingClient", "Cluster", "Microblog", "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/StarlingCommand",
@@ -84,7 +85,7 @@ let package = Package(
         tests(
             "GatewaysTests",
             [
-                "Gateways", "Microblog", "TupleSpace", logging,
+                "Gateways", "Microblog", "TupleSpace", logging, .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),

@@ -1,0 +1,32 @@
+import Dispatch
+import Glibc
+
+/// SIGINT and SIGTERM: the first asks for an orderly end, the second ends the process at once.
+final class StopSignals: Sendable {
+    /// Yields the first signal. Of many readers, one gets it.
+    let requests: AsyncStream<Int32>
+    private let continuation: AsyncStream<Int32>.Continuation
+    // Only kept, so that they stay: nobody touches them after the initialiser.
+    nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (stream, continuation) = AsyncStream<Int32>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let count = Counter()
+        requests = stream
+        self.continuation = continuation
+        sources = [SIGINT, SIGTERM, SIGHUP].map { number in
+            // The default action would end the process before the source sees the signal.
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                if count.next() > 1 { _exit(128 + number) }
+                continuation.yield(number)
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    /// As if a signal had come.
+    func request() { continuation.yield(SIGTERM) }
+}

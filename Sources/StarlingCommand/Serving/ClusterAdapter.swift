@@ -1,0 +1,92 @@
+import Cluster
+import Gateways
+import Raft
+import Replica
+
+/// Shows one server's status at its HTTP doors.
+struct ClusterAdapter: ClusterView {
+    let server: Server
+
+    func snapshot() async -> ClusterStatus { Self.status(server.status) }
+
+    func metrics() async -> [MetricFamily] { ServerMetrics.families(server.status) }
+
+    func liveness() async -> HealthCheck {
+        guard let nanoseconds = await server.probe() else {
+            return HealthCheck(
+                name: "replica-thread", isOK: false, detail: "the replica thread did not answer within 2 seconds")
+        }
+        return HealthCheck(
+            name: "replica-thread", isOK: true, detail: "answered in \(Figures.decimal(Double(nanoseconds) / 1e6, 2)) ms")
+    }
+
+    /// Entries (batches of commands) that a server may trail by and still count as caught up.
+    static let caughtUpWithin = 1_000
+
+    func readiness() async -> [HealthCheck] { Self.readiness(server.status) }
+
+    static func readiness(_ status: ServerStatus) -> [HealthCheck] {
+        let leaderCommit = status.peers.first { $0.member.id == status.leader }?.commit ?? status.commit
+        let behind = max(0, leaderCommit - status.applied)
+        return [
+            HealthCheck(
+                name: "has-leader", isOK: status.leader != nil,
+                detail: status.leader == nil ? "no leader is known in term \(status.term)" : ""),
+            HealthCheck(
+                name: "disk-has-room", isOK: !status.isDiskFull,
+                detail: status.isDiskFull ? "the disk is full: writes are refused until there is room" : ""),
+            HealthCheck(
+                name: "may-vote", isOK: status.mayVote,
+                detail: status.mayVote ? "" : "its log lost what it may have promised; it is being repaired by the leader"),
+            HealthCheck(
+                name: "caught-up", isOK: behind <= caughtUpWithin,
+                detail: behind <= caughtUpWithin ? "" : "\(behind) entries behind the leader's commit \(leaderCommit)"),
+        ]
+    }
+
+    static func status(_ status: ServerStatus) -> ClusterStatus {
+        let newest = status.peers.compactMap(\.last).max()
+        return ClusterStatus(
+            clusterID: status.cluster.description, server: status.name, leader: status.name(of: status.leader),
+            members: status.peers.map { member($0, status, newest: newest) },
+            commitLatency: percentiles(status.commitLatency), durableLatency: percentiles(status.sync),
+            events: status.events.map { ClusterEvent(millisecondsSince1970: $0.millisecondsSince1970, text: $0.text) },
+            tuples: status.tuples, waiters: status.waiters, sessions: status.sessions)
+    }
+
+    /// Silent for longer than any election time-out.
+    private static let reachableWithinMilliseconds: UInt64 = 1_000
+
+    private static func member(
+        _ peer: ServerStatus.Peer, _ status: ServerStatus, newest: LogIndex?
+    ) -> ClusterStatus.Member {
+        let isSelf = peer.member.id == status.node
+        let isReachable = isSelf || peer.silentMilliseconds.map { $0 < reachableWithinMilliseconds } ?? false
+        // A leader knows what is durable elsewhere; the others, what each says of itself.
+        let known = peer.match ?? peer.last
+        return ClusterStatus.Member(
+            id: peer.member.id.rawValue, name: peer.member.name, peerAddress: peer.member.peerAddress,
+            clientAddress: peer.member.clientAddress, httpAddress: peer.member.httpAddress,
+            role: isReachable ? role(peer) : .unknown, isReachable: isReachable, term: peer.term?.rawValue,
+            commitIndex: peer.commit?.rawValue, appliedIndex: peer.applied?.rawValue, lastIndex: peer.last?.rawValue,
+            matchIndex: peer.match?.rawValue,
+            trailsBy: newest.flatMap { newest in known.map { UInt64(max(0, newest - $0)) } },
+            roundTripMilliseconds: peer.roundTripNanoseconds > 0 ? Double(peer.roundTripNanoseconds) / 1e6 : nil)
+    }
+
+    private static func role(_ peer: ServerStatus.Peer) -> ClusterStatus.Role {
+        if peer.member.role == .learner { return .learner }
+        return switch peer.role {
+        case .leader: .leader
+        case .follower: .follower
+        case .candidate, .preCandidate: .candidate
+        case nil: .unknown
+        }
+    }
+
+    private static func percentiles(_ histogram: Histogram) -> [ClusterStatus.Percentile] {
+        [50.0, 99.0].compactMap { percent in
+            histogram.quantile(percent / 100).map { .init(percent: percent, milliseconds: Double($0) / 1e6) }
+        }
+    }
+}

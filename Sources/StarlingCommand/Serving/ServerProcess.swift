@@ -1,0 +1,99 @@
+import Cluster
+import Gateways
+import Glibc
+import ZeroMQ
+
+/// A server as a process: opens it, serves HTTP, and ends it when asked, when it cannot go on, or when whoever started it is gone.
+struct ServerProcess {
+    let plan: ServePlan
+    let endsWithInput: Bool
+
+    init(_ plan: ServePlan, endsWithInput: Bool) {
+        self.plan = plan
+        self.endsWithInput = endsWithInput
+    }
+
+    func run() async throws {
+        let configuration = plan.configuration
+        let own = configuration.plan
+        Terminal.line(
+            "server \(own.name) of cluster \(own.cluster): \(Version.line), pid \(getpid()), data in \(configuration.dataDirectory)")
+        if endsWithInput { try Self.watchInput() }
+        try checkHTTPPort()
+        // Waits for the other servers at the very first start. Until it is open a signal simply ends the process.
+        let server = try await blocking { () throws(StartFailure) in
+            try Server(
+                configuration, statusJSON: { JSONText.text(of: ClusterAdapter.status($0)) },
+                log: { Terminal.line($0) },
+                onFailure: { reason in
+                    Terminal.complain("server \(own.name) cannot go on: \(reason)")
+                    // Its threads are not to be trusted with an orderly stop; what counts is on the disk.
+                    _exit(Outcome.failed.rawValue)
+                })
+        }
+        let signals = StopSignals()
+        let problem = await serveUntilAsked(server, signals)
+        await blocking { server.stop() }
+        if let problem { throw problem }
+        Terminal.line("server \(own.name) has stopped; its data is in \(configuration.dataDirectory)")
+    }
+
+    private func checkHTTPPort() throws(Complaint) {
+        guard plan.http.isFree else {
+            throw Complaint(
+                .failed,
+                "cannot listen for HTTP at \(plan.http): the port is in use. Stop what uses it, or give another with --http.")
+        }
+    }
+
+    /// - Returns: why the HTTP door could not be kept open; nil if a signal asked for the end.
+    private func serveUntilAsked(_ server: Server, _ signals: StopSignals) async -> (any Error)? {
+        let gateway: GatewayServer
+        do {
+            gateway = try GatewayServer(
+                store: server.store, cluster: ClusterAdapter(server: server),
+                configuration: GatewayConfiguration(host: plan.http.host, port: Int(plan.http.port)))
+        } catch {
+            return error
+        }
+        let host = plan.http.host
+        return await withTaskGroup(of: (any Error)?.self) { group in
+            group.addTask {
+                do {
+                    try await gateway.run { port in
+                        Terminal.line("clients at \(server.clientAddress), peers at \(server.peerAddress)")
+                        Terminal.line("page at http://\(host):\(port)/")
+                    }
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            group.addTask {
+                for await _ in signals.requests {
+                    Terminal.line("stopping (a second signal ends at once)")
+                    break
+                }
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+
+    /// Standard input is a pipe that nobody writes to: its end means that the process at the other side is gone, however it
+    /// went. Then this server ends as if it had been asked to, and at the latest after some seconds.
+    private static func watchInput() throws(ZeroMQError) {
+        try startThread(named: "parent-watch") {
+            var byte: UInt8 = 0
+            while true {
+                let count = read(STDIN_FILENO, &byte, 1)
+                if count == 0 || (count < 0 && errno != EINTR) { break }
+            }
+            kill(getpid(), SIGTERM)
+            sleep(8)
+            _exit(Outcome.failed.rawValue)
+        }
+    }
+}

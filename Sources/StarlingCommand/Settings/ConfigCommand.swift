@@ -1,0 +1,59 @@
+import ArgumentParser
+import Gateways
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Settings of this program.", subcommands: [ConfigShowCommand.self])
+}
+
+struct ConfigShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show every setting, its value, and where that comes from.",
+        discussion: """
+            Flags win over STARLING_… environment variables, those over the config file (~/.config/starling/config.yaml, or what --config or \
+            STARLING_CONFIG names), that over the context which `starling demo` saves, and that over the defaults. \
+            With connection flags it shows what a command with these flags would use. A config file:
+
+              servers: [127.0.0.1:7460, 127.0.0.1:7461, 127.0.0.1:7462]
+              client-file: ~/cluster/client.json
+              user: alice
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let settings = try connection.settings()
+        json ? printJSON(settings) : printTable(settings)
+    }
+
+    private func printTable(_ settings: Settings) {
+        var table = Table(("SETTING", .left), ("VALUE", .left), ("FROM", .left), ("MEANING", .left))
+        for setting in Setting.allCases {
+            let value = settings.values[setting]
+            table.add(setting.key, value?.text ?? "-", value?.source.text ?? "not set", setting.meaning)
+        }
+        for line in table.lines { Terminal.line(line) }
+        Terminal.line()
+        Terminal.line("config file: \(settings.configPath)\(settings.hasConfigFile ? "" : " (not there)")")
+        for name in settings.unknownVariables {
+            Terminal.line("note: the environment variable \(name) is not a setting")
+        }
+    }
+
+    private func printJSON(_ settings: Settings) {
+        let items = Setting.allCases.map { setting in
+            let value = settings.values[setting]
+            return JSON.object([
+                .init("setting", .string(setting.key)), .init("value", value.map { .string($0.text) } ?? .null),
+                .init("from", .string(value?.source.text ?? "not set")),
+            ])
+        }
+        Terminal.line(
+            JSON.object([
+                .init("config_file", .string(settings.configPath)), .init("config_file_exists", .bool(settings.hasConfigFile)),
+                .init("settings", .array(items)), .init("unknown_variables", .array(settings.unknownVariables.map { .string($0) })),
+            ]).text)
+    }
+}

@@ -1,0 +1,91 @@
+/// What can be said by a flag, in the environment, in the config file, or in a saved context; in this order of precedence.
+enum Setting: String, CaseIterable {
+    case servers
+    case clientFile = "client-file"
+    case requestTimeout = "request-timeout"
+    case curve
+    case user
+    case data
+    case name
+    case plan
+    case peer
+    case client
+    case http
+    case transport
+
+    /// As it is called in the config file; the flag is this behind two hyphens.
+    var key: String { rawValue }
+
+    var environmentName: String {
+        "STARLING_" + String(key.uppercased().map { $0 == "-" ? "_" : $0 })
+    }
+
+    /// Nil: none, or made from other settings.
+    var standard: String? {
+        switch self {
+        case .requestTimeout: "10"
+        case .curve: "yes"
+        case .transport: "zeromq"
+        default: nil
+        }
+    }
+
+    /// A path, which in a config file is relative to that file.
+    var isPath: Bool {
+        switch self {
+        case .clientFile, .data, .plan: true
+        default: false
+        }
+    }
+
+    var meaning: String {
+        switch self {
+        case .servers: "client addresses of one or more servers, HOST:PORT,…"
+        case .clientFile: "the file with the servers' public keys that `starling cluster plan` wrote"
+        case .requestTimeout: "seconds for which a request is tried at one server after another"
+        case .curve: "whether connections are encrypted (yes or no)"
+        case .user: "the name under which `starling post` posts"
+        case .data: "serve: the server's data directory"
+        case .name: "serve: the server's name in the plan"
+        case .plan: "serve: the server's plan file"
+        case .peer: "serve: where to listen for the other servers, HOST:PORT"
+        case .client: "serve: where to listen for native clients, HOST:PORT"
+        case .http: "serve: where to listen for HTTP, HOST:PORT"
+        case .transport: "serve: how servers speak with each other"
+        }
+    }
+}
+
+/// Where a value comes from. Earlier cases win over later ones.
+enum SettingSource: Equatable {
+    case flag
+    case environment(String)
+    case file(String)
+    case context(String)
+    case standard
+
+    var rank: Int {
+        switch self {
+        case .flag: 0
+        case .environment: 1
+        case .file: 2
+        case .context: 3
+        case .standard: 4
+        }
+    }
+
+    var text: String {
+        switch self {
+        case .flag: "flag"
+        case .environment(let name): "environment: \(name)"
+        case .file(let path): "config file: \(path)"
+        case .context(let path): "saved context: \(path)"
+        case .standard: "default"
+        }
+    }
+}
+
+struct SettingValue: Equatable {
+    var text: String
+    var source: SettingSource
+}
