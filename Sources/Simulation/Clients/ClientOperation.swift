@@ -33,6 +33,10 @@ struct ClientOperation {
         }
     }
 
+    var endsSession: Bool {
+        if case .command(.endSession) = kind { true } else { false }
+    }
+
     var isQuery: Bool {
         if case .query = kind { true } else { false }
     }

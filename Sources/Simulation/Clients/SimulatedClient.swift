@@ -59,7 +59,8 @@ package final class SimulatedClient {
     func wake(in cluster: SimulatedCluster) {
         guard !isDead, !isScripted else { return }
         if !isWindingDown { cluster.plan(.clientWakes(number), after: random.within(think) * 1_000_000) }
-        guard ensureSession(in: cluster), !isWindingDown, operations.count < maximumOutstanding, operationsLeft > 0
+        guard ensureSession(in: cluster), !isWindingDown, operations.count < maximumOutstanding, operationsLeft > 0,
+            !operations.contains(where: \.endsSession)
         else { return }
         operationsLeft -= 1
         submit(draw(cluster), in: cluster)

@@ -10,6 +10,8 @@ extension SimulatedCluster {
             let isDrawn = random.chance(percent: 55)
             if options.allowedFaults.contains(fault), isDrawn || options.usesAllFaults { drawn.insert(fault) }
         }
+        // The few clients of a small history are all there is, and their sessions outlast the run.
+        if options.isSmallHistory { drawn.remove(.clientDeaths) }
         return drawn
     }
 
