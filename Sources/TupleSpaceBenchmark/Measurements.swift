@@ -89,11 +89,10 @@ struct Measurements {
         report.add("slowest_write_while_growing", slowest.nanoseconds)
         report.add("slowest_write_at_tuple", Double(slowestAt))
         report.add("bytes_per_resident_tuple", Double(Memory.residentBytes() - before) / Double(count))
-        measureSnapshot(driver)
+        measureSnapshot(&driver)
     }
 
-    mutating func measureSnapshot(_ driver: Driver) {
-        var driver = driver
+    mutating func measureSnapshot(_ driver: inout Driver) {
         let started = ContinuousClock.now
         let image = driver.machine.capture()
         report.add("capture", (ContinuousClock.now - started).nanoseconds)
