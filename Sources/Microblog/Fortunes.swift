@@ -11,6 +11,11 @@ public struct FortuneFile: Equatable, Sendable {
         public var line: Int
         public var reason: String
         public var description: String { "line \(line): \(reason)" }
+
+        public init(line: Int, reason: String) {
+            self.line = line
+            self.reason = reason
+        }
     }
 
     /// Whether a directory's entry is a file of quotations, and not an index or a link to another coding of one.
@@ -18,8 +23,9 @@ public struct FortuneFile: Equatable, Sendable {
         !name.hasPrefix(".") && !name.hasSuffix(".dat") && !name.hasSuffix(".u8")
     }
 
-    /// Reads whatever the bytes are: what is not UTF-8 becomes U+FFFD, and control characters that no post may have become
-    /// U+2400 and up, their own pictures; both are reported.
+    /// Reads whatever the bytes are, and reports what it had to change: what is not UTF-8 becomes U+FFFD; letters struck over each
+    /// other with backspaces, as old terminals underlined, become what such a terminal showed last; other control characters,
+    /// which no post may have, become their pictures from U+2400 on.
     public init(name: String, bytes: [UInt8]) {
         topic = name
         quotations = []
@@ -53,7 +59,25 @@ public struct FortuneFile: Equatable, Sendable {
         }
         guard text.unicodeScalars.contains(where: { PostRules.isControl($0) && $0 != "\t" }) else { return text }
         problems.append(Problem(line: number, reason: "control characters"))
-        return String(String.UnicodeScalarView(text.unicodeScalars.map(Self.picture)))
+        return String(String.UnicodeScalarView(Self.struckOver(text.unicodeScalars).map(Self.picture)))
+    }
+
+    /// What a terminal shows: a backspace goes one place back, and what comes next stands there instead, unless it only underlines.
+    private static func struckOver(_ scalars: String.UnicodeScalarView) -> [Unicode.Scalar] {
+        var line: [Unicode.Scalar] = []
+        var place = 0
+        for scalar in scalars {
+            if scalar == "\u{8}", place > 0 {
+                place -= 1
+            } else if place < line.count {
+                if scalar != "_" { line[place] = scalar }
+                place += 1
+            } else {
+                line.append(scalar)
+                place += 1
+            }
+        }
+        return line
     }
 
     private static func picture(_ scalar: Unicode.Scalar) -> Unicode.Scalar {

@@ -49,7 +49,7 @@ final class OpenRequests: Sendable {
 
     private let state = Mutex(State())
     private let limits: (streams: Int, waits: Int)
-    private static let stopping = APIError.busy("this server is stopping; ask another one")
+    static let stopping = APIError.busy("this server is stopping; ask another one")
 
     init(streams: Int = GatewayLimits.streams, waits: Int = GatewayLimits.waitingRequests) {
         limits = (streams, waits)

@@ -66,7 +66,7 @@ struct TupleRoutes: Sendable {
             await held.release()
             throw CancellationError()
         }
-        guard let held else { throw Self.noMatch(timeout) }
+        guard let held else { throw noMatch(timeout) }
         let response = respond(Self.json(held.stored), position: held.position)
         // The tuple is the client's once the socket took the reply, and goes back if the client is gone before.
         await exchange.connection.expectReply(
@@ -87,7 +87,7 @@ struct TupleRoutes: Sendable {
             try await store.read(template, from: space, timeout: timeout, consistency: consistency)
         }
         positions.advance(to: result.position)
-        guard let stored = result.tuple else { throw Self.noMatch(timeout, position: result.position) }
+        guard let stored = result.tuple else { throw noMatch(timeout, position: result.position) }
         return respond(Self.json(stored), position: result.position)
     }
 
@@ -144,7 +144,9 @@ struct TupleRoutes: Sendable {
         .object([.init("id", .string(stored.id.description)), .init("tuple", TupleJSON.json(stored.tuple))])
     }
 
-    private static func noMatch(_ timeout: Timeout, position: Position? = nil) -> APIError {
+    private func noMatch(_ timeout: Timeout, position: Position? = nil) -> APIError {
+        // Whoever was made to stop waiting did not miss.
+        if timeout != .none, openRequests.isStopping { return OpenRequests.stopping }
         let when = timeout == .none ? "" : " before the time-out"
         let headers: HTTPFields = position.map { [.starlingPosition: $0.description] } ?? [:]
         return APIError(.notFound, "no-match", "no tuple matched\(when)", headers: headers)

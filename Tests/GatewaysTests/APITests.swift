@@ -1,0 +1,226 @@
+import HTTPTypes
+import Testing
+import TupleSpace
+
+@testable import Gateways
+
+@Suite("The HTTP API")
+struct APITests {
+    @Test("writes, reads, counts and takes")
+    func basics() async throws {
+        try await withServer { client in
+            let written = try await client.json("/v1/spaces/s/tuples", #"{"tuple":["job",1,2.0]}"#)
+            #expect(written.status == 201)
+            #expect(written.headers["content-type"] == "application/json")
+            #expect(written.body.hasPrefix(#"{"id":""#) && written.body.contains(#""position":""#))
+            #expect(Position(written.headers["starling-position"] ?? "") != nil)
+
+            let read = try await client.json("/v1/spaces/s/read", #"{"template":["job",null,{"type":"number"}]}"#)
+            #expect(read.status == 200 && read.body.contains(#""tuple":["job",1,2.0]"#))
+            #expect(try await client.json("/v1/spaces/s/count", #"{"template":[null,null,null]}"#).body == "{\"count\":1}\n")
+            let taken = try await client.json("/v1/spaces/s/take", #"{"template":["job",null,null]}"#)
+            #expect(taken.status == 200 && taken.body == read.body)
+
+            let missed = try await client.json("/v1/spaces/s/take", #"{"template":["job",null,null]}"#)
+            #expect(missed.status == 404 && missed.body.contains(#""code":"no-match""#))
+            #expect(Position(missed.headers["starling-position"] ?? "") != nil)
+            #expect(try await client.json("/v1/spaces/s/read", #"{"template":[1]}"#).status == 404)
+        }
+    }
+
+    @Test("pages through all that matches, either way")
+    func readAll() async throws {
+        let store = InMemoryTupleStore()
+        var ids: [TupleID] = []
+        for number in 0..<5 { ids.append(try await store.write(Tuple([.int(Int64(number))]), to: "s", key: nil).id) }
+        try await withServer(store: store) { client in
+            let first = try await client.json("/v1/spaces/s/read-all", #"{"template":[null],"limit":2}"#)
+            #expect(first.body == "{\"tuples\":[{\"id\":\"\(ids[0])\",\"tuple\":[0]},{\"id\":\"\(ids[1])\",\"tuple\":[1]}],\"more\":true}\n")
+            let last = try await client.json(
+                "/v1/spaces/s/read-all", #"{"template":[null],"order":"newest","limit":9,"after":"\#(ids[2])"}"#)
+            #expect(last.body.contains("[4]}") && last.body.contains("[3]}") && !last.body.contains("[2]}"))
+            #expect(last.body.hasSuffix("\"more\":false}\n"))
+            let before = try await client.json("/v1/spaces/s/read-all", #"{"template":[null],"before":"\#(ids[1])"}"#)
+            #expect(before.body.contains("[0]") && !before.body.contains("[1]"))
+        }
+    }
+
+    @Test("spaces are named by a percent-encoded part of the path")
+    func spaces() async throws {
+        let store = InMemoryTupleStore()
+        try await withServer(store: store) { client in
+            #expect(try await client.json("/v1/spaces/a%2Fb%20%C3%A9/tuples", #"{"tuple":[1]}"#).status == 201)
+            let found = try await store.read(Template([.any]), from: "a/b é", timeout: .none, consistency: .local)
+            #expect(found.tuple != nil)
+            #expect(try await client.json("/v1/spaces/%ff/tuples", #"{"tuple":[1]}"#).status == 400)
+            #expect(try await client.json("/v1/spaces/%00/tuples", #"{"tuple":[1]}"#).body.contains("invalid-space"))
+        }
+    }
+
+    @Test(
+        "refuses what it does not understand, and says where",
+        arguments: [
+            ("tuples", "{", "malformed", "line 1, column 2"), ("tuples", "[]", "malformed", "must be a JSON object"),
+            ("tuples", "{}", "malformed", "'tuple' is missing"), ("tuples", #"{"tuple":[1],"x":1}"#, "malformed", "unknown member 'x'"),
+            ("tuples", #"{"tuple":[1],"tuple":[2]}"#, "malformed", "appears twice"),
+            ("tuples", #"{"tuple":[1,{"a":1}]}"#, "invalid-tuple", "tuple[1]:"),
+            ("tuples", #"{"tuple":[9223372036854775808]}"#, "malformed", "integer"),
+            ("read", #"{"template":[{"type":"x"}]}"#, "invalid-template", "template[0].type"),
+            ("read", #"{"tuple":[1]}"#, "malformed", "'template' is missing"),
+            ("read", #"{"template":[1],"timeout":-1}"#, "malformed", "negative"),
+            ("read", #"{"template":[1],"timeout":"1"}"#, "malformed", "'timeout'"),
+            ("take", #"{"template":[1],"timeout":9999999}"#, "malformed", "at most 2592000 seconds"),
+            ("count", #"{"template":[1],"timeout":1}"#, "malformed", "unknown member 'timeout'"),
+            ("read-all", #"{"template":[1],"limit":0}"#, "malformed", "1 to 1000"),
+            ("read-all", #"{"template":[1],"limit":1001}"#, "malformed", "1 to 1000"),
+            ("read-all", #"{"template":[1],"limit":2.0}"#, "malformed", "1 to 1000"),
+            ("read-all", #"{"template":[1],"order":"up"}"#, "malformed", "'order'"),
+            ("read-all", #"{"template":[1],"before":5}"#, "malformed", "'before'"),
+        ])
+    func badRequests(route: String, body: String, code: String, part: String) async throws {
+        try await withServer { client in
+            let reply = try await client.json("/v1/spaces/s/\(route)", body)
+            #expect(reply.status == 400)
+            #expect(reply.body.contains("\"code\":\"\(code)\""), "\(reply.body)")
+            #expect(reply.body.contains(part), "\(reply.body)")
+        }
+    }
+
+    @Test(
+        "says of what it cannot do yet that it cannot",
+        arguments: [
+            ("POST", "/v1/spaces/s/tuples", #"{"tuple":[1],"lease":5}"#), ("POST", "/v1/spaces/s/read", #"{"template":[{"regex":"a"}]}"#),
+            ("POST", "/v1/spaces/s/take-all", "{}"), ("DELETE", "/v1/spaces/s/tuples/1", ""), ("POST", "/v1/spaces/s/tuples/1/renew", "{}"),
+            ("POST", "/v1/statements", "{}"), ("POST", "/v1/sessions", "{}"), ("POST", "/v1/sessions/1/keep-alive", "{}"),
+            ("DELETE", "/v1/sessions/1", ""),
+        ])
+    func unsupported(method: String, path: String, body: String) async throws {
+        try await withServer { client in
+            let reply = try await client.request(method, path, headers: ["Content-Type": "application/json"], body: body)
+            #expect(reply.status == 501 && reply.body.contains(#""code":"unsupported""#))
+        }
+    }
+
+    @Test("answers wrong addresses, methods, types and sizes in JSON, without redirects")
+    func wrongRequests() async throws {
+        try await withServer { client in
+            let nowhere = try await client.get("/v1/nowhere")
+            #expect(nowhere.status == 404 && nowhere.body.contains(#""code":"not-found""#))
+            let method = try await client.request("PUT", "/v1/spaces/s/read")
+            #expect(method.status == 405 && method.headers["allow"] == "POST" && method.body.contains("method-not-allowed"))
+            #expect(try await client.request("POST", "/v1/cluster").headers["allow"] == "GET, HEAD")
+            for type in ["text/plain", "application/x-www-form-urlencoded"] {
+                let reply = try await client.request("POST", "/v1/spaces/s/read", headers: ["Content-Type": type], body: "{}")
+                #expect(reply.status == 415 && reply.body.contains("unsupported-media-type"))
+            }
+            #expect(try await client.request("POST", "/v1/spaces/s/read", body: "{}").status == 415)
+            let charset = ["Content-Type": "Application/JSON; charset=utf-8"]
+            #expect(try await client.request("POST", "/v1/spaces/s/count", headers: charset, body: #"{"template":[1]}"#).status == 200)
+            #expect(try await client.json("/v1/spaces/s/count/", #"{"template":[1]}"#).status == 200)
+            #expect(try await client.json("/v1/spaces/s/count?x=1", #"{"template":[1]}"#).status == 400)
+            let large = try await client.json("/v1/spaces/s/tuples", String(repeating: " ", count: GatewayLimits.bodyBytes + 1))
+            #expect(large.status == 413 && large.body.contains("too-large"))
+        }
+    }
+
+    @Test("takes a tuple of the greatest size and refuses a greater one by the tuplespace's own limit")
+    func greatTuples() async throws {
+        try await withServer { client in
+            let fits = String(repeating: "x", count: Limits.tupleBytes - 64)
+            #expect(try await client.json("/v1/spaces/s/tuples", #"{"tuple":["\#(fits)"]}"#).status == 201)
+            let reply = try await client.json("/v1/spaces/s/tuples", #"{"tuple":["\#(fits)\#(fits.prefix(64))"]}"#)
+            #expect(reply.status == 413 && reply.body.contains("tuple-too-large"))
+        }
+    }
+
+    @Test("HEAD works where GET does, without a body")
+    func head() async throws {
+        try await withServer { client in
+            for path in ["/v1/cluster", "/livez", "/metrics", "/", "/v1/spaces/s/events"] {
+                let reply = try await client.request("HEAD", path)
+                #expect(reply.status == 200 && reply.body.isEmpty, "\(path)")
+            }
+            #expect(try await client.request("HEAD", "/v1/spaces/s/read").status == 405)
+        }
+    }
+
+    @Test("a request under a key is done once, and another one under it is refused")
+    func idempotency() async throws {
+        try await withServer { client in
+            let key = ["Idempotency-Key": "k1"]
+            let first = try await client.json("/v1/spaces/s/tuples", #"{"tuple":[1]}"#, headers: key)
+            let again = try await client.json("/v1/spaces/s/tuples", #"{"tuple":[1]}"#, headers: key)
+            #expect(first.status == 201 && again.body == first.body)
+            #expect(try await client.json("/v1/spaces/s/count", #"{"template":[1]}"#).body == "{\"count\":1}\n")
+            for (space, tuple) in [("s", 2), ("t", 1)] {
+                let other = try await client.json("/v1/spaces/\(space)/tuples", #"{"tuple":[\#(tuple)]}"#, headers: key)
+                #expect(other.status == 422 && other.body.contains("idempotency-mismatch"))
+            }
+            let take = ["Idempotency-Key": "k2"]
+            let taken = try await client.json("/v1/spaces/s/take", #"{"template":[1]}"#, headers: take)
+            #expect(taken.status == 200)
+            #expect(try await client.json("/v1/spaces/s/take", #"{"template":[1]}"#, headers: take).body == taken.body)
+            let long = ["Idempotency-Key": String(repeating: "k", count: 256)]
+            #expect(try await client.json("/v1/spaces/s/tuples", #"{"tuple":[1]}"#, headers: long).status == 400)
+        }
+    }
+
+    @Test("reads are as consistent as they ask to be")
+    func consistency() async throws {
+        try await withServer { client in
+            let position = try #require(try await client.json("/v1/spaces/s/tuples", #"{"tuple":[1]}"#).headers["starling-position"])
+            for query in ["", "?consistency=linearizable", "?consistency=local"] {
+                #expect(try await client.json("/v1/spaces/s/read\(query)", #"{"template":[1]}"#).status == 200)
+            }
+            let named = try await client.json(
+                "/v1/spaces/s/read?consistency=sequential", #"{"template":[1]}"#, headers: ["Starling-Position": position])
+            #expect(named.status == 200)
+            #expect(try await client.json("/v1/spaces/s/read?consistency=sequential", #"{"template":[1]}"#).status == 400)
+            #expect(try await client.json("/v1/spaces/s/read?consistency=casual", #"{"template":[1]}"#).status == 400)
+            let ahead = try await client.get("/v1/nowhere", headers: ["Starling-Position": "99999.0"])
+            #expect(ahead.headers["starling-position"] == "99999.0")
+        }
+    }
+
+    @Test(
+        "the store's refusals have a status, and the code and sentence they came with",
+        arguments: [
+            (Failure.Code.noLeader, 503), (.busy, 503), (.diskFull, 503), (.outcomeUnknown, 504), (.tupleTooLarge, 413),
+            (.templateTooBroad, 400), (.notAllowed, 403), (.positionGone, 410), (.idempotencyMismatch, 422), (.unsupported, 501),
+            (.superseded, 409), (.idempotencyFull, 503),
+        ])
+    func failures(code: Failure.Code, status: Int) async throws {
+        try await withServer(store: FailingStore(code: code)) { client in
+            for (route, body) in [
+                ("tuples", #"{"tuple":[1]}"#), ("read", #"{"template":[1]}"#), ("take", #"{"template":[1],"timeout":null}"#),
+                ("read-all", #"{"template":[1]}"#), ("count", #"{"template":[1]}"#),
+            ] {
+                let reply = try await client.json("/v1/spaces/s/\(route)", body)
+                #expect(reply.status == status)
+                #expect(reply.body == "{\"error\":\"a sentence about it\",\"code\":\"\(code.rawValue)\"}\n")
+                #expect((reply.headers["retry-after"] == "1") == (status == 503))
+            }
+            #expect(try await client.get("/v1/spaces/s/events").status == status)
+        }
+    }
+
+    @Test("every failure code has a status of its kind")
+    func statuses() {
+        for code in Failure.Code.allCases {
+            let kind = APIError(Failure(code, "")).status.kind
+            #expect(kind == .clientError || kind == .serverError)
+        }
+    }
+
+    @Test("tells of the cluster")
+    func cluster() async throws {
+        try await withServer { client in
+            let reply = try await client.get("/v1/cluster")
+            #expect(reply.status == 200)
+            guard case .object(let members) = try JSONParser.parse(Array(reply.body.utf8)) else { throw RawClient.NoReply() }
+            #expect(members.map(\.name).prefix(4) == ["cluster_id", "server", "leader", "members"])
+            #expect(reply.body.contains(#""trails_by":12345"#) && reply.body.contains(#""commit_latency_ms":{"p50":0.5,"p99.9":2.0}"#))
+            #expect(reply.body.contains(#""time":"2023-11-14T22:13:20Z""#))
+        }
+    }
+}
