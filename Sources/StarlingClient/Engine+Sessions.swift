@@ -51,6 +51,9 @@ extension Engine {
     func drop(_ state: SessionState, _ failure: Failure) {
         guard sessions.removeValue(forKey: state.id) != nil else { return }
         if defaultSession == state.id { defaultSession = nil }
+        // The end of a session ends its waiting takes without an answer.
+        let takes = pending.filter { $0.value.session == state.id && $0.value.request.wait != .none }.keys.sorted()
+        for id in takes { finish(id, .failure(failure)) }
         var queued: [Request] = []
         while let request = state.dequeue() { queued.append(request) }
         for request in queued {

@@ -50,17 +50,12 @@ struct RemoteStore: Sendable {
         }
     }
 
+    /// Refuses at once what every server would refuse, in the same words.
     private func encode(_ operation: Operation, _ key: IdempotencyKey?) throws(Failure) -> [UInt8] {
+        let operation = key.map { Operation.keyed(key: $0.key, digest: $0.digest, operation) } ?? operation
+        try operation.validate()
         var writer = ByteWriter(reserving: 256)
-        if let key {
-            Operation.keyed(key: key.key, digest: key.digest, operation).encode(into: &writer)
-        } else {
-            operation.encode(into: &writer)
-        }
-        guard writer.count <= Limits.commandBytes else {
-            throw Failure(
-                .tupleTooLarge, "The command has \(writer.count) bytes; the limit is \(Limits.commandBytes) bytes.")
-        }
+        operation.encode(into: &writer)
         return writer.take()
     }
 
@@ -69,7 +64,7 @@ struct RemoteStore: Sendable {
     func read(
         _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
-        let answer = try await send(query(.read(space: space, template: template), consistency), wait: timeout)
+        let answer = try await send(try query(.read(space: space, template: template), consistency), wait: timeout)
         switch try Self.reply(answer) {
         case .noMatch: return (nil, answer.position)
         case .found(let stored, let position): return (stored, max(position, answer.position))
@@ -80,7 +75,7 @@ struct RemoteStore: Sendable {
     func readAll(
         _ template: Template, from space: String, page: Page, consistency: Consistency
     ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
-        let answer = try await send(query(.readAll(space: space, template: template, page: page), consistency))
+        let answer = try await send(try query(.readAll(space: space, template: template, page: page), consistency))
         guard case .tuples(let tuples, let more) = try Self.reply(answer) else { throw Self.unexpected("read-all") }
         return (tuples, more, answer.position)
     }
@@ -88,12 +83,13 @@ struct RemoteStore: Sendable {
     func count(
         _ template: Template, in space: String, consistency: Consistency
     ) async throws(Failure) -> (count: UInt64, position: Position) {
-        let answer = try await send(query(.count(space: space, template: template), consistency))
+        let answer = try await send(try query(.count(space: space, template: template), consistency))
         guard case .count(let count) = try Self.reply(answer) else { throw Self.unexpected("count") }
         return (count, answer.position)
     }
 
-    private func query(_ query: Query, _ consistency: Consistency) -> Request.Body {
+    private func query(_ query: Query, _ consistency: Consistency) throws(Failure) -> Request.Body {
+        try query.validate()
         var writer = ByteWriter(reserving: 128)
         query.encode(into: &writer)
         return .query(consistency, query: writer.take())

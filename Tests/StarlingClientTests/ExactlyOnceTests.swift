@@ -2,7 +2,7 @@ import StarlingClient
 import Testing
 import TupleSpace
 
-@Suite("A client whose messages get lost")
+@Suite("A client whose messages get lost", .timeLimit(.minutes(1)))
 struct ExactlyOnceTests {
     static func job(_ number: Int) -> Tuple { Tuple([.string("job"), .int(Int64(number))]) }
     static let anyJob = Template([.literal(.string("job")), .any])

@@ -3,7 +3,7 @@ import Testing
 import TupleSpace
 import ZeroMQ
 
-@Suite("The load driver", .serialized)
+@Suite("The load driver", .serialized, .timeLimit(.minutes(1)))
 struct LoadDriverTests {
     @Test("does what it was told and says how fast", arguments: LoadPlan.Operation.allCases)
     func operations(_ operation: LoadPlan.Operation) async throws {

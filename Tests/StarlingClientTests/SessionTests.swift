@@ -3,7 +3,7 @@ import Testing
 import TupleSpace
 import ZeroMQ
 
-@Suite("A client's sessions")
+@Suite("A client's sessions", .timeLimit(.minutes(1)))
 struct SessionTests {
     private let ping = Tuple([.string("ping"), .int(1)])
     private let pings = Template([.literal(.string("ping")), .any])

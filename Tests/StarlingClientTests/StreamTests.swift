@@ -2,7 +2,7 @@ import StarlingClient
 import Testing
 import TupleSpace
 
-@Suite("A client's streams of events")
+@Suite("A client's streams of events", .timeLimit(.minutes(1)))
 struct StreamTests {
     private func number(_ event: Event) -> Int64? {
         guard case .int(let number)? = event.tuple.tuple.fields.first else { return nil }

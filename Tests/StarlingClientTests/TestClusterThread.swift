@@ -92,7 +92,6 @@ final class TestClusterThread {
         serveReads()
         serveSubscriptions()
         sendDelayed()
-        cluster.publish(machine)
     }
 
     // MARK: Life and death
@@ -222,6 +221,8 @@ final class TestClusterThread {
         let payload = batch.finish(leaseTime: now, wallStamp: now)
         applied.reset()
         payload.withUnsafeBytes { machine.apply($0, at: machine.appliedIndex + 1, into: &applied) }
+        // Before anyone hears of it, so that a test that was answered sees what it was told.
+        cluster.publish(machine)
         for outcome in applied.outcomes {
             let key = Key(session: outcome.session, sequence: outcome.sequence)
             guard let tokens = waiting.removeValue(forKey: key) else { continue }
