@@ -1,7 +1,8 @@
 import ByteCoding
 import Raft
 
-/// Turns writes into the bytes of one batch, in memory that is kept from batch to batch: nothing is allocated per entry.
+/// Turns writes into the bytes of one batch, in memory that is kept from batch to batch: nothing is allocated per
+/// entry.
 struct BatchEncoder: Sendable {
     private(set) var bytes: [UInt8] = []
     private var metadata = ByteWriter()
@@ -32,7 +33,10 @@ struct BatchEncoder: Sendable {
         if let hardState = write.hardState { add(hardState) }
         if let snapshot = write.snapshot { add(snapshot, detail: write.keepsTail ? SnapshotMark.keepsTail : 0) }
         if let index = write.truncateFrom {
-            add(RecordHeader(kind: .truncation, payloadLength: 0, index: index.rawValue, term: 0, batch: batch, payloadChecksum: 0))
+            add(
+                RecordHeader(
+                    kind: .truncation, payloadLength: 0, index: index.rawValue, term: 0, batch: batch,
+                    payloadChecksum: 0))
         }
         for entry in write.entries { add(entry) }
     }
@@ -58,14 +62,16 @@ struct BatchEncoder: Sendable {
     /// Closes the batch: `bytes` is then what goes to the disk.
     mutating func commit() {
         let mark = RecordHeader(
-            kind: .commit, payloadLength: 0, index: records, term: UInt64(bytes.count), batch: batch, payloadChecksum: chain)
+            kind: .commit, payloadLength: 0, index: records, term: UInt64(bytes.count), batch: batch,
+            payloadChecksum: chain)
         _ = mark.encode(into: &bytes, salt: salt)
     }
 
     private mutating func add(_ entry: Entry) {
         add(
             RecordHeader(
-                kind: .entry, detail: entry.kind.rawValue, payloadLength: entry.payload.count, index: entry.index.rawValue,
+                kind: .entry, detail: entry.kind.rawValue, payloadLength: entry.payload.count,
+                index: entry.index.rawValue,
                 term: entry.term.rawValue, batch: batch, payloadChecksum: crc32c(entry.payload)))
         bytes.append(contentsOf: entry.payload)
         pad(entry.payload.count)

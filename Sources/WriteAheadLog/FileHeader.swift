@@ -1,8 +1,8 @@
 import ByteCoding
 import Raft
 
-/// The first 80 bytes of every file in a data directory. Their layout is the same in every format version, so that a file of
-/// a newer version, one of another server and one that rotted can be told apart.
+/// The first 80 bytes of every file in a data directory. Their layout is the same in every format version, so that a
+/// file of a newer version, one of another server and one that rotted can be told apart.
 struct FileHeader: Equatable, Sendable {
     /// Which file it is, in eight bytes that a person recognises in a dump.
     enum Magic: String, CaseIterable, Sendable {
@@ -99,7 +99,9 @@ struct FileHeader: Equatable, Sendable {
             return .damaged("the checksum of the file's header does not hold")
         }
         guard version <= supportedVersion else { return .newer(version: version) }
-        guard bodyLength <= UInt32(maximumBody) else { return .damaged("the file's header names a body of \(bodyLength) bytes") }
+        guard bodyLength <= UInt32(maximumBody) else {
+            return .damaged("the file's header names a body of \(bodyLength) bytes")
+        }
         return .valid(
             FileHeader(
                 magic: magic, version: version, cluster: cluster, node: node, fields: fields, bodyLength: bodyLength,

@@ -1,5 +1,5 @@
-/// What the durable log asks of a file system, and no more: small enough that a simulated one can keep every promise and
-/// break every one that real disks break.
+/// What the durable log asks of a file system, and no more: small enough that a simulated one can keep every promise
+/// and break every one that real disks break.
 ///
 /// Paths are whatever the implementation takes; the log only ever joins a directory and a name by `/`.
 public protocol FileSystem: Sendable {
@@ -18,8 +18,8 @@ public protocol FileSystem: Sendable {
     func syncDirectory(_ path: String) throws(FileSystemError)
     /// Bytes that an unprivileged process may still use where `path` is.
     func freeBytes(at path: String) throws(FileSystemError) -> UInt64
-    /// Takes an exclusive lock on a file, made if need be, and writes the text `holder` into it. The lock is held until it is
-    /// closed or the process ends.
+    /// Takes an exclusive lock on a file, made if need be, and writes the text `holder` into it. The lock is held until
+    /// it is closed or the process ends.
     /// - Throws: an error with the code `.locked` if another holds it.
     func lock(_ path: String, holder: String) throws(FileSystemError) -> Lock
 }
@@ -43,11 +43,12 @@ public protocol OpenFile: AnyObject, Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileSystemError) -> Int
     /// Writes all bytes; the file grows if need be. Not durable before `syncData`.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileSystemError)
-    /// Reserves blocks for the first `length` bytes, so that writing them needs no more space; the file grows to that length.
+    /// Reserves blocks for the first `length` bytes, so that writing them needs no more space; the file grows to that
+    /// length.
     /// - Throws: an error with the code `.noSpace` if the disk is too full.
     func allocate(_ length: UInt64) throws(FileSystemError)
-    /// Makes the contents and length durable. After it failed once, nothing is known of what was written before, and that a
-    /// later one succeeds proves nothing.
+    /// Makes the contents and length durable. After it failed once, nothing is known of what was written before, and
+    /// that a later one succeeds proves nothing.
     func syncData() throws(FileSystemError)
     /// Does nothing the second time. Also done when the last reference goes.
     func close()
@@ -125,8 +126,8 @@ extension OpenFile {
         return bytes
     }
 
-    /// Reserves `length` bytes and writes zeros over them, synced piece by piece, so that neither the journal nor the device's
-    /// queue is filled at the cost of the log's own syncs.
+    /// Reserves `length` bytes and writes zeros over them, synced piece by piece, so that neither the journal nor the
+    /// device's queue is filled at the cost of the log's own syncs.
     ///
     /// Blocks that were only reserved are marked unwritten; the first write to each then changes metadata too, and its
     /// sync costs a third more.

@@ -21,9 +21,9 @@ extension LogCore {
 
     /// Continues behind the last batch of the newest segment.
     ///
-    /// That batch is written and synced once more: if an earlier process's sync failed, the page cache may show what the disk does
-    /// not have, and a sync alone would do nothing about pages that count as clean. All batches before it were synced before it
-    /// was begun.
+    /// That batch is written and synced once more: if an earlier process's sync failed, the page cache may show what
+    /// the disk does not have, and a sync alone would do nothing about pages that count as clean. All batches before it
+    /// were synced before it was begun.
     private mutating func goOnInNewest(_ opening: LogOpening<Files>) throws(LogError) {
         guard let newest = segments.last else { return }
         do throws(FileSystemError) {
@@ -45,7 +45,9 @@ extension LogCore {
     private mutating func collectPrepared() throws(LogError) {
         do throws(FileSystemError) {
             for name in try files.list(path) {
-                if name.hasSuffix(FileNames.temporarySuffix), !name.hasPrefix("snapshot-"), !name.hasPrefix("receiving-") {
+                if name.hasSuffix(FileNames.temporarySuffix), !name.hasPrefix("snapshot-"),
+                    !name.hasPrefix("receiving-")
+                {
                     try files.remove(join(path, name))
                 } else if FileNames.isReserve(name) {
                     let isGood = try isZero(name, length: options.usableReserveBytes)
@@ -70,7 +72,8 @@ extension LogCore {
         return UInt64(bytes.count) == length && bytes.withUnsafeBytes { firstNonZero(in: $0, from: 0) } == nil
     }
 
-    /// Makes the reserve files that are missing, as far as there is room. They may use the last free bytes: that is what they are for.
+    /// Makes the reserve files that are missing, as far as there is room. They may use the last free bytes: that is
+    /// what they are for.
     private mutating func makeReserves() throws(LogError) {
         let preparer = SegmentPreparation(
             files: files, directory: path, number: 0, length: options.usableReserveBytes, freeBytesKept: 0)
@@ -88,7 +91,8 @@ extension LogCore {
 
     // MARK: - The next segment
 
-    /// Gives a prepared file an identity and a name, both durable, and goes on in it. This costs two syncs, once per segment.
+    /// Gives a prepared file an identity and a name, both durable, and goes on in it. This costs two syncs, once per
+    /// segment.
     ///
     /// - Parameters:
     ///   - previousEnd: where the segment before it ends; nil for where this log has written to.
@@ -96,7 +100,8 @@ extension LogCore {
     mutating func beginSegment(
         for batchBytes: Int, previousEnd: UInt64? = nil, mayUseReserve: Bool
     ) throws(LogError) {
-        // What the segment restates is as long as the newest mark, which the batch may hold already; a page is ample besides.
+        // What the segment restates is as long as the newest mark, which the batch may hold already; a page is ample
+        // besides.
         let needed = UInt64(SegmentHeader.recordsBegin + batchBytes + restatedBytes)
         let source = try takeFile(needed, mayUseReserve: mayUseReserve)
         let header = SegmentHeader(

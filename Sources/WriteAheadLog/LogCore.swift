@@ -130,7 +130,8 @@ struct LogCore<Files: FileSystem>: Sendable {
                     throw .invalidWrite("entry \(entry.index) does not follow entry \(last)")
                 }
                 guard entry.payload.count <= options.maximumPayload else {
-                    throw .invalidWrite("entry \(entry.index) has \(entry.payload.count) bytes, more than \(options.maximumPayload)")
+                    throw .invalidWrite(
+                        "entry \(entry.index) has \(entry.payload.count) bytes, more than \(options.maximumPayload)")
                 }
                 last = entry.index
             }

@@ -1,8 +1,8 @@
 import ByteCoding
 import Raft
 
-/// A server's data directory, locked for this process: who the server is, its first configuration, and whether its log awaits
-/// repair. Log segments and snapshots lie beside these files; docs/formats/write-ahead-log.md lists them all.
+/// A server's data directory, locked for this process: who the server is, its first configuration, and whether its log
+/// awaits repair. Log segments and snapshots lie beside these files; docs/formats/write-ahead-log.md lists them all.
 ///
 /// On first start: `open`, `initialise` (the node's id is durable before anyone is told), then, once all servers agree,
 /// `adopt`. Each step is durable when it returns and may be repeated after a crash. One thread at a time uses it.
@@ -13,7 +13,8 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     public private(set) var identity: LogIdentity?
     /// Nil until `adopt`.
     public private(set) var firstConfiguration: Configuration?
-    /// What this server has promised during the first start to adopt, should all others promise the same. Nil until `hold`.
+    /// What this server has promised during the first start to adopt, should all others promise the same. Nil until
+    /// `hold`.
     public private(set) var heldConfiguration: Configuration?
     /// Why this server must not vote, until `WriteAheadLog.markRepaired`; nil if it may.
     public private(set) var pendingRepair: String?
@@ -68,7 +69,8 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         identity = wanted
     }
 
-    /// Stores the configuration that this server promises to adopt. A directory holds one in its life; repeating it does nothing.
+    /// Stores the configuration that this server promises to adopt. A directory holds one in its life; repeating it
+    /// does nothing.
     public mutating func hold(_ configuration: Configuration) throws(LogDirectoryError) {
         guard let identity else { throw .notInitialised(path: path) }
         if let heldConfiguration {

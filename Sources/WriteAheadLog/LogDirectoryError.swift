@@ -37,14 +37,15 @@ public enum LogDirectoryError: Error, Equatable, Sendable, CustomStringConvertib
             "\(path) belongs to node \(found), not to node \(expected): the directories of two servers were exchanged "
                 + "or copied; name the right one"
         case .newerVersion(let file, let found, let supported):
-            "\(file) has format version \(found), and this program knows versions up to \(supported): install the newer "
-                + "program that wrote it"
+            "\(file) has format version \(found), and this program knows versions up to \(supported): "
+                + "install the newer program that wrote it"
         case .damaged(let file, let reason):
             "\(file) is damaged: \(reason): restore it from a backup, or join as a new member with a new directory"
         case .notInitialised(let path):
             "the data directory \(path) has no identity yet: it must be initialised first"
         case .alreadyInitialised(let path, let identity):
-            "\(path) was initialised already, as \(identity.name) (node \(identity.node) of cluster \(identity.cluster))"
+            "\(path) was initialised already, as \(identity.name) "
+                + "(node \(identity.node) of cluster \(identity.cluster))"
         case .noConfiguration(let path):
             "\(path) has no first configuration yet: it must be adopted before the log can be opened"
         case .otherConfiguration(let path):

@@ -3,8 +3,8 @@ import Raft
 
 /// Reads a data directory's segments forward, decides what they are worth, and mends what may be mended.
 ///
-/// Nothing is changed on the disk before every segment's header has been read: a directory of a newer version or of another server
-/// is left as it is.
+/// Nothing is changed on the disk before every segment's header has been read: a directory of a newer version or of
+/// another server is left as it is.
 struct LogOpening<Files: FileSystem> {
     let files: Files
     let path: String
@@ -63,14 +63,16 @@ struct LogOpening<Files: FileSystem> {
         }
         for position in found.indices {
             guard try !readSegment(found, position) else { continue }
-            // The last one read is kept if something in it is good; those behind it are of no use without the way to them.
+            // The last one read is kept if something in it is good; those behind it are of no use without the way to
+            // them.
             let isKept = segments.last?.id == found[position].id
             return try setAside(found[(isKept ? position + 1 : position)...].map(\.name))
         }
     }
 
     /// Reads one segment into `replay`.
-    /// - Returns: whether the segment after it is to be read; if not, and this one is of no use either, it is not in `segments`.
+    /// - Returns: whether the segment after it is to be read; if not, and this one is of no use either, it is not in
+    ///   `segments`.
     private mutating func readSegment(_ found: [Found], _ position: Int) throws(LogError) -> Bool {
         let this = found[position]
         guard let header = this.header else {
@@ -145,7 +147,11 @@ struct LogOpening<Files: FileSystem> {
                     throw .directory(error)
                 }
                 let segment = SegmentHeader(header)
-                if segment.id == id { this.header = segment } else { this.whyNot = "it is segment \(hexadecimal(segment.id))" }
+                if segment.id == id {
+                    this.header = segment
+                } else {
+                    this.whyNot = "it is segment \(hexadecimal(segment.id))"
+                }
             }
             found.append(this)
         }

@@ -2,8 +2,8 @@
 public struct LogOptions: Sendable, Equatable {
     /// Bytes of a segment's file. A batch that is bigger makes its segment as big as it needs.
     public var segmentBytes: UInt64 = 16 << 20
-    /// Files kept for term, vote and snapshot marks when the disk is full: each becomes a small segment when it is needed. A restart
-    /// that has to cut a torn tail takes one too.
+    /// Files kept for term, vote and snapshot marks when the disk is full: each becomes a small segment when it is
+    /// needed. A restart that has to cut a torn tail takes one too.
     public var reserveFiles = 4
     /// Bytes of each: 256 KiB hold some 3,000 elections.
     public var reserveBytes: UInt64 = 256 << 10

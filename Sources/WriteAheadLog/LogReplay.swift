@@ -34,7 +34,8 @@ struct LogReplay: Sendable {
                 }
                 entries.append(
                     Entry(
-                        index: LogIndex(header.index), term: Term(header.term), kind: kind, payload: Array(bytes[payload])))
+                        index: LogIndex(header.index), term: Term(header.term), kind: kind,
+                        payload: Array(bytes[payload])))
             case .truncation:
                 truncate(from: LogIndex(header.index))
             case .snapshot:
@@ -75,8 +76,8 @@ struct LogReplay: Sendable {
         return metadata.index >= first.previous && !contradicts(metadata)
     }
 
-    /// Whether the entries end before a snapshot or have another entry at its place. If they begin beyond it, they do not: then
-    /// what lay between was removed because of a later snapshot, whose mark is still to come.
+    /// Whether the entries end before a snapshot or have another entry at its place. If they begin beyond it, they do
+    /// not: then what lay between was removed because of a later snapshot, whose mark is still to come.
     private func contradicts(_ metadata: SnapshotMetadata) -> Bool {
         guard let first = entries.first?.index, metadata.index >= first else { return false }
         let position = metadata.index - first
@@ -96,14 +97,16 @@ struct LogReplay: Sendable {
     private func check(
         _ records: [(header: RecordHeader, payload: Range<Int>)], in bytes: UnsafeRawBufferPointer
     ) throws(MalformedBytes) {
-        // Nil: no entries are kept, and the next one may have any index above the snapshot's; the gap, if one stays, is found at the end.
+        // Nil: no entries are kept, and the next one may have any index above the snapshot's; the gap, if one stays, is
+        // found at the end.
         var last = entries.last?.index
         var first = entries.first?.index
         for (header, payload) in records {
             // A vote is any 64 bits. What counts stays so far below 2^64 that nobody who adds to it overflows.
             let countable = header.kind == .hardState || header.index < LogReplay.bound
             guard countable, header.term < LogReplay.bound else {
-                throw MalformedBytes("index \(header.index) of term \(header.term) is beyond all bounds", at: payload.lowerBound)
+                throw MalformedBytes(
+                    "index \(header.index) of term \(header.term) is beyond all bounds", at: payload.lowerBound)
             }
             switch header.kind {
             case .hardState, .commit: continue
@@ -113,7 +116,8 @@ struct LogReplay: Sendable {
                 }
                 let index = LogIndex(header.index)
                 guard index > .zero, last == nil || index == last?.next else {
-                    throw MalformedBytes("entry \(index) does not follow entry \(last ?? .zero)", at: payload.lowerBound)
+                    throw MalformedBytes(
+                        "entry \(index) does not follow entry \(last ?? .zero)", at: payload.lowerBound)
                 }
                 if last == nil { first = index }
                 last = index

@@ -24,7 +24,8 @@ public struct OpenReport: Sendable, Equatable {
             case .tornTail(let file, let offset):
                 "\(file): an unfinished write at offset \(offset) was cut"
             case .damage(let file, let offset, let reason):
-                "\(file): damaged at offset \(offset): \(reason); this server will not vote until its peers have repaired it"
+                "\(file): damaged at offset \(offset): \(reason); "
+                    + "this server will not vote until its peers have repaired it"
             case .setAside(let file):
                 "\(file) was set aside; remove it when nobody needs it for an inquiry"
             case .snapshotDamaged(let file, let reason):
@@ -32,8 +33,8 @@ public struct OpenReport: Sendable, Equatable {
             case .snapshotReplaced(let wanted, let used):
                 "the snapshot at \(wanted) cannot be used; that at \(used) takes its place"
             case .snapshotMissing(let wanted):
-                "the snapshot at \(wanted) cannot be used and no other fits the log: this server starts from nothing, and will "
-                    + "not vote until its peers have repaired it"
+                "the snapshot at \(wanted) cannot be used and no other fits the log: this server starts from nothing, "
+                    + "and will not vote until its peers have repaired it"
             case .repairPending(let reason):
                 "repair is not done yet; it was demanded because \(reason)"
             case .diskFull(let needed):

@@ -7,7 +7,8 @@ enum OpeningDecision: Equatable {
     case complete
     /// A write that never finished. The log goes on in a new segment, whose header says where this one ends.
     case cut
-    /// Something synced is lost or altered. What stands before is kept; later segments are set aside; no voting until repaired.
+    /// Something synced is lost or altered. What stands before is kept; later segments are set aside; no voting until
+    /// repaired.
     case damage(String)
 
     /// What follows a segment.

@@ -3,9 +3,9 @@ import Synchronization
 
 /// The machine's file system.
 ///
-/// It calls the C library directly: what it needs (`fdatasync`, `posix_fallocate`, `flock`, syncing a directory, `statvfs`) is
-/// not offered by swift-system, and the half that is would only hide which system call is made at each point where
-/// durability hangs on it.
+/// It calls the C library directly: what it needs (`fdatasync`, `posix_fallocate`, `flock`, syncing a directory,
+/// `statvfs`) is not offered by swift-system, and the half that is would only hide which system call is made at each
+/// point where durability hangs on it.
 public struct PosixFileSystem: FileSystem {
     public init() {}
 

@@ -27,8 +27,8 @@ struct RecordHeader: Equatable {
     var term: UInt64
     var batch: UInt64
     var payloadChecksum: UInt32
-    /// Covers the header, and with it the payload's checksum; begins from the segment's salt, so that no record is valid
-    /// in any other segment or server's log, nor when it lies in a user's bytes.
+    /// Covers the header, and with it the payload's checksum; begins from the segment's salt, so that no record is
+    /// valid in any other segment or server's log, nor when it lies in a user's bytes.
     var checksum: UInt32 = 0
 
     /// Bytes of header, payload and padding.
@@ -58,7 +58,9 @@ struct RecordHeader: Equatable {
     static func read(_ bytes: UnsafeRawBufferPointer, at offset: Int, salt: UInt32) -> RecordHeader? {
         guard bytes.count - offset >= byteCount else { return nil }
         // The cheap refusals come first: a search for later batches asks at every eighth byte.
-        guard let kind = Kind(rawValue: bytes[offset + 4]), bytes[offset + 6] == 0, bytes[offset + 7] == 0 else { return nil }
+        guard let kind = Kind(rawValue: bytes[offset + 4]), bytes[offset + 6] == 0, bytes[offset + 7] == 0 else {
+            return nil
+        }
         let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         guard length <= bytes.count - offset - byteCount else { return nil }
         let checksum = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + covered, as: UInt32.self))

@@ -6,11 +6,13 @@ struct SegmentHeader: Equatable, Sendable {
     /// Where records begin: the header has a page of its own that no later write touches.
     static let recordsBegin = 4096
 
-    /// Unique for ever and ascending in the order of the log; unlike a first index, it is never used again after a truncation.
+    /// Unique for ever and ascending in the order of the log; unlike a first index, it is never used again after a
+    /// truncation.
     var id: UInt64
     /// The number of the batch that comes first in it.
     var firstBatch: UInt64
-    /// The segment before it and where that one's last good batch ends; what lies behind that is cut and never counts. 0 and 0 for the first.
+    /// The segment before it and where that one's last good batch ends; what lies behind that is cut and never counts.
+    /// 0 and 0 for the first.
     var previousID: UInt64
     var previousEnd: UInt64
 

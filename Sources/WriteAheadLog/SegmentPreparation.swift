@@ -1,8 +1,8 @@
-/// The work of making one segment's file ahead of its use: reserved, zero-filled and synced. It can be run on any thread, while
-/// the log goes on; hand the outcome to `WriteAheadLog.finish`.
+/// The work of making one segment's file ahead of its use: reserved, zero-filled and synced. It can be run on any
+/// thread, while the log goes on; hand the outcome to `WriteAheadLog.finish`.
 ///
-/// A prepared file has a number of its own and no identity. It gets a segment's id, header and name only when the log reaches
-/// it, so ids always ascend in the order of the log, and preparing late or in vain does no harm.
+/// A prepared file has a number of its own and no identity. It gets a segment's id, header and name only when the log
+/// reaches it, so ids always ascend in the order of the log, and preparing late or in vain does no harm.
 public struct SegmentPreparation<Files: FileSystem>: Sendable {
     let files: Files
     let directory: String
@@ -12,7 +12,8 @@ public struct SegmentPreparation<Files: FileSystem>: Sendable {
 
     public typealias Outcome = Result<PreparedSegment, LogError>
 
-    /// Never throws: a failure is an outcome like others. A failed preparation leaves no file and takes nothing from the log.
+    /// Never throws: a failure is an outcome like others. A failed preparation leaves no file and takes nothing from
+    /// the log.
     public func run() -> Outcome {
         let name = FileNames.prepared(number)
         do throws(LogError) {
@@ -29,7 +30,8 @@ public struct SegmentPreparation<Files: FileSystem>: Sendable {
         do throws(FileSystemError) {
             let free = try files.freeBytes(at: directory)
             guard free >= length, free - length >= freeBytesKept else {
-                throw FileSystemError("allocate \(length) bytes for", temporary, .noSpace, "only \(free) bytes are free")
+                throw FileSystemError(
+                    "allocate \(length) bytes for", temporary, .noSpace, "only \(free) bytes are free")
             }
             let file = try files.open(temporary, .create)
             defer { file.close() }

@@ -40,10 +40,13 @@ struct SegmentScanner {
     }
 
     /// - Parameter limit: no batch counts that ends beyond this offset; what follows it is not looked at.
-    mutating func scan(limit: Int?, into replay: inout LogReplay, visit: (Int, RecordHeader) -> Void = { _, _ in }) -> SegmentScan {
+    mutating func scan(limit: Int?, into replay: inout LogReplay, visit: (Int, RecordHeader) -> Void = { _, _ in })
+        -> SegmentScan
+    {
         let stop = min(limit ?? bytes.count, bytes.count)
         var scan = SegmentScan(
-            lastBatchBegins: SegmentHeader.recordsBegin, end: SegmentHeader.recordsBegin, nextBatch: batch, rest: .zeros)
+            lastBatchBegins: SegmentHeader.recordsBegin, end: SegmentHeader.recordsBegin, nextBatch: batch, rest: .zeros
+        )
         guard bytes.count >= SegmentHeader.recordsBegin else {
             scan.nonsense = "the file is cut short: it has \(bytes.count) bytes"
             return scan
@@ -77,7 +80,8 @@ struct SegmentScanner {
             guard end <= stop else { return nil }
             visit(offset, header)
             if header.kind == .commit {
-                let whole = header.index == UInt64(records.count) && header.term == UInt64(offset - start)
+                let whole =
+                    header.index == UInt64(records.count) && header.term == UInt64(offset - start)
                     && header.payloadChecksum == chain
                 return whole ? end : nil
             }
@@ -93,7 +97,8 @@ struct SegmentScanner {
     private func examineRest(from start: Int) -> SegmentScan.Rest {
         guard let first = firstNonZero(in: bytes, from: start) else { return .zeros }
         var offset = max(start, first & ~7)
-        // A record may begin with a zero length, so its header may begin up to a header's size before the first other byte.
+        // A record may begin with a zero length, so its header may begin up to a header's size before the first other
+        // byte.
         offset = max(start, offset - RecordHeader.byteCount)
         while bytes.count - offset >= RecordHeader.byteCount {
             if let header = RecordHeader.read(bytes, at: offset, salt: salt), header.batch > batch {

@@ -32,8 +32,8 @@ public enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible {
         case .file(let error): error.description
         case .damaged(let file, let reason): "the snapshot \(file) is damaged: \(reason)"
         case .newerVersion(let file, let found, let supported):
-            "\(file) has format version \(found), and this program knows versions up to \(supported): install the newer "
-                + "program that wrote it"
+            "\(file) has format version \(found), and this program knows versions up to \(supported): "
+                + "install the newer program that wrote it"
         case .otherCluster(let file, let found, let expected):
             "\(file) is a snapshot of cluster \(found), not of cluster \(expected)"
         case .otherPlace(let file, let found, let expected): "\(file) should be the \(expected) and is the \(found)"
@@ -48,7 +48,8 @@ enum SnapshotFormat {
     static let maximumChunk = 256 << 10
     /// Length and checksum before a chunk's payload.
     static let chunkHeader = 8
-    /// After the last chunk: a chunk header of zeros, payload length, number of chunks, a mark, and the checksum of all before it.
+    /// After the last chunk: a chunk header of zeros, payload length, number of chunks, a mark, and the checksum of all
+    /// before it.
     static let footer = 8 + 8 + 8 + 8 + 4
     static let endMark = "STARDONE"
     /// A long unsynced stretch would make the log's next sync wait for all of it.

@@ -3,7 +3,8 @@ import Raft
 
 /// Reads a snapshot file from its start to its end, checking each chunk before it hands it out.
 ///
-/// That the file is whole is known only when `nextChunk` has returned nil: do not put a state built from it in force before.
+/// That the file is whole is known only when `nextChunk` has returned nil: do not put a state built from it in force
+/// before.
 public struct SnapshotReader<Files: FileSystem>: Sendable {
     public let metadata: SnapshotMetadata
     /// The node that made it.
@@ -81,7 +82,9 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
         expected.write(chunks)
         expected.write(raw: Array(SnapshotFormat.endMark.utf8))
         expected.write(crc32c(expected.bytes, continuing: whole))
-        guard zero == 0, footer == expected.bytes else { throw damaged("length or checksum of the whole does not hold") }
+        guard zero == 0, footer == expected.bytes else {
+            throw damaged("length or checksum of the whole does not hold")
+        }
         guard offset == size else { throw damaged("\(size - offset) bytes follow its end") }
         isFinished = true
     }

@@ -2,8 +2,8 @@ import Raft
 
 /// Puts together a snapshot file that a peer streams, in order, and makes it durable once it is whole.
 ///
-/// The bytes of the peer's file are taken as they are. The part received does not outlive the process (scenario 22): after
-/// a restart a new receiver has nothing, says so by its offset, and the sender begins there.
+/// The bytes of the peer's file are taken as they are. The part received does not outlive the process (scenario 22):
+/// after a restart a new receiver has nothing, says so by its offset, and the sender begins there.
 public struct SnapshotReceiver<Files: FileSystem>: Sendable {
     public let place: SnapshotPlace
     /// How much is here: the only offset that is taken next.

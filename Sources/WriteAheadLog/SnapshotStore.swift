@@ -1,7 +1,7 @@
 import Raft
 
-/// The snapshot files of a data directory. Any thread may use it; who prunes must know that nobody streams the files that go
-/// (on Linux, a file that is open outlives its name).
+/// The snapshot files of a data directory. Any thread may use it; who prunes must know that nobody streams the files
+/// that go (on Linux, a file that is open outlives its name).
 public struct SnapshotStore<Files: FileSystem>: Sendable {
     /// Snapshots kept by `prune`.
     public static var kept: Int { 2 }

@@ -3,8 +3,8 @@ import Raft
 
 /// Writes one snapshot file piece by piece; nothing bears a snapshot's name before `finish` has made all of it durable.
 ///
-/// A failure discards the temporary file and concerns nobody else: make another writer and try again. One thread at a time
-/// uses a writer, any thread. Do not go on with a copy.
+/// A failure discards the temporary file and concerns nobody else: make another writer and try again. One thread at a
+/// time uses a writer, any thread. Do not go on with a copy.
 public struct SnapshotWriter<Files: FileSystem>: Sendable {
     public let metadata: SnapshotMetadata
     /// Payload so far.

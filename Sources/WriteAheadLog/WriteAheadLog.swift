@@ -3,12 +3,12 @@ import Synchronization
 
 /// The durable log of one server: an ordered stream of term and vote, entries, truncations and snapshot marks.
 ///
-/// `append` makes a group of writes durable by one write and one data sync, or says that it did not. The first failure is the
-/// last: a sync that failed may have thrown data away, and that a later one succeeds proves nothing, so the log is poisoned
-/// and the process must end.
+/// `append` makes a group of writes durable by one write and one data sync, or says that it did not. The first failure
+/// is the last: a sync that failed may have thrown data away, and that a later one succeeds proves nothing, so the log
+/// is poisoned and the process must end.
 ///
-/// One thread uses it, the storage thread; the lock inside is never contended and only makes that checkable. Preparing the
-/// next segment's file is the one thing that other threads may do meanwhile: see `preparation`.
+/// One thread uses it, the storage thread; the lock inside is never contended and only makes that checkable. Preparing
+/// the next segment's file is the one thing that other threads may do meanwhile: see `preparation`.
 public final class WriteAheadLog<Files: FileSystem>: Sendable {
     private let core: Mutex<LogCore<Files>>
 
@@ -36,15 +36,16 @@ public final class WriteAheadLog<Files: FileSystem>: Sendable {
 
     /// Makes all writes durable together, in their order; a crash leaves all of them or none.
     ///
-    /// - Throws: `.failed` and from then on `.poisoned`; `.diskFull` and `.invalidWrite` when nothing was written and the log is as good as
-    ///   before. After `.diskFull`, writes without entries are still taken; those with entries may be offered again when
+    /// - Throws: `.failed` and from then on `.poisoned`; `.diskFull` and `.invalidWrite` when nothing was written and
+    ///   the log is as good as before. After `.diskFull`, writes without entries are still taken; those with entries
+    /// may be offered again when
     ///   `checkRoom` says so.
     public func append(_ writes: some Collection<StorageWrite> & Sendable) throws(LogError) {
         try core.withLock { (core) throws(LogError) in try core.append(writes) }
     }
 
-    /// Removes whole segments in which every entry lies before `index` or has been dropped. Never removes what lies behind the
-    /// newest snapshot mark, nor the newest segment.
+    /// Removes whole segments in which every entry lies before `index` or has been dropped. Never removes what lies
+    /// behind the newest snapshot mark, nor the newest segment.
     /// - Returns: how many segments were removed.
     @discardableResult
     public func compact(before index: LogIndex) throws(LogError) -> Int {
@@ -53,8 +54,8 @@ public final class WriteAheadLog<Files: FileSystem>: Sendable {
 
     // MARK: - Preparing segments
 
-    /// The next segment to prepare, if fewer are ready than there should be and none is being prepared. Run it on any thread and
-    /// hand the outcome to `finish`.
+    /// The next segment to prepare, if fewer are ready than there should be and none is being prepared. Run it on any
+    /// thread and hand the outcome to `finish`.
     public func preparation() -> SegmentPreparation<Files>? {
         core.withLock { $0.preparation() }
     }
@@ -75,7 +76,8 @@ public final class WriteAheadLog<Files: FileSystem>: Sendable {
     /// False once entries were refused for lack of space, until `checkRoom` finds some.
     public var hasRoom: Bool { core.withLock { !$0.isFull } }
 
-    /// While entries are refused: looks whether the reserve and a segment can be made now, which takes a while if they can.
+    /// While entries are refused: looks whether the reserve and a segment can be made now, which takes a while if they
+    /// can.
     /// - Returns: `hasRoom`.
     public func checkRoom() throws(LogError) -> Bool {
         try core.withLock { (core) throws(LogError) in try core.checkRoom() }

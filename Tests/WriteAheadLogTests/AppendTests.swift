@@ -55,7 +55,8 @@ struct AppendTests {
         for index in 1...200 { try log.append([write([entry(UInt64(index), bytes: 1000)])]) }
         #expect(log.segments.count > 2)
         try log.append([
-            write(truncateFrom: 21, [entry(21, term: 2), entry(22, term: 2)]), write(truncateFrom: 22, [entry(22, term: 3)]),
+            write(truncateFrom: 21, [entry(21, term: 2), entry(22, term: 2)]),
+            write(truncateFrom: 22, [entry(22, term: 3)]),
         ])
         let recovered = try server.restart().recovered
         #expect(recovered.entries.map(\.index.rawValue) == Array(1...22))

@@ -37,7 +37,10 @@ struct CrashTests {
         return found
     }
 
-    private let whole = [entry(1, bytes: 5), entry(2, bytes: 700), entry(3, term: 2), entry(4, term: 2, bytes: 600), entry(5, term: 2, bytes: 9)]
+    private let whole = [
+        entry(1, bytes: 5), entry(2, bytes: 700), entry(3, term: 2), entry(4, term: 2, bytes: 600),
+        entry(5, term: 2, bytes: 9),
+    ]
 
     /// A disk of its own with a changed copy of the segment.
     private func recover(_ server: Server, _ name: String, _ bytes: [UInt8]) throws -> (RecoveredLog, OpenReport) {
@@ -109,7 +112,9 @@ struct CrashTests {
                 #expect(file == "data/" + name)
                 #expect(place == start)
                 let kept = [0, 1, 3, 3][batch]
-                if batch < 2 { #expect(recovered.entries == Array(whole.prefix(kept)).prefix(recovered.entries.count) + []) }
+                if batch < 2 {
+                    #expect(recovered.entries == Array(whole.prefix(kept)).prefix(recovered.entries.count) + [])
+                }
             }
         }
     }
@@ -177,12 +182,16 @@ struct CrashTests {
             var changed = bytes
             let from = Int.random(in: 0..<ends[3], using: &chance)
             let count = Int.random(in: 1...4000, using: &chance)
-            for offset in from..<min(from + count, changed.count) { changed[offset] = UInt8.random(in: 0...255, using: &chance) }
+            for offset in from..<min(from + count, changed.count) {
+                changed[offset] = UInt8.random(in: 0...255, using: &chance)
+            }
             let (recovered, _) = try recover(server, name, changed)
             for entry in recovered.entries { #expect(whole.contains(entry) || entry.index == LogIndex(3)) }
         }
         for _ in 0..<100 {
-            let noise = (0..<Int.random(in: 0...9000, using: &chance)).map { _ in UInt8.random(in: 0...255, using: &chance) }
+            let noise = (0..<Int.random(in: 0...9000, using: &chance)).map { _ in
+                UInt8.random(in: 0...255, using: &chance)
+            }
             let (recovered, _) = try recover(server, name, noise)
             #expect(recovered.entries == [])
             #expect(!recovered.mayVote)

@@ -50,7 +50,13 @@ struct DirectoryTests {
         for (write, seed) in zip([0, 1, 2, 0, 1, 2], 0...) {
             let files = SimulatedFileSystem(seed: UInt64(seed))
             var directory = try open(files)
-            if write == 0 { files.failWrite() } else if write == 1 { files.failNextSync() } else { files.failNextDirectorySync() }
+            if write == 0 {
+                files.failWrite()
+            } else if write == 1 {
+                files.failNextSync()
+            } else {
+                files.failNextDirectorySync()
+            }
             #expect(failure { try directory.initialise(clusterID: testCluster, nodeID: testNode, name: "s1") } != nil)
             files.crash()
             directory = try open(files)
@@ -60,7 +66,8 @@ struct DirectoryTests {
         }
     }
 
-    @Test("another cluster's, another node's and an unknown directory are refused, and nothing is written into the last")
+    @Test(
+        "another cluster's, another node's and an unknown directory are refused, and nothing is written into the last")
     func foreign() throws {
         let server = Server()
         _ = try server.directory()
@@ -97,7 +104,8 @@ struct DirectoryTests {
         log.close()
         server.files.crash(.nothing)
         for (name, magic) in [
-            (FileNames.segment(1), FileHeader.Magic.segment), (FileNames.genesis, .genesis), (FileNames.identity, .identity),
+            (FileNames.segment(1), FileHeader.Magic.segment), (FileNames.genesis, .genesis),
+            (FileNames.identity, .identity),
         ] {
             let old = try server.contents(name)
             guard case .valid(var header) = old.withUnsafeBytes({ FileHeader.read($0, expecting: magic) }) else {
@@ -148,8 +156,9 @@ struct DirectoryTests {
         let other = LogIdentity(cluster: testCluster, node: NodeID(99), name: "x")
         let header = SegmentHeader(id: 2, firstBatch: 1, previousID: 1, previousEnd: 4096)
         try server.replace(FileNames.segment(2), header.fileHeader(other).encoded())
-        #expect(throws: LogError.directory(
-            .otherNode(path: "data/" + FileNames.segment(2), found: NodeID(99), expected: testNode))
+        #expect(
+            throws: LogError.directory(
+                .otherNode(path: "data/" + FileNames.segment(2), found: NodeID(99), expected: testNode))
         ) { _ = try server.open() }
     }
 
@@ -157,7 +166,9 @@ struct DirectoryTests {
     func badName() throws {
         for name in ["", "a b", "Ä", "UP", String(repeating: "a", count: 64)] {
             var directory = try open(SimulatedFileSystem(seed: 1))
-            #expect(failure { try directory.initialise(clusterID: testCluster, nodeID: testNode, name: name) } == .badName(name))
+            #expect(
+                failure { try directory.initialise(clusterID: testCluster, nodeID: testNode, name: name) }
+                    == .badName(name))
         }
     }
 }

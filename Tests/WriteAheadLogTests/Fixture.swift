@@ -46,7 +46,8 @@ func entry(_ index: UInt64, term: UInt64 = 1, bytes: Int = 24) -> Entry {
 }
 
 func write(
-    hardState: HardState? = nil, snapshot: SnapshotMetadata? = nil, keepsTail: Bool = false, truncateFrom: UInt64? = nil,
+    hardState: HardState? = nil, snapshot: SnapshotMetadata? = nil, keepsTail: Bool = false,
+    truncateFrom: UInt64? = nil,
     _ entries: [Entry] = []
 ) -> StorageWrite {
     StorageWrite(

@@ -25,8 +25,8 @@ struct HistoryTests {
             entries += write.entries
         }
 
-        /// What is recovered may have more in front, as far as segments have not been removed, and must have all behind the
-        /// snapshot.
+        /// What is recovered may have more in front, as far as segments have not been removed, and must have all behind
+        /// the snapshot.
         func agrees(with recovered: RecoveredLog) -> Bool {
             let kept = entries.filter { $0.index > snapshot.index }
             let found = recovered.entries.filter { $0.index > snapshot.index }
@@ -134,7 +134,8 @@ struct HistoryTests {
         }
     }
 
-    @Test("everything synced is there, nothing is invented, order is kept, whenever the machine stops", arguments: 0..<8)
+    @Test(
+        "everything synced is there, nothing is invented, order is kept, whenever the machine stops", arguments: 0..<8)
     func histories(_ part: UInt64) throws {
         for seed in part * 25..<(part + 1) * 25 {
             var run = Run(seed: seed)

@@ -74,7 +74,9 @@ struct ScenarioTests {
             try log.append([write(hardState: HardState(term: Term(1)), [entry(1)])])
             server.files.failNextSync()
             #expect(throws: LogError.self) {
-                try log.append([write(hardState: HardState(term: Term(7), vote: NodeID(2)), [entry(2, term: 7, bytes: 3000)])])
+                try log.append([
+                    write(hardState: HardState(term: Term(7), vote: NodeID(2)), [entry(2, term: 7, bytes: 3000)])
+                ])
             }
             let recovered = try server.restart().recovered
             let survived = recovered.entries.count == 2
@@ -128,7 +130,10 @@ struct ScenarioTests {
                 return
             }
             for _ in 0..<2 {
-                guard case .poisoned? = #expect(throws: LogError.self, performing: { try log.append([write([entry(2)])]) }) else {
+                guard
+                    case .poisoned? = #expect(
+                        throws: LogError.self, performing: { try log.append([write([entry(2)])]) })
+                else {
                     Issue.record("not .poisoned")
                     return
                 }
@@ -165,7 +170,9 @@ struct ScenarioTests {
         }
     }
 
-    @Test("Scenario 27: a full disk refuses entries, keeps taking votes and marks, restarts, and resumes when there is room")
+    @Test(
+        "Scenario 27: a full disk refuses entries, takes votes and marks, restarts, and resumes when there is room"
+    )
     func diskFull() throws {
         let server = Server()
         var (log, _, _) = try server.open()
@@ -280,11 +287,16 @@ struct ScenarioTests {
         #expect(try server.names.contains(FileNames.segment(3) + ".damaged"))
         // Its peers repair it by a snapshot.
         try server.publish(snapshot(300, term: 3))
-        try again.append([write(hardState: HardState(term: Term(3)), snapshot: snapshot(300, term: 3)), write([entry(301, term: 3)])])
+        try again.append([
+            write(hardState: HardState(term: Term(3)), snapshot: snapshot(300, term: 3)), write([entry(301, term: 3)]),
+        ])
         try again.markRepaired()
         let repaired = try server.restart().recovered
-        #expect(repaired == RecoveredLog(
-            hardState: HardState(term: Term(3)), snapshot: snapshot(300, term: 3), entries: [entry(301, term: 3)]))
+        #expect(
+            repaired
+                == RecoveredLog(
+                    hardState: HardState(term: Term(3)), snapshot: snapshot(300, term: 3),
+                    entries: [entry(301, term: 3)]))
     }
 
     @Test("Scenario 29: an older snapshot stands in for a damaged newest one if the log covers the way from it")

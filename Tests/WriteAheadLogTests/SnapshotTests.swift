@@ -142,7 +142,8 @@ struct SnapshotTests {
         #expect(try payload(store, place) == snapshotPayload(metadata, bytes: 700_000))
     }
 
-    @Test("a received snapshot that is damaged, cut short, of another cluster or of another place is refused and removed")
+    @Test(
+        "a received snapshot that is damaged, cut short, of another cluster or of another place is refused and removed")
     func receiveBad() throws {
         let metadata = snapshot(40)
         let place = SnapshotPlace(index: metadata.index, term: metadata.term)
@@ -162,7 +163,8 @@ struct SnapshotTests {
         let store = try store(server)
         let other = SnapshotPlace(index: LogIndex(41), term: metadata.term)
         for (bytes, place) in [
-            (rotted, place), (Array(good.dropLast()), place), ([], place), (try file(cluster: ClusterID(1)), place), (good, other),
+            (rotted, place), (Array(good.dropLast()), place), ([], place), (try file(cluster: ClusterID(1)), place),
+            (good, other),
         ] {
             var receiver = try store.receiver(place)
             try receiver.receive(bytes, at: 0)

@@ -65,7 +65,8 @@ struct SimulatedDisk: Sendable {
         }
         if let file = directories[directory]?.names[name] {
             if access == .create {
-                // On the medium, the old contents and the empty file are two files: the truncation is a change like a name's.
+                // On the medium, the old contents and the empty file are two files: the truncation is a change like a
+                // name's.
                 let fresh = newFile()
                 change(directory, [(name, fresh)])
                 return fresh
@@ -190,7 +191,8 @@ struct SimulatedDisk: Sendable {
         stallsAhead = 0
         stalls = 0
         guard loss != .nothing else { return }
-        // With some probability all or nothing of one file is lost: an even coin for each of many sectors would hardly ever do that.
+        // With some probability all or nothing of one file is lost: an even coin for each of many sectors would hardly
+        // ever do that.
         var named: Set<Int> = []
         for path in directories.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
             crashNames(path, loss)

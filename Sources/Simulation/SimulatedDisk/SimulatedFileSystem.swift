@@ -3,9 +3,9 @@ import WriteAheadLog
 
 /// The disk of one simulated server: keeps the file system's promises, and breaks on demand what a real disk may break.
 ///
-/// It holds two versions of everything: what the page cache shows, and what the medium has. Syncing a file or a directory
-/// copies the one to the other; `crash` throws the cache away, after the medium has got some of what was not synced, sector
-/// by sector and name by name, in whatever order chance has it. All chance comes from the seed.
+/// It holds two versions of everything: what the page cache shows, and what the medium has. Syncing a file or a
+/// directory copies the one to the other; `crash` throws the cache away, after the medium has got some of what was not
+/// synced, sector by sector and name by name, in whatever order chance has it. All chance comes from the seed.
 ///
 /// Any thread may use it. Files opened before a crash belong to the process that died: using them is an error.
 public final class SimulatedFileSystem: FileSystem {
@@ -75,8 +75,8 @@ public final class SimulatedFileSystem: FileSystem {
         disk.withLock { $0.crash(loss) }
     }
 
-    /// The next data sync after `count` good ones fails, and what it should have written is lost in part, although the page
-    /// cache goes on showing it and counts it as written: a later sync succeeds and does nothing about it.
+    /// The next data sync after `count` good ones fails, and what it should have written is lost in part, although the
+    /// page cache goes on showing it and counts it as written: a later sync succeeds and does nothing about it.
     public func failSync(after count: Int = 0) {
         disk.withLock { $0.syncsUntilFailure = count }
     }
@@ -107,8 +107,8 @@ public final class SimulatedFileSystem: FileSystem {
         disk.withLock { $0.rot(path, at: offset, bit: bit) }
     }
 
-    /// The next `count` data syncs take long. Virtual time is not this type's: whoever drives it asks `takeStalls` how many did,
-    /// and delays their completion.
+    /// The next `count` data syncs take long. Virtual time is not this type's: whoever drives it asks `takeStalls` how
+    /// many did, and delays their completion.
     public func stallSyncs(_ count: Int) {
         disk.withLock { $0.stallsAhead = count }
     }
