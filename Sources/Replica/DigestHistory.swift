@@ -9,6 +9,9 @@ struct DigestHistory: Sendable {
     private var checkpoints: [(index: LogIndex, digest: UInt64)] = []
     /// The newest checkpoint at which each peer agreed (true) or not.
     private var verdicts: [NodeID: Bool] = [:]
+    /// Comparisons in a row that left it open who is odd.
+    private var ties = 0
+    private static let tiesBorne = 8
 
     var newest: (index: LogIndex, digest: UInt64) { checkpoints.last ?? (.zero, 0) }
 
@@ -24,21 +27,25 @@ struct DigestHistory: Sendable {
     mutating func restart() {
         checkpoints.removeAll()
         verdicts.removeAll()
+        ties = 0
     }
 
     enum Verdict { case unknown, agrees, differs, weAreOdd }
 
-    /// - Parameter others: how many servers there are beside this one.
-    mutating func compare(_ peer: NodeID, at index: LogIndex, digest: UInt64, others: Int, leads: Bool) -> Verdict {
+    /// A majority of all that have compared, this server included, is right. Should it stay open who is (the others are away, or there is
+    /// only one), the follower is odd, since clients talk to what the leader decided; but it gives the others time to say what they have.
+    mutating func compare(_ peer: NodeID, at index: LogIndex, digest: UInt64, leads: Bool) -> Verdict {
         guard let own = find(index) else { return .unknown }
         let agrees = own == digest
         verdicts[peer] = agrees
         if agrees { return .agrees }
         let against = verdicts.values.filter { !$0 }.count
-        let with = verdicts.values.count - against
-        // With one other server nobody can tell who is odd; the follower stops, since clients talk to what the leader decided.
-        if others == 1 { return leads ? .differs : .weAreOdd }
-        return against > with + (leads ? 1 : 0) ? .weAreOdd : .differs
+        let with = verdicts.values.count - against + 1
+        if against != with || leads { ties = 0 }
+        if against > with { return .weAreOdd }
+        guard against == with, !leads else { return .differs }
+        ties += 1
+        return ties > DigestHistory.tiesBorne ? .weAreOdd : .differs
     }
 
     private func find(_ index: LogIndex) -> UInt64? {

@@ -9,6 +9,13 @@ struct LeaseClock: Sendable {
         origin = (stamp, now)
     }
 
+    /// A stamp was applied: what the leader found in the log when it was elected may be later than what it had applied then, by as much
+    /// as the log is longer than the snapshot.
+    mutating func raise(to stamp: UInt64, at now: MonotonicTime) {
+        guard let current = self.now(now), stamp > current else { return }
+        origin = (stamp, now)
+    }
+
     mutating func stop() {
         origin = nil
     }

@@ -14,23 +14,39 @@ struct Reads: Sendable {
         var deadline: MonotonicTime
     }
 
-    private(set) var gathered: [Read] = []
+    private var gathered: [Read] = []
     private var rounds: [UInt64: [Read]] = [:]
     private var nextRound: UInt64 = 1
     /// Confirmed, and what must be applied first. Not in order of index.
     private var waiting: [(index: LogIndex, read: Read)] = []
+    /// No read waits for an earlier index.
+    private var lowestAwaited = LogIndex(.max)
+    /// Of the reads that may wait for a tuple, those that somebody still wants. The others are answered soon, to whomever.
+    private var wanted: Set<RequestToken> = []
+    /// Some gathered reads have been through a round before, and may be late.
+    private var mayBeOverdue = false
     private(set) var count = 0
 
     var hasGathered: Bool { !gathered.isEmpty }
 
     mutating func gather(_ read: Read) {
+        note(read)
         gathered.append(read)
-        count += 1
     }
 
     mutating func wait(_ read: Read, for index: LogIndex) {
-        waiting.append((index, read))
+        note(read)
+        enqueue(read, for: index)
+    }
+
+    private mutating func note(_ read: Read) {
         count += 1
+        if read.timeout != .none { wanted.insert(read.token) }
+    }
+
+    private mutating func enqueue(_ read: Read, for index: LogIndex) {
+        lowestAwaited = min(lowestAwaited, index)
+        waiting.append((index, read))
     }
 
     /// All that have gathered become one round.
@@ -44,40 +60,58 @@ struct Reads: Sendable {
 
     mutating func confirmed(_ confirmed: [(context: UInt64, index: LogIndex)]) {
         for (context, index) in confirmed {
-            for read in rounds.removeValue(forKey: context) ?? [] { waiting.append((index, read)) }
+            for read in rounds.removeValue(forKey: context) ?? [] { enqueue(read, for: index) }
         }
     }
 
     /// Rounds that could not be confirmed gather again.
     mutating func failed(_ contexts: [UInt64]) {
         for context in contexts { gathered += rounds.removeValue(forKey: context) ?? [] }
+        mayBeOverdue = !gathered.isEmpty
     }
 
     /// Reads that may be served at this applied index, in order of arrival.
     mutating func ready(at applied: LogIndex) -> [Read] {
-        guard !waiting.isEmpty else { return [] }
+        guard lowestAwaited <= applied else { return [] }
         var ready: [Read] = []
         var rest: [(index: LogIndex, read: Read)] = []
+        lowestAwaited = LogIndex(.max)
         for item in waiting {
-            if item.index <= applied { ready.append(item.read) } else { rest.append(item) }
+            if item.index <= applied {
+                ready.append(item.read)
+            } else {
+                lowestAwaited = min(lowestAwaited, item.index)
+                rest.append(item)
+            }
         }
         waiting = rest
-        count -= ready.count
-        return ready
+        return over(ready)
     }
 
     mutating func overdue(at now: MonotonicTime) -> [Read] {
         let late = gathered.filter { $0.deadline <= now } + waiting.filter { $0.read.deadline <= now }.map(\.read)
+        guard !late.isEmpty else { return [] }
         gathered.removeAll { $0.deadline <= now }
         waiting.removeAll { $0.read.deadline <= now }
-        count -= late.count
-        return late
+        return over(late)
     }
 
+    /// Before another round: a leader that confirms nothing must not keep them for ever.
+    mutating func overdueAfterFailedRounds(at now: MonotonicTime) -> [Read] {
+        guard mayBeOverdue else { return [] }
+        mayBeOverdue = false
+        return overdue(at: now)
+    }
+
+    /// Those of them that somebody still wants.
+    private mutating func over(_ reads: [Read]) -> [Read] {
+        count -= reads.count
+        guard !wanted.isEmpty else { return reads.filter { $0.timeout == .none } }
+        return reads.filter { $0.timeout == .none || wanted.remove($0.token) != nil }
+    }
+
+    /// A read that could wait must not begin to wait for somebody who has gone.
     mutating func forget(_ token: RequestToken) {
-        let before = gathered.count + waiting.count
-        gathered.removeAll { $0.token == token }
-        waiting.removeAll { $0.read.token == token }
-        count -= before - gathered.count - waiting.count
+        wanted.remove(token)
     }
 }

@@ -31,6 +31,7 @@ extension Replica {
             sessionKeeper.opened(session.id, timeoutMilliseconds: session.timeoutMilliseconds, at: now)
         }
         for session in applied.sessionsEnded { sessionKeeper.ended(session) }
+        leaseClock.raise(to: machine.leaseTime, at: now)
         digests.applied(entry.index, digest: machine.digest)
         appliedBytesSinceSnapshot += entry.payload.count
         ticksProposedAt = nil
@@ -84,8 +85,7 @@ extension Replica {
         peers.received(status, from: sender, at: now)
         guard status.checkpoint > .zero, raft.configuration[sender] != nil else { return }
         let verdict = digests.compare(
-            sender, at: status.checkpoint, digest: status.digest, others: raft.configuration.members.count - 1,
-            leads: isLeader)
+            sender, at: status.checkpoint, digest: status.digest, leads: isLeader)
         switch verdict {
         case .unknown, .agrees: break
         case .differs: effects.notices.append(.diverged(sender, at: status.checkpoint))

@@ -13,13 +13,7 @@ extension Replica {
                         .tupleTooLarge, "the command has \(operation.count) bytes; the limit is \(Limits.commandBytes)")),
                 to: token)
         }
-        guard pendingCommands.count < settings.maximumPendingCommands else {
-            return effects.reply(
-                .failed(
-                    Failure(
-                        .busy, "this server holds \(settings.maximumPendingCommands) unanswered commands, which is its limit"
-                    )), to: token)
-        }
+        if let failure = tooManyPending { return effects.reply(.failed(failure), to: token) }
         var writer = ByteWriter(reserving: operation.count + 40)
         header.encode(into: &writer)
         writer.write(raw: operation)
@@ -27,10 +21,23 @@ extension Replica {
         let command = writer.take()
         guard
             pendingCommands.insert(
-                key, command: command, token: token,
-                acceptBy: now.advanced(byMilliseconds: settings.patienceMilliseconds))
+                key, command: command, token: token, at: now,
+                answerBy: now.advanced(byMilliseconds: settings.patienceMilliseconds))
         else { return }
+        if raft.role == .leader, batch.byteCount > settings.maximumBatchBytes { return refuse([key]) }
         route(key, command)
+    }
+
+    private var tooManyPending: Failure? {
+        if pendingCommands.count >= settings.maximumPendingCommands {
+            return Failure(
+                .busy, "this server holds \(settings.maximumPendingCommands) unanswered commands, which is its limit")
+        }
+        if pendingCommands.byteCount >= settings.maximumPendingBytes {
+            return Failure(
+                .busy, "this server holds \(settings.maximumPendingBytes) bytes of unanswered commands, which is its limit")
+        }
+        return nil
     }
 
     /// Whoever waits by this token has gone. The command goes on: it may be in the log already.
@@ -44,18 +51,22 @@ extension Replica {
     public mutating func keepAlive(_ session: SessionID) {
         if raft.role == .leader {
             sessionKeeper.hear(session, at: now)
-        } else {
-            keepAlives.append(session)
+        } else if keepAlives.count < Limits.sessions {
+            keepAlives.insert(session)
         }
     }
 
-    /// Puts a command on its way to the log, if a leader is known. If not, it waits until there is one.
+    /// Puts a command on its way to the log, if a leader is known and has room. If not, it waits until there is one: it may have been on
+    /// its way before, so that nobody can say that it was not done.
     private mutating func route(_ key: CommandKey, _ command: [UInt8]) {
         if raft.role == .leader {
-            if batch.byteCount > settings.maximumBatchBytes { return refuse([key]) }
+            guard batch.byteCount <= settings.maximumBatchBytes else { return }
             command.withUnsafeBytes { batch.append(command: $0) }
             sessionKeeper.hear(key.session, at: now)
             pendingCommands.sent(key, at: now)
+            if settings.mutations.contains(.answersBeforeCommit) {
+                for token in pendingCommands.remove(key)?.tokens ?? [] { effects.reply(.done, to: token) }
+            }
         } else if raft.leader != nil {
             forwarding.append(command)
             pendingCommands.sent(key, at: now)
@@ -67,7 +78,7 @@ extension Replica {
         guard raft.role == .leader else { return }
         var refused: [CommandKey] = []
         for command in commands {
-            guard let key = CommandKey(ofCommand: command) else { continue }
+            guard let key = CommandKey(ofCommand: command), key.session.rawValue != 0 else { continue }
             if batch.byteCount > settings.maximumBatchBytes {
                 refused.append(key)
                 continue
@@ -146,7 +157,19 @@ extension Replica {
     mutating func sendForwarded() {
         guard !forwarding.isEmpty else { return }
         if let leader = raft.leader, leader != id {
-            effects.send(.forward(forwarding), to: leader)
+            // The transport takes no message of any size, and a lost one shall not take everything with it.
+            var piece: [[UInt8]] = []
+            var bytes = 0
+            for command in forwarding {
+                if bytes + command.count > settings.forwardedBytes, !piece.isEmpty {
+                    effects.send(.forward(piece), to: leader)
+                    piece.removeAll(keepingCapacity: true)
+                    bytes = 0
+                }
+                piece.append(command)
+                bytes += command.count
+            }
+            effects.send(.forward(piece), to: leader)
         }
         forwarding.removeAll(keepingCapacity: true)
     }
@@ -158,49 +181,77 @@ extension Replica {
         if leader == id {
             for session in keepAlives { sessionKeeper.hear(session, at: now) }
         } else {
-            effects.send(.keepAlive(Array(Set(keepAlives)).sorted()), to: leader)
+            effects.send(.keepAlive(keepAlives.sorted()), to: leader)
         }
         keepAlives.removeAll(keepingCapacity: true)
     }
 
-    /// Sends commands again whose first sending may have been lost: to a new leader, or after a while. The state machine knows them
-    /// by session and number, so none is done twice.
-    mutating func sendAgain(where condition: (PendingCommands.Pending) -> Bool) {
-        for key in pendingCommands.keys(where: condition) {
+    /// There is another leader: what it may not have heard of is sent again. The state machine knows commands by session and number, so
+    /// that none is done twice.
+    mutating func sendAllAgain() {
+        for key in pendingCommands.keysUnderWay(where: { _ in true }) {
             guard let pending = pendingCommands[key], !machine.isWaiting(key.session, key.sequence) else { continue }
             route(key, pending.command)
         }
     }
 
-    /// Commands whose time is up: those that wait in the state machine go on waiting, the others fail.
+    /// Sends again what may have been lost, and ends what has taken too long.
     mutating func reviewPending() {
         let resend = settings.resendMilliseconds * 1_000_000
         let now = self.now
-        sendAgain { pending in !pending.isAccepted && (pending.sentAt.map { now.since($0) >= resend } ?? true) }
-        for key in pendingCommands.keys(where: { $0.acceptBy <= now }) {
+        let due = pendingCommands.keysUnderWay { pending in
+            pending.answerBy <= now || (pending.sentAt.map { now.since($0) >= resend } ?? true)
+        }
+        for key in due {
             guard let pending = pendingCommands[key] else { continue }
-            if machine.isWaiting(key.session, key.sequence), let until = deadline(of: pending) {
-                pendingCommands.accepted(key, until: until)
+            if machine.isWaiting(key.session, key.sequence) {
+                pendingCommands.waits(key, until: deadline(ofWaiting: pending))
+            } else if pending.answerBy > now {
+                route(key, pending.command)
             } else if pending.timesSent == 0 {
                 fail(key, Failure(.noLeader, "no leader is known: a majority of servers is needed; nothing was done"))
             } else {
-                fail(key, Failure(.outcomeUnknown, "the cluster did not confirm in time; it may have been done"))
+                fail(key, .unconfirmed)
+            }
+        }
+        if now.since(timers.waiting) >= 250_000_000 {
+            timers.waiting = now
+            reviewWaiting()
+        }
+    }
+
+    /// Takes that wait in the state machine. Some wait there no more though no answer came by here: their session ended, or has
+    /// acknowledged them. The state machine says which, when asked again.
+    private mutating func reviewWaiting() {
+        guard installing == nil else { return }
+        let now = self.now
+        let due = pendingCommands.keysWaiting { key, pending in
+            pending.answerBy <= now || !machine.isWaiting(key.session, key.sequence)
+        }
+        for key in due {
+            if machine.isWaiting(key.session, key.sequence) {
+                fail(key, .unconfirmed)
+            } else {
+                pendingCommands.waitsNoMore(
+                    key, answerBy: now.advanced(byMilliseconds: settings.patienceMilliseconds))
+                if let pending = pendingCommands[key] { route(key, pending.command) }
             }
         }
     }
 
-    /// A second after a waiting take's own time-out, by this server's clock; nil if that has passed.
-    private func deadline(of pending: PendingCommands.Pending) -> MonotonicTime? {
-        guard let timeout = Operation.timeout(ofCommand: pending.command) else { return nil }
-        switch timeout {
-        case .forever: return MonotonicTime(nanoseconds: .max)
-        case .milliseconds(let ms):
-            let arrived = pending.acceptBy.nanoseconds - settings.patienceMilliseconds * 1_000_000
-            let until = MonotonicTime(nanoseconds: arrived).advanced(
-                byMilliseconds: min(ms, Limits.timeoutMilliseconds) + 1_000)
-            return until > now ? until : nil
+    /// A second after a waiting take's own time-out, by this server's clock: by then a leader would have ended it.
+    private func deadline(ofWaiting pending: PendingCommands.Pending) -> MonotonicTime {
+        switch Operation.timeout(ofCommand: pending.command) {
+        case .milliseconds(let milliseconds)?:
+            pending.arrivedAt.advanced(byMilliseconds: min(milliseconds, Limits.timeoutMilliseconds) + 1_000)
+        case .forever?, nil: MonotonicTime(nanoseconds: .max)
         }
     }
+}
+
+extension Failure {
+    fileprivate static let unconfirmed = Failure(
+        .outcomeUnknown, "the cluster did not confirm in time; it may have been done")
 }
 
 extension CommandKey {

@@ -9,6 +9,12 @@ extension Replica {
     public mutating func query(
         _ token: RequestToken, query: UnsafeRawBufferPointer, consistency: Consistency, timeout: Timeout
     ) {
+        guard query.count <= Limits.commandBytes else {
+            return effects.reply(
+                .failed(
+                    Failure(
+                        .malformed, "the query has \(query.count) bytes; the limit is \(Limits.commandBytes)")), to: token)
+        }
         let limit = settings.maximumPendingReads
         guard reads.count < limit else {
             return effects.reply(
@@ -34,6 +40,8 @@ extension Replica {
 
     mutating func beginReads() {
         guard reads.hasGathered, raft.leader != nil else { return }
+        fail(reads.overdueAfterFailedRounds(at: now))
+        guard reads.hasGathered else { return }
         step(.read(context: reads.beginRound()))
     }
 
@@ -89,7 +97,11 @@ extension Replica {
 
     mutating func reviewReads() {
         for token in watches.takeExpired(at: now) { effects.reply(.noMatch, to: token) }
-        for read in reads.overdue(at: now) {
+        fail(reads.overdue(at: now))
+    }
+
+    private mutating func fail(_ reads: [Reads.Read]) {
+        for read in reads {
             effects.reply(
                 .failed(Failure(.noLeader, "no leader confirmed the read in time: a majority of servers is needed")),
                 to: read.token)
@@ -130,13 +142,9 @@ extension Replica {
     /// Those that read the ring get the next page of it; idle ones are told where they are.
     mutating func continueSubscriptions() {
         guard !subscriptions.isEmpty, installing == nil else { return }
-        let heartbeat = settings.subscriptionHeartbeatMilliseconds * 1_000_000
-        for token in subscriptions.tokens {
+        beatSubscriptions()
+        for token in subscriptions.tokensCatchingUp {
             guard var subscription = subscriptions[token] else { continue }
-            guard subscription.isCatchingUp else {
-                if now.since(subscription.toldAt) >= heartbeat { tell(token, []) }
-                continue
-            }
             guard let page = machine.events(after: subscription.position, limit: settings.eventsPerDelivery) else {
                 subscriptions.end(token)
                 effects.endedSubscriptions.append((token, positionGone(subscription.position)))
@@ -147,6 +155,16 @@ extension Replica {
             subscriptions[token] = subscription
             let matching = page.filter { subscription.wants($0) }
             if !matching.isEmpty || !page.isEmpty { tell(token, matching) }
+        }
+    }
+
+    private mutating func beatSubscriptions() {
+        let heartbeat = settings.subscriptionHeartbeatMilliseconds * 1_000_000
+        guard now.since(subscriptions.lookedAt) >= heartbeat / 16 else { return }
+        subscriptions.lookedAt = now
+        for token in subscriptions.tokens {
+            guard let subscription = subscriptions[token], !subscription.isCatchingUp else { continue }
+            if now.since(subscription.toldAt) >= heartbeat { tell(token, []) }
         }
     }
 

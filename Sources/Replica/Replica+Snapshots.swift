@@ -152,7 +152,7 @@ extension Replica {
     /// Commands that were applied within what the snapshot stands for: their replies are in their sessions. The rest is sent again by
     /// and by.
     private mutating func answerFromSnapshot() {
-        for key in pendingCommands.keys(where: { _ in true }) {
+        for key in pendingCommands.allKeys {
             let start = effects.replyBytes.count
             guard machine.cachedReply(key.session, key.sequence, into: &effects.replyBytes) else { continue }
             let range = start..<effects.replyBytes.count

@@ -48,7 +48,7 @@ public struct Replica: Sendable {
     // Leader's memory, and what all remember of the others.
     var leaseClock = LeaseClock()
     var sessionKeeper = SessionKeeper()
-    var keepAlives: [SessionID] = []
+    var keepAlives: Set<SessionID> = []
     var peers = PeerTable()
     var digests = DigestHistory()
     var knownLeader: NodeID?
@@ -72,6 +72,7 @@ public struct Replica: Sendable {
         var status = MonotonicTime.zero
         var sessions = MonotonicTime.zero
         var pending = MonotonicTime.zero
+        var waiting = MonotonicTime.zero
         var keepAlives = MonotonicTime.zero
     }
 
@@ -223,7 +224,7 @@ public struct Replica: Sendable {
         if raft.leader != knownLeader {
             knownLeader = raft.leader
             effects.notices.append(.leaderChanged(raft.leader, raft.term))
-            if raft.leader != nil { sendAgain { _ in true } }
+            if raft.leader != nil { sendAllAgain() }
         }
     }
 }

@@ -12,6 +12,9 @@ public struct ReplicaSettings: Sendable, Equatable {
     /// Commands gathered while the log takes no more; beyond it they are answered `busy`.
     public var maximumBatchBytes = 16 << 20
     public var maximumPendingCommands = 200_000
+    public var maximumPendingBytes = 256 << 20
+    /// Commands that a follower sends to the leader in one message: at least one goes, however big.
+    public var forwardedBytes = 1 << 20
     public var maximumPendingReads = 100_000
     public var maximumWatches = 100_000
     public var maximumSubscriptions = 20_000

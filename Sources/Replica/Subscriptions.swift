@@ -15,30 +15,51 @@ struct Subscriptions: Sendable {
     private var subscriptions: [RequestToken: Subscription] = [:]
     /// In ascending order, so that deliveries go in the same order on every run of a seed.
     private(set) var tokens: [RequestToken] = []
+    /// Those that read the ring.
+    private var catchingUp: Set<RequestToken> = []
+    /// When the idle ones were last looked at.
+    var lookedAt = MonotonicTime.zero
     /// Events up to here have been handed to those that are not catching up.
     var dispatched = Position(index: 0, ordinal: 0)
 
     var isEmpty: Bool { tokens.isEmpty }
+    var tokensCatchingUp: [RequestToken] { catchingUp.sorted() }
     var count: Int { tokens.count }
 
     subscript(token: RequestToken) -> Subscription? {
         get { subscriptions[token] }
-        set { if subscriptions[token] != nil { subscriptions[token] = newValue } }
+        set {
+            guard let newValue, subscriptions[token] != nil else { return }
+            subscriptions[token] = newValue
+            if newValue.isCatchingUp { catchingUp.insert(token) } else { catchingUp.remove(token) }
+        }
     }
 
     mutating func insert(_ token: RequestToken, _ subscription: Subscription) {
         guard subscriptions.updateValue(subscription, forKey: token) == nil else { return }
-        tokens.append(token)
-        if tokens.count > 1, tokens[tokens.count - 2] > token { tokens.sort() }
+        tokens.insert(token, at: place(of: token))
+        if subscription.isCatchingUp { catchingUp.insert(token) }
     }
 
     mutating func end(_ token: RequestToken) {
         guard subscriptions.removeValue(forKey: token) != nil else { return }
-        tokens.removeAll { $0 == token }
+        tokens.remove(at: place(of: token))
+        catchingUp.remove(token)
+    }
+
+    /// The first place at or behind which the token belongs.
+    private func place(of token: RequestToken) -> Int {
+        var (low, high) = (0, tokens.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if tokens[middle] < token { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     /// The state was replaced: everyone reads the ring anew from where they are.
     mutating func restart() {
         for token in tokens { subscriptions[token]?.isCatchingUp = true }
+        catchingUp = Set(tokens)
     }
 }

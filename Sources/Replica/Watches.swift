@@ -12,12 +12,15 @@ struct Watches: Sendable {
 
     private var index = TemplateIndex<RequestToken>()
     private var watches: [RequestToken: Watch] = [:]
+    /// No deadline comes before it.
+    private var nextDeadline = MonotonicTime(nanoseconds: .max)
 
     var isEmpty: Bool { watches.isEmpty }
     var count: Int { watches.count }
 
     mutating func insert(_ token: RequestToken, _ watch: Watch) {
         watches[token] = watch
+        nextDeadline = min(nextDeadline, watch.deadline)
         index.insert(token, space: watch.space, template: watch.template)
     }
 
@@ -33,13 +36,20 @@ struct Watches: Sendable {
             matched.append(token)
             return true
         }
-        for token in matched { forget(token) }
+        // The newest first: the index finds those at once, and there may be very many.
+        for token in matched.reversed() { forget(token) }
         return matched
     }
 
     mutating func takeExpired(at now: MonotonicTime) -> [RequestToken] {
-        let expired = watches.filter { $0.value.deadline <= now }.keys.sorted()
-        for token in expired { forget(token) }
+        guard nextDeadline <= now else { return [] }
+        nextDeadline = MonotonicTime(nanoseconds: .max)
+        var expired: [RequestToken] = []
+        for (token, watch) in watches {
+            if watch.deadline <= now { expired.append(token) } else { nextDeadline = min(nextDeadline, watch.deadline) }
+        }
+        expired.sort()
+        for token in expired.reversed() { forget(token) }
         return expired
     }
 
