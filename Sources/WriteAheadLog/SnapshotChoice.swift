@@ -4,11 +4,9 @@ import Raft
 ///
 /// 1. The one that the log's last mark names, if its file is whole: entries as the mark says.
 /// 2. Another whole one that the log agrees with (it holds its last entry in its term, or begins right behind it):
-/// entries
-///    cover the way from it, and it takes the place of the marked one.
+///    entries cover the way from it, and it takes the place of the marked one.
 /// 3. Another whole one, later than the mark: like one received from a peer, since what it holds is committed. The
-/// entries,
-///    which do not reach it or disagree with it, are dropped.
+///    entries, which do not reach it or disagree with it, are dropped.
 /// 4. None of these: the log is set aside, and the server is repaired by its peers.
 extension LogOpening {
     /// - Returns: whether the choice differs from what the log says and has to be written into it.
