@@ -1,6 +1,7 @@
 import TupleSpace
 
-/// The microblog over a tuplespace: posting, and timelines newest first. Holds nothing; every answer comes from the store.
+/// The microblog over a tuplespace: posting, and timelines newest first. Holds nothing; every answer comes from the
+/// store.
 public struct Blog: Sendable {
     public static let space = "blog"
 
@@ -19,7 +20,8 @@ public struct Blog: Sendable {
 
     /// At most `limit` posts, newest first.
     public func page(
-        of timeline: Timeline, from cursor: TimelineCursor = .newest, limit: Int, consistency: Consistency = .linearizable
+        of timeline: Timeline, from cursor: TimelineCursor = .newest, limit: Int,
+        consistency: Consistency = .linearizable
     ) async throws(Failure) -> TimelinePage {
         var page = Page(limit: limit, order: .newest)
         switch cursor {
@@ -34,7 +36,8 @@ public struct Blog: Sendable {
         let found = result.tuples.compactMap(Post.init)
         if case .after = cursor {
             // There is something older: at least the post that the cursor names.
-            return TimelinePage(posts: found.reversed(), hasOlder: true, hasNewer: result.more, position: result.position)
+            return TimelinePage(
+                posts: found.reversed(), hasOlder: true, hasNewer: result.more, position: result.position)
         }
         return TimelinePage(
             posts: found, hasOlder: result.more, hasNewer: cursor != .newest, position: result.position)

@@ -23,9 +23,9 @@ public struct FortuneFile: Equatable, Sendable {
         !name.hasPrefix(".") && !name.hasSuffix(".dat") && !name.hasSuffix(".u8")
     }
 
-    /// Reads whatever the bytes are, and reports what it had to change: what is not UTF-8 becomes U+FFFD; letters struck over each
-    /// other with backspaces, as old terminals underlined, become what such a terminal showed last; other control characters,
-    /// which no post may have, become their pictures from U+2400 on.
+    /// Reads whatever the bytes are, and reports what it had to change: what is not UTF-8 becomes U+FFFD; letters
+    /// struck over each other with backspaces, as old terminals underlined, become what such a terminal showed last;
+    /// other control characters, which no post may have, become their pictures from U+2400 on.
     public init(name: String, bytes: [UInt8]) {
         topic = name
         quotations = []
@@ -62,7 +62,8 @@ public struct FortuneFile: Equatable, Sendable {
         return String(String.UnicodeScalarView(Self.struckOver(text.unicodeScalars).map(Self.picture)))
     }
 
-    /// What a terminal shows: a backspace goes one place back, and what comes next stands there instead, unless it only underlines.
+    /// What a terminal shows: a backspace goes one place back, and what comes next stands there instead, unless it
+    /// only underlines.
     private static func struckOver(_ scalars: String.UnicodeScalarView) -> [Unicode.Scalar] {
         var line: [Unicode.Scalar] = []
         var place = 0

@@ -1,8 +1,9 @@
-/// Splits a text that is too long for one post into several, numbered `(1/3) …`. Nothing is lost: the parts without their
-/// numbers, joined, are the text, white space and all. Splits after a paragraph if one ends in the latter half of a part, else
-/// after a line, else after a word, else wherever the part is full.
+/// Splits a text that is too long for one post into several, numbered `(1/3) …`. Nothing is lost: the parts without
+/// their numbers, joined, are the text, white space and all. Splits after a paragraph if one ends in the latter half
+/// of a part, else after a line, else after a word, else wherever the part is full.
 public struct MessageSplitter: Sendable {
-    /// Characters and bytes of one part, its number included. A cluster that alone exceeds the bytes stands in a part of its own.
+    /// Characters and bytes of one part, its number included. A cluster that alone exceeds the bytes stands in a part
+    /// of its own.
     public var characters: Int
     public var bytes: Int
 

@@ -1,12 +1,14 @@
 /// What a post made through the microblog must keep. Raw tuples need not: whoever shows posts must bear anything.
 ///
 /// - user: 1 to 32 of `A-Z a-z 0-9 _`.
-/// - topic: 1 to 64 characters, none of them white space, a control character or `/`; not `.` and not `..`, which are no
+/// - topic: 1 to 64 characters, none of them white space, a control character or `/`; not `.` and not `..`, which are
+/// no
 ///   addresses.
-/// - message: 1 to 500 characters (grapheme clusters) that are not all white space; no control characters but newline and tab.
+/// - message: 1 to 500 characters (grapheme clusters) that are not all white space; no control characters but newline
+/// and tab.
 ///
-/// Grapheme clusters depend on the Unicode version of the server that counts, so this is decided before a post is proposed
-/// and never when it is applied.
+/// Grapheme clusters depend on the Unicode version of the server that counts, so this is decided before a post is
+/// proposed and never when it is applied.
 public enum PostRules {
     public static let userLength = 1...32
     public static let topicLength = 1...64

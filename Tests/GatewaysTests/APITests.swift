@@ -17,7 +17,9 @@ struct APITests {
 
             let read = try await client.json("/v1/spaces/s/read", #"{"template":["job",null,{"type":"number"}]}"#)
             #expect(read.status == 200 && read.body.contains(#""tuple":["job",1,2.0]"#))
-            #expect(try await client.json("/v1/spaces/s/count", #"{"template":[null,null,null]}"#).body == "{\"count\":1}\n")
+            #expect(
+                try await client.json("/v1/spaces/s/count", #"{"template":[null,null,null]}"#).body == "{\"count\":1}\n"
+            )
             let taken = try await client.json("/v1/spaces/s/take", #"{"template":["job",null,null]}"#)
             #expect(taken.status == 200 && taken.body == read.body)
 
@@ -35,7 +37,10 @@ struct APITests {
         for number in 0..<5 { ids.append(try await store.write(Tuple([.int(Int64(number))]), to: "s", key: nil).id) }
         try await withServer(store: store) { client in
             let first = try await client.json("/v1/spaces/s/read-all", #"{"template":[null],"limit":2}"#)
-            #expect(first.body == "{\"tuples\":[{\"id\":\"\(ids[0])\",\"tuple\":[0]},{\"id\":\"\(ids[1])\",\"tuple\":[1]}],\"more\":true}\n")
+            #expect(
+                first.body
+                    == "{\"tuples\":[{\"id\":\"\(ids[0])\",\"tuple\":[0]},{\"id\":\"\(ids[1])\",\"tuple\":[1]}],\"more\":true}\n"
+            )
             let last = try await client.json(
                 "/v1/spaces/s/read-all", #"{"template":[null],"order":"newest","limit":9,"after":"\#(ids[2])"}"#)
             #expect(last.body.contains("[4]}") && last.body.contains("[3]}") && !last.body.contains("[2]}"))
@@ -61,7 +66,8 @@ struct APITests {
         "refuses what it does not understand, and says where",
         arguments: [
             ("tuples", "{", "malformed", "line 1, column 2"), ("tuples", "[]", "malformed", "must be a JSON object"),
-            ("tuples", "{}", "malformed", "'tuple' is missing"), ("tuples", #"{"tuple":[1],"x":1}"#, "malformed", "unknown member 'x'"),
+            ("tuples", "{}", "malformed", "'tuple' is missing"),
+            ("tuples", #"{"tuple":[1],"x":1}"#, "malformed", "unknown member 'x'"),
             ("tuples", #"{"tuple":[1],"tuple":[2]}"#, "malformed", "appears twice"),
             ("tuples", #"{"tuple":[1,{"a":1}]}"#, "invalid-tuple", "tuple[1]:"),
             ("tuples", #"{"tuple":[9223372036854775808]}"#, "malformed", "integer"),
@@ -89,14 +95,18 @@ struct APITests {
     @Test(
         "says of what it cannot do yet that it cannot",
         arguments: [
-            ("POST", "/v1/spaces/s/tuples", #"{"tuple":[1],"lease":5}"#), ("POST", "/v1/spaces/s/read", #"{"template":[{"regex":"a"}]}"#),
-            ("POST", "/v1/spaces/s/take-all", "{}"), ("DELETE", "/v1/spaces/s/tuples/1", ""), ("POST", "/v1/spaces/s/tuples/1/renew", "{}"),
-            ("POST", "/v1/statements", "{}"), ("POST", "/v1/sessions", "{}"), ("POST", "/v1/sessions/1/keep-alive", "{}"),
+            ("POST", "/v1/spaces/s/tuples", #"{"tuple":[1],"lease":5}"#),
+            ("POST", "/v1/spaces/s/read", #"{"template":[{"regex":"a"}]}"#),
+            ("POST", "/v1/spaces/s/take-all", "{}"), ("DELETE", "/v1/spaces/s/tuples/1", ""),
+            ("POST", "/v1/spaces/s/tuples/1/renew", "{}"),
+            ("POST", "/v1/statements", "{}"), ("POST", "/v1/sessions", "{}"),
+            ("POST", "/v1/sessions/1/keep-alive", "{}"),
             ("DELETE", "/v1/sessions/1", ""),
         ])
     func unsupported(method: String, path: String, body: String) async throws {
         try await withServer { client in
-            let reply = try await client.request(method, path, headers: ["Content-Type": "application/json"], body: body)
+            let reply = try await client.request(
+                method, path, headers: ["Content-Type": "application/json"], body: body)
             #expect(reply.status == 501 && reply.body.contains(#""code":"unsupported""#))
         }
     }
@@ -107,18 +117,23 @@ struct APITests {
             let nowhere = try await client.get("/v1/nowhere")
             #expect(nowhere.status == 404 && nowhere.body.contains(#""code":"not-found""#))
             let method = try await client.request("PUT", "/v1/spaces/s/read")
-            #expect(method.status == 405 && method.headers["allow"] == "POST" && method.body.contains("method-not-allowed"))
+            #expect(
+                method.status == 405 && method.headers["allow"] == "POST" && method.body.contains("method-not-allowed"))
             #expect(try await client.request("POST", "/v1/cluster").headers["allow"] == "GET, HEAD")
             for type in ["text/plain", "application/x-www-form-urlencoded"] {
-                let reply = try await client.request("POST", "/v1/spaces/s/read", headers: ["Content-Type": type], body: "{}")
+                let reply = try await client.request(
+                    "POST", "/v1/spaces/s/read", headers: ["Content-Type": type], body: "{}")
                 #expect(reply.status == 415 && reply.body.contains("unsupported-media-type"))
             }
             #expect(try await client.request("POST", "/v1/spaces/s/read", body: "{}").status == 415)
             let charset = ["Content-Type": "Application/JSON; charset=utf-8"]
-            #expect(try await client.request("POST", "/v1/spaces/s/count", headers: charset, body: #"{"template":[1]}"#).status == 200)
+            #expect(
+                try await client.request("POST", "/v1/spaces/s/count", headers: charset, body: #"{"template":[1]}"#)
+                    .status == 200)
             #expect(try await client.json("/v1/spaces/s/count/", #"{"template":[1]}"#).status == 200)
             #expect(try await client.json("/v1/spaces/s/count?x=1", #"{"template":[1]}"#).status == 400)
-            let large = try await client.json("/v1/spaces/s/tuples", String(repeating: " ", count: GatewayLimits.bodyBytes + 1))
+            let large = try await client.json(
+                "/v1/spaces/s/tuples", String(repeating: " ", count: GatewayLimits.bodyBytes + 1))
             #expect(large.status == 413 && large.body.contains("too-large"))
         }
     }
@@ -168,14 +183,17 @@ struct APITests {
     @Test("reads are as consistent as they ask to be")
     func consistency() async throws {
         try await withServer { client in
-            let position = try #require(try await client.json("/v1/spaces/s/tuples", #"{"tuple":[1]}"#).headers["starling-position"])
+            let position = try #require(
+                try await client.json("/v1/spaces/s/tuples", #"{"tuple":[1]}"#).headers["starling-position"])
             for query in ["", "?consistency=linearizable", "?consistency=local"] {
                 #expect(try await client.json("/v1/spaces/s/read\(query)", #"{"template":[1]}"#).status == 200)
             }
             let named = try await client.json(
-                "/v1/spaces/s/read?consistency=sequential", #"{"template":[1]}"#, headers: ["Starling-Position": position])
+                "/v1/spaces/s/read?consistency=sequential", #"{"template":[1]}"#,
+                headers: ["Starling-Position": position])
             #expect(named.status == 200)
-            #expect(try await client.json("/v1/spaces/s/read?consistency=sequential", #"{"template":[1]}"#).status == 400)
+            #expect(
+                try await client.json("/v1/spaces/s/read?consistency=sequential", #"{"template":[1]}"#).status == 400)
             #expect(try await client.json("/v1/spaces/s/read?consistency=casual", #"{"template":[1]}"#).status == 400)
             let ahead = try await client.get("/v1/nowhere", headers: ["Starling-Position": "99999.0"])
             #expect(ahead.headers["starling-position"] == "99999.0")
@@ -186,13 +204,15 @@ struct APITests {
         "the store's refusals have a status, and the code and sentence they came with",
         arguments: [
             (Failure.Code.noLeader, 503), (.busy, 503), (.diskFull, 503), (.outcomeUnknown, 504), (.tupleTooLarge, 413),
-            (.templateTooBroad, 400), (.notAllowed, 403), (.positionGone, 410), (.idempotencyMismatch, 422), (.unsupported, 501),
+            (.templateTooBroad, 400), (.notAllowed, 403), (.positionGone, 410), (.idempotencyMismatch, 422),
+            (.unsupported, 501),
             (.superseded, 409), (.idempotencyFull, 503),
         ])
     func failures(code: Failure.Code, status: Int) async throws {
         try await withServer(store: FailingStore(code: code)) { client in
             for (route, body) in [
-                ("tuples", #"{"tuple":[1]}"#), ("read", #"{"template":[1]}"#), ("take", #"{"template":[1],"timeout":null}"#),
+                ("tuples", #"{"tuple":[1]}"#), ("read", #"{"template":[1]}"#),
+                ("take", #"{"template":[1],"timeout":null}"#),
                 ("read-all", #"{"template":[1]}"#), ("count", #"{"template":[1]}"#),
             ] {
                 let reply = try await client.json("/v1/spaces/s/\(route)", body)
@@ -217,9 +237,13 @@ struct APITests {
         try await withServer { client in
             let reply = try await client.get("/v1/cluster")
             #expect(reply.status == 200)
-            guard case .object(let members) = try JSONParser.parse(Array(reply.body.utf8)) else { throw RawClient.NoReply() }
+            guard case .object(let members) = try JSONParser.parse(Array(reply.body.utf8)) else {
+                throw RawClient.NoReply()
+            }
             #expect(members.map(\.name).prefix(4) == ["cluster_id", "server", "leader", "members"])
-            #expect(reply.body.contains(#""trails_by":12345"#) && reply.body.contains(#""commit_latency_ms":{"p50":0.5,"p99.9":2.0}"#))
+            #expect(
+                reply.body.contains(#""trails_by":12345"#)
+                    && reply.body.contains(#""commit_latency_ms":{"p50":0.5,"p99.9":2.0}"#))
             #expect(reply.body.contains(#""time":"2023-11-14T22:13:20Z""#))
         }
     }

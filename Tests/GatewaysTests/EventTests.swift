@@ -10,7 +10,9 @@ struct EventTests {
         try await store.write(Tuple(fields), to: "s", key: nil)
     }
 
-    private func open(_ client: RawClient, _ query: String = "", headers: [String: String] = [:]) async throws -> RawConnection {
+    private func open(_ client: RawClient, _ query: String = "", headers: [String: String] = [:]) async throws
+        -> RawConnection
+    {
         let connection = try await client.connect()
         try await connection.send(RawClient.head("GET", "/v1/spaces/s/events\(query)", headers: headers, body: nil))
         let head = try #require(await connection.read(until: "\r\n\r\n"))
@@ -71,15 +73,21 @@ struct EventTests {
     func hangUp() async throws {
         try await withServer(store: store) { client in
             let connection = try await open(client)
-            try await eventually("the stream is counted") { try await client.get("/metrics").body.contains("starling_http_streams 1\n") }
+            try await eventually("the stream is counted") {
+                try await client.get("/metrics").body.contains("starling_http_streams 1\n")
+            }
             try await connection.close()
-            try await eventually("the stream is gone") { try await client.get("/metrics").body.contains("starling_http_streams 0\n") }
+            try await eventually("the stream is gone") {
+                try await client.get("/metrics").body.contains("starling_http_streams 0\n")
+            }
         }
     }
 
     @Test(
         "refuses what it does not understand",
-        arguments: ["from=x", "from=1", "template=%5B", "template=7", "templat=%5B1%5D", "from=1.0&from=2.0", "template=%zz"])
+        arguments: [
+            "from=x", "from=1", "template=%5B", "template=7", "templat=%5B1%5D", "from=1.0&from=2.0", "template=%zz",
+        ])
     func wrong(query: String) async throws {
         try await withServer { client in
             let reply = try await client.get("/v1/spaces/s/events?\(query)")

@@ -10,7 +10,8 @@ struct JSONTests {
     @Test(
         "reads what the standard allows",
         arguments: [
-            ("null", "null"), (" [ true , false ] ", "[true,false]"), ("{}", "{}"), ("[]", "[]"), ("-0", "0"), ("12", "12"),
+            ("null", "null"), (" [ true , false ] ", "[true,false]"), ("{}", "{}"), ("[]", "[]"), ("-0", "0"),
+            ("12", "12"),
             ("9223372036854775807", "9223372036854775807"), ("-9223372036854775808", "-9223372036854775808"),
             ("1.0", "1.0"), ("-0.0", "-0.0"), ("1e2", "100.0"), ("1E-2", "0.01"), ("1e40", "1e+40"),
             (#""aé\u00e9\ud834\udd1e\/\n""#, #""aéé𝄞/\n""#), (#"{"a":{"b":[1,2.5]}}"#, #"{"a":{"b":[1,2.5]}}"#),
@@ -23,24 +24,31 @@ struct JSONTests {
     @Test(
         "refuses everything else",
         arguments: [
-            "", " ", "nul", "nulll", "truefalse", "[1,]", "[,1]", "[1 2]", "[", "]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "{\"a\":}",
+            "", " ", "nul", "nulll", "truefalse", "[1,]", "[,1]", "[1 2]", "[", "]", "{\"a\":1,}", "{\"a\"}", "{a:1}",
+            "{\"a\":}",
             "{\"a\":1 \"b\":2}", "01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "NaN", "Infinity", "1e999", "-1e999",
-            "9223372036854775808", "-9223372036854775809", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\ud800\"",
-            "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "\"a\u{1}b\"", "'a'", "// x\n1", "1 1", "{\"a\":1,\"a\":2}",
+            "9223372036854775808", "-9223372036854775809", "\"", "\"\\", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "\"a\u{1}b\"", "'a'", "// x\n1", "1 1",
+            "{\"a\":1,\"a\":2}",
             "{\"a\":1,\"\\u0061\":2}", "\u{feff}1",
         ])
     func invalid(text: String) {
         #expect(throws: MalformedJSON.self) { try parse(text) }
     }
 
-    @Test("refuses bytes that are not UTF-8", arguments: [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]] as [[UInt8]])
+    @Test(
+        "refuses bytes that are not UTF-8",
+        arguments: [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]] as [[UInt8]])
     func notUTF8(bytes: [UInt8]) {
         #expect(throws: MalformedJSON.self) { try JSONParser.parse([0x22] + bytes + [0x22]) }
     }
 
     @Test("names the place, by line and column")
     func place() {
-        #expect(throws: MalformedJSON(reason: "expected ',' or ']' in an array", line: 2, column: 4)) { try parse("[1,\n 2 3]") }
+        #expect(throws: MalformedJSON(reason: "expected ',' or ']' in an array", line: 2, column: 4)) {
+            try parse("[1,\n 2 3]")
+        }
         #expect(throws: MalformedJSON(reason: "the name \"a\" appears twice in an object", line: 1, column: 8)) {
             try parse(#"{"a":1,"a":2}"#)
         }
@@ -50,7 +58,9 @@ struct JSONTests {
     func depth() throws {
         let most = JSONParser.maximumDepth
         _ = try parse(String(repeating: "[", count: most) + String(repeating: "]", count: most))
-        #expect(throws: MalformedJSON.self) { try parse(String(repeating: "[", count: most + 1) + String(repeating: "]", count: most + 1)) }
+        #expect(throws: MalformedJSON.self) {
+            try parse(String(repeating: "[", count: most + 1) + String(repeating: "]", count: most + 1))
+        }
         #expect(throws: MalformedJSON.self) { try parse(String(repeating: "{\"a\":", count: 1_000_000)) }
         // Siblings are not nested.
         _ = try parse("[" + String(repeating: "[],", count: 1_000) + "[]]")
@@ -64,14 +74,17 @@ struct JSONTests {
         for _ in 0..<5_000 {
             let double = Double(bitPattern: generator.next())
             guard double.isFinite else { continue }
-            guard case .double(let back) = try JSONParser.parse(JSON.double(double).bytes) else { throw RawClient.NoReply() }
+            guard case .double(let back) = try JSONParser.parse(JSON.double(double).bytes) else {
+                throw RawClient.NoReply()
+            }
             #expect(back.bitPattern == double.bitPattern)
         }
     }
 
     @Test("survives any bytes: mutated texts parse or throw")
     func fuzz() {
-        let seed = Array(#"{"tuple":["a",1.5e3,{"map":{"x":[null,true,{"bytes":"AAE="}]}},"\ud834\udd1e"],"lease":-12}"#.utf8)
+        let seed = Array(
+            #"{"tuple":["a",1.5e3,{"map":{"x":[null,true,{"bytes":"AAE="}]}},"\ud834\udd1e"],"lease":-12}"#.utf8)
         var generator = SeededGenerator(state: 7)
         var parsed = 0
         for _ in 0..<20_000 {

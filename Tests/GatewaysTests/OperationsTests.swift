@@ -12,7 +12,9 @@ struct OperationsTests {
                 #expect(reply.status == 200 && reply.body == "ok\n")
             }
             for query in ["?verbose", "?verbose=true"] {
-                #expect(try await client.get("/readyz\(query)").body == "[+]has-leader ok: b leads\n[+]not-stopping ok\nok\n")
+                #expect(
+                    try await client.get("/readyz\(query)").body
+                        == "[+]has-leader ok: b leads\n[+]not-stopping ok\nok\n")
             }
             #expect(try await client.get("/readyz?verbose=perhaps").status == 400)
             #expect(try await client.get("/health").body == "{\"health\":\"true\",\"reason\":\"\"}\n")
@@ -42,7 +44,9 @@ struct OperationsTests {
             #expect(reply.body.contains("# TYPE starling_tuples gauge\nstarling_tuples 7\n"))
             #expect(reply.body.contains(#"starling_http_requests_total{method="GET",route="/livez",status="200"} 2"#))
             #expect(reply.body.contains(#"starling_http_requests_total{method="other",route="none",status="405"} 1"#))
-            #expect(reply.body.contains(#"starling_http_requests_total{method="GET",route="/topics/:topic",status="200"} 1"#))
+            #expect(
+                reply.body.contains(
+                    #"starling_http_requests_total{method="GET",route="/topics/:topic",status="200"} 1"#))
             #expect(reply.body.contains(#"starling_http_request_duration_seconds_bucket{route="/livez",le="+Inf"} 2"#))
             #expect(!reply.body.contains("stranger"))
         }

@@ -25,7 +25,8 @@ struct RawClient: Sendable {
 
     /// A request of the API, with a JSON body.
     func json(_ path: String, _ body: String, headers: [String: String] = [:]) async throws -> Reply {
-        try await request("POST", path, headers: headers.merging(["Content-Type": "application/json"]) { a, _ in a }, body: body)
+        try await request(
+            "POST", path, headers: headers.merging(["Content-Type": "application/json"]) { a, _ in a }, body: body)
     }
 
     func get(_ path: String, headers: [String: String] = [:]) async throws -> Reply {
@@ -42,7 +43,8 @@ struct RawClient: Sendable {
     static func encode(_ text: String) -> String {
         text.utf8.map { byte in
             let isPlain = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-            return isPlain ? String(Character(Unicode.Scalar(byte))) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            return isPlain
+                ? String(Character(Unicode.Scalar(byte))) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }.joined()
     }
 
@@ -102,7 +104,8 @@ actor RawConnection {
     /// As `shutdown(SHUT_WR)`: the other side sees an end, but could still send.
     func closeSending() async throws { try await channel.close(mode: .output).get() }
 
-    /// Everything up to and including the text, which is taken from what is read next; nil if the connection ended before.
+    /// Everything up to and including the text, which is taken from what is read next; nil if the connection ended
+    /// before.
     func read(until text: String) async -> String? {
         while true {
             if let range = received.firstRange(of: text) {

@@ -11,9 +11,13 @@ struct ServerTests {
     func portInUse() async throws {
         try await withServer { client in
             let other = try GatewayServer(
-                store: InMemoryTupleStore(), cluster: FakeCluster(), configuration: .init(port: client.port), logger: quiet)
-            await #expect(throws: GatewayError.portInUse(host: "127.0.0.1", port: client.port)) { try await other.run() }
-            #expect(GatewayError.portInUse(host: "h", port: 1).description == "port 1 of h is in use by another program")
+                store: InMemoryTupleStore(), cluster: FakeCluster(), configuration: .init(port: client.port),
+                logger: quiet)
+            await #expect(throws: GatewayError.portInUse(host: "127.0.0.1", port: client.port)) {
+                try await other.run()
+            }
+            #expect(
+                GatewayError.portInUse(host: "h", port: 1).description == "port 1 of h is in use by another program")
         }
     }
 
@@ -28,7 +32,9 @@ struct ServerTests {
             _ = await stream.read(until: ": starling\n\n")
             let take = try await client.connect()
             let body = #"{"template":[1],"timeout":null}"#
-            try await take.send(RawClient.head("POST", "/v1/spaces/s/take", headers: ["Content-Type": "application/json"], body: body) + body)
+            try await take.send(
+                RawClient.head("POST", "/v1/spaces/s/take", headers: ["Content-Type": "application/json"], body: body)
+                    + body)
             try await eventually("the take waits") { await store.waiterCount >= 1 }
             await connections.keep(stream, take)
         }

@@ -76,7 +76,8 @@ struct TakeTests {
             let connection = try await client.connect()
             let body = #"{"template":["job"]}"#
             try await connection.send(
-                RawClient.head("POST", "/v1/spaces/s/take", headers: ["Content-Type": "application/json"], body: body) + body)
+                RawClient.head("POST", "/v1/spaces/s/take", headers: ["Content-Type": "application/json"], body: body)
+                    + body)
             await gate.taken.wait()
             #expect(await store.heldCount == 1)
             if half { try await connection.closeSending() } else { try await connection.close() }
@@ -94,11 +95,14 @@ struct TakeTests {
     @Test("many clients that hang up at any moment lose nothing and take nothing twice")
     func manyHangUps() async throws {
         let total = 60
-        for number in 0..<total { _ = try await store.write(Tuple([.string("job"), .int(Int64(number))]), to: "s", key: nil) }
+        for number in 0..<total {
+            _ = try await store.write(Tuple([.string("job"), .int(Int64(number))]), to: "s", key: nil)
+        }
         try await withServer(store: store) { client in
             let body = #"{"template":["job",null]}"#
             let request =
-                RawClient.head("POST", "/v1/spaces/s/take", headers: ["Content-Type": "application/json"], body: body) + body
+                RawClient.head("POST", "/v1/spaces/s/take", headers: ["Content-Type": "application/json"], body: body)
+                + body
             var received: [String] = []
             var generator = SeededGenerator(state: 9)
             for _ in 0..<total / 2 {

@@ -13,24 +13,31 @@ struct FakeCluster: ClusterView {
         ClusterStatus(
             clusterID: "c1", server: "a", leader: leader,
             members: [
-                .init(id: 1, name: "a", httpAddress: "127.0.0.1:1", role: .follower, isReachable: true, term: 3, commitIndex: 41),
                 .init(
-                    id: 2, name: "b", httpAddress: "127.0.0.1:2", role: .leader, isReachable: true, term: 3, commitIndex: 42,
+                    id: 1, name: "a", httpAddress: "127.0.0.1:1", role: .follower, isReachable: true, term: 3,
+                    commitIndex: 41),
+                .init(
+                    id: 2, name: "b", httpAddress: "127.0.0.1:2", role: .leader, isReachable: true, term: 3,
+                    commitIndex: 42,
                     trailsBy: 0, roundTripMilliseconds: 0.25),
-                .init(id: 3, name: "c", httpAddress: "127.0.0.1:3", role: .follower, isReachable: false, trailsBy: 12_345),
+                .init(
+                    id: 3, name: "c", httpAddress: "127.0.0.1:3", role: .follower, isReachable: false, trailsBy: 12_345),
             ],
             commitLatency: [.init(percent: 50, milliseconds: 0.5), .init(percent: 99.9, milliseconds: 2)],
             events: [.init(millisecondsSince1970: 1_700_000_000_000, text: "b became leader <in> term 3")], tuples: 7)
     }
 
     func readiness() async -> [HealthCheck] { checks }
-    func liveness() async -> HealthCheck { .init(name: "replica-thread", isOK: isAlive, detail: isAlive ? "" : "silent") }
+    func liveness() async -> HealthCheck {
+        .init(name: "replica-thread", isOK: isAlive, detail: isAlive ? "" : "silent")
+    }
     func metrics() async -> [MetricFamily] { [.gauge("starling_tuples", "Tuples kept.", 7)] }
 }
 
 /// Runs a server on a free port while the closure runs, then stops it and waits until it has.
 func withServer(
-    store: any TupleStore = InMemoryTupleStore(), cluster: FakeCluster = FakeCluster(), heartbeat: Duration = .seconds(15),
+    store: any TupleStore = InMemoryTupleStore(), cluster: FakeCluster = FakeCluster(),
+    heartbeat: Duration = .seconds(15),
     _ body: (RawClient) async throws -> Void
 ) async throws {
     let (ports, source) = AsyncStream.makeStream(of: Int.self)
@@ -65,7 +72,9 @@ struct FailingStore: TupleStore {
     var code: Failure.Code
     private var failure: Failure { Failure(code, "a sentence about it") }
 
-    func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult { throw failure }
+    func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
+        throw failure
+    }
     func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? { throw failure }

@@ -22,7 +22,8 @@ struct WebTests {
             #expect(all.body.contains("Earl &amp; Grey\nsecond line") && all.body.contains(">wet</p>"))
             #expect(all.body.contains(#"href="/topics/tea""#) && all.body.contains(#"href="/users/bob""#))
             let topic = try await client.get("/topics/tea")
-            #expect(topic.body.contains("Earl") && !topic.body.contains(">wet</p>") && topic.body.contains(#"value="tea""#))
+            #expect(
+                topic.body.contains("Earl") && !topic.body.contains(">wet</p>") && topic.body.contains(#"value="tea""#))
             let user = try await client.get("/users/bob")
             #expect(user.body.contains(">wet</p>") && !user.body.contains("Earl") && !user.body.contains("<form"))
             #expect(try await client.get("/topics/none").body.contains("You could be the first."))
@@ -32,21 +33,28 @@ struct WebTests {
     @Test("escapes whatever anyone wrote, and survives tuples that are no posts")
     func escaping() async throws {
         let wild = #"<script>alert("x")</script>'&"#
-        _ = try await store.write(Post.tuple(user: wild, topic: wild + "/ ..", message: wild + "\u{0}\u{7}"), to: "blog", key: nil)
+        _ = try await store.write(
+            Post.tuple(user: wild, topic: wild + "/ ..", message: wild + "\u{0}\u{7}"), to: "blog", key: nil)
         _ = try await store.write(Post.tuple(user: "", topic: ".", message: ""), to: "blog", key: nil)
         _ = try await store.write(Tuple([.int(1), .null, .bytes([0xff])]), to: "blog", key: nil)
-        _ = try await store.write(Post.tuple(user: "a", topic: "b", message: String(repeating: "z", count: 900_000)), to: "blog", key: nil)
+        _ = try await store.write(
+            Post.tuple(user: "a", topic: "b", message: String(repeating: "z", count: 900_000)), to: "blog", key: nil)
         try await withServer(store: store) { client in
             let page = try await client.get("/")
-            #expect(page.status == 200 && !page.body.contains("<script>alert") && page.body.contains("&lt;script&gt;alert"))
+            #expect(
+                page.status == 200 && !page.body.contains("<script>alert") && page.body.contains("&lt;script&gt;alert"))
             #expect(page.body.utf8.count < 50_000 && page.body.contains("too long to show here"))
-            #expect(try await client.get("/users/%3Cscript%3Ealert(%22x%22)%3C%2Fscript%3E%27%26").body.contains("&lt;script&gt;"))
+            #expect(
+                try await client.get("/users/%3Cscript%3Ealert(%22x%22)%3C%2Fscript%3E%27%26").body.contains(
+                    "&lt;script&gt;"))
         }
     }
 
     @Test("pages older and newer")
     func paging() async throws {
-        for number in 0..<(GatewayLimits.postsPerPage + 5) { _ = try await blog.post(user: "a", topic: "t", message: "post-\(number).") }
+        for number in 0..<(GatewayLimits.postsPerPage + 5) {
+            _ = try await blog.post(user: "a", topic: "t", message: "post-\(number).")
+        }
         try await withServer(store: store) { client in
             let first = try await client.get("/").body
             #expect(first.contains("post-34.") && first.contains("post-5.") && !first.contains("post-4."))
@@ -68,8 +76,12 @@ struct WebTests {
             let reply = try await client.form("/posts", fields("one\r\ntwo"))
             #expect(reply.status == 303 && reply.headers["location"] == "/" && reply.body.isEmpty)
             #expect(try await blog.page(of: .everyone, limit: 2).posts.map(\.message) == ["one\ntwo"])
-            #expect(try await client.form("/posts", fields("x", key: "aaaaaaaaaaaa", back: "/topics/rain")).headers["location"] == "/topics/tea")
-            #expect(try await client.form("/posts", fields("y", key: "bbbbbbbbbbbb", back: "//evil.example")).headers["location"] == "/")
+            #expect(
+                try await client.form("/posts", fields("x", key: "aaaaaaaaaaaa", back: "/topics/rain")).headers[
+                    "location"] == "/topics/tea")
+            #expect(
+                try await client.form("/posts", fields("y", key: "bbbbbbbbbbbb", back: "//evil.example")).headers[
+                    "location"] == "/")
         }
     }
 
@@ -79,7 +91,9 @@ struct WebTests {
             for _ in 0..<3 { #expect(try await client.form("/posts", fields("once")).status == 303) }
             #expect(try await blog.page(of: .everyone, limit: 9).posts.count == 1)
             let changed = try await client.form("/posts", fields("changed"))
-            #expect(changed.status == 422 && changed.body.contains("This form was used before") && changed.body.contains("changed</textarea>"))
+            #expect(
+                changed.status == 422 && changed.body.contains("This form was used before")
+                    && changed.body.contains("changed</textarea>"))
             let key = try #require(changed.body.firstMatch(of: #/name="key" value="([0-9a-f]+)"/#)?.1)
             #expect(try await client.form("/posts", fields("changed", key: String(key))).status == 303)
             #expect(try await blog.page(of: .everyone, limit: 9).posts.count == 2)
@@ -107,7 +121,8 @@ struct WebTests {
                 let reply = try await client.form("/posts", fields("forged"), headers: headers)
                 #expect(reply.status == 403 && reply.headers["content-type"]?.hasPrefix("text/html") == true)
             }
-            #expect(try await client.form("/posts", fields("ours"), headers: ["Origin": "http://localhost"]).status == 303)
+            #expect(
+                try await client.form("/posts", fields("ours"), headers: ["Origin": "http://localhost"]).status == 303)
             #expect(try await blog.page(of: .everyone, limit: 9).posts.map(\.message) == ["ours"])
             #expect(try await client.json("/posts", "{}").status == 415)
             #expect(try await client.get("/posts").status == 405)
@@ -121,7 +136,9 @@ struct WebTests {
             #expect(page.status == 200 && page.body.contains("This server cannot reach a majority of the cluster."))
             let reply = try await client.form("/posts", fields("kept text"))
             #expect(reply.status == 503 && reply.headers["retry-after"] == "1")
-            #expect(reply.body.contains("a majority of the servers is missing") && reply.body.contains("kept text</textarea>"))
+            #expect(
+                reply.body.contains("a majority of the servers is missing")
+                    && reply.body.contains("kept text</textarea>"))
             #expect(try await client.get("/cluster").body.contains("Nobody leads"))
         }
         // The leader is lost between the look at the cluster and the read.
@@ -131,14 +148,18 @@ struct WebTests {
         }
     }
 
-    @Test("shows the cluster: who leads, who trails and by how much, round trips in a picture and a table, and what happened")
+    @Test(
+        "shows the cluster: who leads, who trails and by how much, round trips in a picture and a table, and what happened"
+    )
     func cluster() async throws {
         try await withServer { client in
             let page = try await client.get("/cluster").body
             #expect(page.contains("b leads in term 3. 2 of 3 servers can be reached."))
             #expect(page.contains("12,345 entries behind") && page.contains("0.25 ms") && page.contains("<svg viewBox"))
             #expect(page.contains("b became leader &lt;in&gt; term 3") && page.contains("2023-11-14 22:13:20 UTC"))
-            #expect(page.contains(#"<a href="http://127.0.0.1:2/cluster">"#) && page.contains("You are on <strong>a</strong>"))
+            #expect(
+                page.contains(#"<a href="http://127.0.0.1:2/cluster">"#)
+                    && page.contains("You are on <strong>a</strong>"))
             #expect(page.contains(#"<noscript><meta http-equiv="refresh""#))
         }
     }
@@ -147,7 +168,9 @@ struct WebTests {
     func errors() async throws {
         try await withServer { client in
             let page = try await client.get("/nowhere")
-            #expect(page.status == 404 && page.body.contains("There is nothing here") && page.body.contains("<!DOCTYPE html>"))
+            #expect(
+                page.status == 404 && page.body.contains("There is nothing here")
+                    && page.body.contains("<!DOCTYPE html>"))
             #expect(try await client.get("/topics/%ff").status == 400)
             #expect(try await client.get("/topics/a/b").status == 404)
         }
@@ -159,9 +182,15 @@ struct WebTests {
         try await withServer(store: store) { client in
             for path in ["/", "/cluster", "/nowhere"] {
                 let page = try await client.get(path)
-                #expect(page.headers["content-security-policy"]?.hasPrefix("default-src 'self'; object-src 'none'; frame-ancestors 'none'") == true)
-                #expect(page.headers["x-content-type-options"] == "nosniff" && page.headers["referrer-policy"] == "same-origin")
-                #expect(!page.body.contains("style=") && !page.body.contains("onclick") && !page.body.contains("src=\"http"))
+                #expect(
+                    page.headers["content-security-policy"]?.hasPrefix(
+                        "default-src 'self'; object-src 'none'; frame-ancestors 'none'") == true)
+                #expect(
+                    page.headers["x-content-type-options"] == "nosniff"
+                        && page.headers["referrer-policy"] == "same-origin")
+                #expect(
+                    !page.body.contains("style=") && !page.body.contains("onclick") && !page.body.contains("src=\"http")
+                )
             }
         }
     }
@@ -171,7 +200,8 @@ struct WebTests {
         try await withServer { client in
             let page = try await client.get("/").body
             for name in ["starling.css", "starling.js", "starling.svg"] {
-                let url = try #require(page.firstMatch(of: try Regex("\"(/assets/\(name)\\?v=[0-9a-f]+)\""))?[1].substring)
+                let url = try #require(
+                    page.firstMatch(of: try Regex("\"(/assets/\(name)\\?v=[0-9a-f]+)\""))?[1].substring)
                 let asset = try await client.get(String(url))
                 #expect(asset.status == 200 && asset.headers["cache-control"] == "public, max-age=31536000, immutable")
                 let tag = try #require(asset.headers["etag"])

@@ -40,7 +40,9 @@ struct BlogTests {
     @Test("passes over tuples that are no posts")
     func otherTuples() async throws {
         _ = try await post("alice", "tea", "1")
-        for fields: [Value] in [[.int(1), .string("tea"), .string("x")], [.string("alice"), .string("tea")], [.null, .null, .null]] {
+        for fields: [Value] in [
+            [.int(1), .string("tea"), .string("x")], [.string("alice"), .string("tea")], [.null, .null, .null],
+        ] {
             _ = try await store.write(Tuple(fields), to: Blog.space, key: nil)
         }
         #expect(try await blog.page(of: .everyone, limit: 10).posts.count == 1)
@@ -52,7 +54,8 @@ struct BlogTests {
     func rawTuples() async throws {
         let id = try await post("alice", "tea", "1")
         let found = try await store.read(
-            Template([.literal(.string("alice")), .any, .any]), from: "blog", timeout: .none, consistency: .linearizable)
+            Template([.literal(.string("alice")), .any, .any]), from: "blog", timeout: .none, consistency: .linearizable
+        )
         #expect(found.tuple == StoredTuple(id: id, tuple: Tuple([.string("alice"), .string("tea"), .string("1")])))
         _ = try await store.write(Tuple([.string("no user name!"), .string(""), .string("raw")]), to: "blog", key: nil)
         #expect(try await blog.page(of: .everyone, limit: 1).posts.map(\.message) == ["raw"])

@@ -3,7 +3,8 @@ import Testing
 
 @Suite("A message splitter")
 struct MessageSplitterTests {
-    /// The bytes of the parts without their numbers. (Bytes, because a mark that begins a part combines with the space before it.)
+    /// The bytes of the parts without their numbers. (Bytes, because a mark that begins a part combines with the space
+    /// before it.)
     private func joined(_ parts: [String]) -> [UInt8] {
         if parts.count == 1 { return Array(parts[0].utf8) }
         return parts.flatMap { $0.utf8.drop { $0 != UInt8(ascii: " ") }.dropFirst() }
@@ -26,20 +27,28 @@ struct MessageSplitterTests {
     @Test("prefers the end of a paragraph, then of a line, then of a word")
     func boundaries() {
         let splitter = MessageSplitter(characters: 40)
-        #expect(splitter.split("one two three four five\n\nsix seven eight nine ten")[0] == "(1/2) one two three four five\n\n")
-        #expect(splitter.split("one two three four five\nsix seven eight nine ten")[0] == "(1/2) one two three four five\n")
-        #expect(splitter.split("one two three four five six seven eight nine ten")[0] == "(1/2) one two three four five six seven ")
+        #expect(
+            splitter.split("one two three four five\n\nsix seven eight nine ten")[0]
+                == "(1/2) one two three four five\n\n")
+        #expect(
+            splitter.split("one two three four five\nsix seven eight nine ten")[0] == "(1/2) one two three four five\n")
+        #expect(
+            splitter.split("one two three four five six seven eight nine ten")[0]
+                == "(1/2) one two three four five six seven ")
     }
 
     @Test("loses no character and keeps every part within the limits, whatever the text")
     func property() {
         var generator = SeededGenerator(state: 1)
-        let alphabet = ["a", "é", "e\u{301}", "👩‍👩‍👧", " ", "  ", "\n", "\n\n", "\t", "word ", ")", "(1/2) ", "\u{200d}", "𝄞", "\r\n"]
+        let alphabet = [
+            "a", "é", "e\u{301}", "👩‍👩‍👧", " ", "  ", "\n", "\n\n", "\t", "word ", ")", "(1/2) ", "\u{200d}", "𝄞", "\r\n",
+        ]
         for round in 0..<400 {
             let length = Int.random(in: 0...(round % 7 == 0 ? 3_000 : 200), using: &generator)
             let text = (0..<length).map { _ in alphabet.randomElement(using: &generator)! }.joined()
             let splitter = MessageSplitter(
-                characters: Int.random(in: 32...80, using: &generator), bytes: Int.random(in: 64...200, using: &generator))
+                characters: Int.random(in: 32...80, using: &generator),
+                bytes: Int.random(in: 64...200, using: &generator))
             let parts = splitter.split(text)
             let isWhole = joined(parts) == Array(text.utf8)
             #expect(isWhole)

@@ -3,7 +3,9 @@ import Testing
 
 @Suite("The rules of posts")
 struct PostRulesTests {
-    @Test("take names of 1 to 32 letters, digits and underscores", arguments: ["a", "Alice_99", String(repeating: "x", count: 32)])
+    @Test(
+        "take names of 1 to 32 letters, digits and underscores",
+        arguments: ["a", "Alice_99", String(repeating: "x", count: 32)])
     func users(name: String) {
         #expect(PostRules.problem(user: name) == nil)
     }
@@ -13,7 +15,9 @@ struct PostRulesTests {
         #expect(PostRules.problem(user: name)?.field == .user)
     }
 
-    @Test("take topics without spaces, slashes and control characters", arguments: ["x", "distsys", "C++", "日本", "a.b", "..."])
+    @Test(
+        "take topics without spaces, slashes and control characters",
+        arguments: ["x", "distsys", "C++", "日本", "a.b", "..."])
     func topics(name: String) {
         #expect(PostRules.problem(topic: name) == nil)
     }
@@ -46,7 +50,8 @@ struct PostRulesTests {
     func bytes() {
         let tower = "e" + String(repeating: "\u{301}", count: 10_000)
         #expect(tower.count == 1)
-        #expect(PostRules.problem(message: tower)?.description == "a message has at most 10000 bytes; this one has 20001")
+        #expect(
+            PostRules.problem(message: tower)?.description == "a message has at most 10000 bytes; this one has 20001")
     }
 
     @Test("refuse messages that say nothing, and control characters but newline and tab")

@@ -1,4 +1,5 @@
-/// What the doors show of the cluster and of this server, beside the tuples. Asked for per request; nothing is cached here.
+/// What the doors show of the cluster and of this server, beside the tuples. Asked for per request; nothing is cached
+/// here.
 public protocol ClusterView: Sendable {
     func snapshot() async -> ClusterStatus
     /// What must hold before this server should get traffic.
@@ -28,7 +29,8 @@ public struct ClusterStatus: Sendable, Equatable {
 
     public init(
         clusterID: String, server: String, leader: String?, members: [Member], commitLatency: [Percentile] = [],
-        durableLatency: [Percentile] = [], events: [ClusterEvent] = [], tuples: Int = 0, waiters: Int = 0, sessions: Int = 0
+        durableLatency: [Percentile] = [], events: [ClusterEvent] = [], tuples: Int = 0, waiters: Int = 0,
+        sessions: Int = 0
     ) {
         self.clusterID = clusterID
         self.server = server

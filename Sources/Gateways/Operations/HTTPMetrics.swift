@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Counts what the HTTP server answers. The route is the pattern, never the path, and methods outside the known ones are one:
-/// strangers cannot make new series.
+/// Counts what the HTTP server answers. The route is the pattern, never the path, and methods outside the known ones
+/// are one: strangers cannot make new series.
 final class HTTPMetrics: Sendable {
     private struct Key: Hashable {
         var method: String
@@ -37,7 +37,9 @@ final class HTTPMetrics: Sendable {
                 name: "starling_http_requests_total", help: "HTTP requests answered.", kind: .counter,
                 series: requests.map { key, count in
                     .init(
-                        labels: [.init("method", key.method), .init("route", key.route), .init("status", String(key.status))],
+                        labels: [
+                            .init("method", key.method), .init("route", key.route), .init("status", String(key.status)),
+                        ],
                         value: .number(Double(count)))
                 }),
             MetricFamily(

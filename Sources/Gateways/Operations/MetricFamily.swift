@@ -42,8 +42,8 @@ public struct MetricFamily: Sendable, Equatable {
         case histogram(Histogram)
     }
 
-    /// Counts of readings by upper bound. Not cumulative: `counts[i]` lie above `bounds[i - 1]` and not above `bounds[i]`;
-    /// one more count than bounds, for what lies above the last.
+    /// Counts of readings by upper bound. Not cumulative: `counts[i]` lie above `bounds[i - 1]` and not above
+    /// `bounds[i]`; one more count than bounds, for what lies above the last.
     public struct Histogram: Sendable, Equatable {
         public var bounds: [Double]
         public var counts: [UInt64]

@@ -17,7 +17,9 @@ enum PrometheusText {
         return text
     }
 
-    private static func lines(_ name: String, _ labels: [MetricFamily.Label], _ histogram: MetricFamily.Histogram) -> String {
+    private static func lines(_ name: String, _ labels: [MetricFamily.Label], _ histogram: MetricFamily.Histogram)
+        -> String
+    {
         var text = ""
         var total: UInt64 = 0
         for (index, count) in histogram.counts.enumerated() {
@@ -41,11 +43,13 @@ enum PrometheusText {
     }
 
     private static func identifier(_ name: String) -> String {
-        String(String.UnicodeScalarView(name.unicodeScalars.enumerated().map { index, scalar in
-            let isLetter = scalar.isASCII && (scalar.properties.isAlphabetic || scalar == "_" || scalar == ":")
-            let isDigit = ("0"..."9").contains(scalar)
-            return isLetter || (isDigit && index > 0) ? scalar : "_"
-        }))
+        String(
+            String.UnicodeScalarView(
+                name.unicodeScalars.enumerated().map { index, scalar in
+                    let isLetter = scalar.isASCII && (scalar.properties.isAlphabetic || scalar == "_" || scalar == ":")
+                    let isDigit = ("0"..."9").contains(scalar)
+                    return isLetter || (isDigit && index > 0) ? scalar : "_"
+                }))
     }
 
     private static func escape(_ text: String, quotes: Bool) -> String {

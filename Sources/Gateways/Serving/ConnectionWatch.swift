@@ -1,11 +1,12 @@
 import NIOCore
 import NIOHTTPTypes
 
-/// Sits in every connection's pipeline and knows two things that a request handler does not: that the client hung up while its
-/// request is being worked on, and that the socket took a reply to its last byte. Lives on the connection's event loop.
+/// Sits in every connection's pipeline and knows two things that a request handler does not: that the client hung up
+/// while its request is being worked on, and that the socket took a reply to its last byte. Lives on the connection's
+/// event loop.
 ///
-/// A client that closes its sending half counts as hung up: from here it looks like one that is gone, and a tuple must not be
-/// handed to nobody.
+/// A client that closes its sending half counts as hung up: from here it looks like one that is gone, and a tuple must
+/// not be handed to nobody.
 final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -107,7 +108,11 @@ struct Connection: Sendable {
         let task = Task { try await body() }
         do {
             try await onWatch { $0.watch { task.cancel() } }
-            let value = try await withTaskCancellationHandler { try await task.value } onCancel: { task.cancel() }
+            let value = try await withTaskCancellationHandler {
+                try await task.value
+            } onCancel: {
+                task.cancel()
+            }
             try await onWatch { $0.endWatch() }
             return value
         } catch {

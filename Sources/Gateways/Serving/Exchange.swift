@@ -22,12 +22,14 @@ struct Exchange: Sendable {
     let query: [(name: String, value: String)]
     let connection: Connection
 
-    /// - Throws: 400 if a query parameter is none of these, or is given twice: nothing that a client asks for is ignored.
+    /// - Throws: 400 if a query parameter is none of these, or is given twice: nothing that a client asks for is
+    /// ignored.
     func query(allowing names: String...) throws(APIError) -> [String: String] {
         var values: [String: String] = [:]
         for (name, value) in query {
             guard names.contains(name) else {
-                let known = names.isEmpty ? "this route takes none" : "this route takes \(names.joined(separator: ", "))"
+                let known =
+                    names.isEmpty ? "this route takes none" : "this route takes \(names.joined(separator: ", "))"
                 throw .malformed("unknown query parameter '\(name.prefix(64))': \(known)")
             }
             guard values.updateValue(value, forKey: name) == nil else {
@@ -68,7 +70,9 @@ enum PercentCoding {
         while let byte = rest.popFirst() {
             switch byte {
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else { return nil }
+                guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
+                    return nil
+                }
                 bytes.append(high << 4 | low)
             case UInt8(ascii: "+") where plusIsSpace: bytes.append(UInt8(ascii: " "))
             default: bytes.append(byte)
@@ -81,7 +85,8 @@ enum PercentCoding {
         Character(Unicode.Scalar(byte)).hexDigitValue.map { UInt8($0) }
     }
 
-    /// Everything but RFC 3986's unreserved characters is encoded, so the result fits a path component or a query's value.
+    /// Everything but RFC 3986's unreserved characters is encoded, so the result fits a path component or a query's
+    /// value.
     static func encode(_ text: String) -> String {
         var encoded = ""
         for byte in text.utf8 {

@@ -5,7 +5,8 @@ import NIOCore
 import NIOHTTP1
 import TupleSpace
 
-/// From a request to its response: finds the handler, turns what it throws into an answer, and sets what all answers carry.
+/// From a request to its response: finds the handler, turns what it throws into an answer, and sets what all answers
+/// carry.
 struct GatewayResponder: HTTPResponder {
     typealias Context = GatewayContext
 
@@ -29,12 +30,14 @@ struct GatewayResponder: HTTPResponder {
             response = Self.isForPrograms(path) ? apiError.response : await page(of: apiError)
         }
         if Self.isForPrograms(path), response.headers[.starlingPosition] == nil {
-            response.headers[.starlingPosition] = positions.value(atLeast: request.headers[.starlingPosition]).description
+            response.headers[.starlingPosition] =
+                positions.value(atLeast: request.headers[.starlingPosition]).description
         }
         response.headers[.contentTypeOptions] = "nosniff"
         let duration = ContinuousClock.now - started
         metrics.record(
-            method: request.method.rawValue, route: route, status: response.status.code, seconds: duration / .seconds(1))
+            method: request.method.rawValue, route: route, status: response.status.code, seconds: duration / .seconds(1)
+        )
         return request.method == .head ? response.createHeadResponse() : response
     }
 

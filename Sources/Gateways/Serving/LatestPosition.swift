@@ -1,8 +1,8 @@
 import Synchronization
 import TupleSpace
 
-/// The newest position that this server has told anyone. Replies that have none of their own carry it, and a client that passes
-/// on what it gets never goes back.
+/// The newest position that this server has told anyone. Replies that have none of their own carry it, and a client
+/// that passes on what it gets never goes back.
 final class LatestPosition: Sendable {
     private let latest = Mutex(Position(index: 0, ordinal: 0))
 

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// The requests that stay open: streams, and reads and takes that wait. Bounds their number and ends them when the server stops,
-/// which could otherwise wait for them for ever.
+/// The requests that stay open: streams, and reads and takes that wait. Bounds their number and ends them when the
+/// server stops, which could otherwise wait for them for ever.
 final class OpenRequests: Sendable {
     enum Kind: Sendable {
         case stream, wait
@@ -40,7 +40,11 @@ final class OpenRequests: Sendable {
             let id = requests.register { task.cancel() }
             defer { requests.unregister(id) }
             do {
-                return try await withTaskCancellationHandler { try await task.value } onCancel: { task.cancel() }
+                return try await withTaskCancellationHandler {
+                    try await task.value
+                } onCancel: {
+                    task.cancel()
+                }
             } catch {
                 throw requests.isStopping ? OpenRequests.stopping : error
             }

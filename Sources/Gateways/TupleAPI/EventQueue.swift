@@ -3,8 +3,9 @@ import NIOCore
 import Synchronization
 import TupleSpace
 
-/// Joins events and heartbeats into one sequence of blocks of text. The next batch is fetched only when the last was written and
-/// at most one heartbeat waits: a slow client slows the store's stream, which is bounded, and fills no memory here.
+/// Joins events and heartbeats into one sequence of blocks of text. The next batch is fetched only when the last was
+/// written and at most one heartbeat waits: a slow client slows the store's stream, which is bounded, and fills no
+/// memory here.
 final class EventQueue: Sendable {
     private enum Block: Sendable {
         case text(ByteBuffer)

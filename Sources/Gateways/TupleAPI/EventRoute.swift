@@ -3,14 +3,16 @@ import Hummingbird
 import NIOCore
 import TupleSpace
 
-/// Server-sent events: what happens to tuples that match, from a position on. Each event's `id:` is its position, so a client that
-/// reconnects with `Last-Event-ID` goes on without gap or repeat; a browser's EventSource does that by itself.
+/// Server-sent events: what happens to tuples that match, from a position on. Each event's `id:` is its position, so a
+/// client that reconnects with `Last-Event-ID` goes on without gap or repeat; a browser's EventSource does that by
+/// itself.
 extension TupleRoutes {
     func events(_ exchange: Exchange) async throws -> Response {
         let query = try exchange.query(allowing: "template", "from")
         let template = try query["template"].map(Self.template)
         // After a break, what the client saw last counts, not where it once began.
-        let position = try Self.position(exchange.request.headers[.lastEventID], "Last-Event-ID")
+        let position =
+            try Self.position(exchange.request.headers[.lastEventID], "Last-Event-ID")
             ?? Self.position(query["from"], "from")
         var response = Response(
             status: .ok,

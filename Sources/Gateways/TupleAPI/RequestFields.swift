@@ -81,7 +81,9 @@ struct RequestFields {
         switch remove(name) {
         case nil: return nil
         case .string(let text):
-            guard let id = UInt64(text) else { throw .malformed("'\(name)' is a tuple's id, a decimal number in a string") }
+            guard let id = UInt64(text) else {
+                throw .malformed("'\(name)' is a tuple's id, a decimal number in a string")
+            }
             return TupleID(id)
         default: throw .malformed("'\(name)' is a tuple's id, a decimal number in a string")
         }

@@ -128,7 +128,8 @@ struct TupleRoutes: Sendable {
     private func jsonBody(_ exchange: Exchange) async throws -> [UInt8] {
         guard exchange.mediaType == "application/json" else {
             throw APIError(
-                .unsupportedMediaType, "unsupported-media-type", "the body must be JSON; send Content-Type: application/json")
+                .unsupportedMediaType, "unsupported-media-type",
+                "the body must be JSON; send Content-Type: application/json")
         }
         return try await exchange.body(upTo: GatewayLimits.bodyBytes)
     }

@@ -2,7 +2,8 @@ import Crypto
 import HTTPTypes
 import Hummingbird
 
-/// A file that every page refers to. Its address carries its digest, so browsers keep it for good and still get a new one at once.
+/// A file that every page refers to. Its address carries its digest, so browsers keep it for good and still get a new
+/// one at once.
 struct Asset: Sendable {
     let name: String
     let mediaType: String

@@ -12,19 +12,23 @@ enum MessageHTML {
         return html + escape(rest)
     }
 
-    /// An address begins with its scheme at the start of a word and goes on to the next white space, without the punctuation
-    /// that the sentence around it put at its end.
+    /// An address begins with its scheme at the start of a word and goes on to the next white space, without the
+    /// punctuation that the sentence around it put at its end.
     private static func nextAddress(in text: Substring) -> (start: String.Index, end: String.Index)? {
         var from = text.startIndex
         while let scheme = text[from...].firstRange(of: "http") {
             from = scheme.upperBound
-            guard let body = ["http://", "https://"].first(where: { text[scheme.lowerBound...].hasPrefix($0) }) else { continue }
+            guard let body = ["http://", "https://"].first(where: { text[scheme.lowerBound...].hasPrefix($0) }) else {
+                continue
+            }
             if scheme.lowerBound > text.startIndex, isWord(text[text.index(before: scheme.lowerBound)]) { continue }
             let start = scheme.lowerBound
             let word = text[start...].prefix { !$0.isWhitespace && $0 != "<" && $0 != ">" && $0 != "\"" }
             let end = trimmed(word)
             // At least one letter or digit must name a host.
-            guard let first = text[start..<end].dropFirst(body.count).first, isWord(first) || first == "[" else { continue }
+            guard let first = text[start..<end].dropFirst(body.count).first, isWord(first) || first == "[" else {
+                continue
+            }
             return (start, end)
         }
         return nil
@@ -60,7 +64,8 @@ enum MessageHTML {
         return escaped
     }
 
-    /// Whether the message is laid out in columns, as drawings and tables are: several lines with runs of spaces inside.
+    /// Whether the message is laid out in columns, as drawings and tables are: several lines with runs of spaces
+    /// inside.
     static func isVerbatim(_ message: String) -> Bool {
         let lines = message.split(separator: "\n")
         let drawn = lines.filter { line in

@@ -135,9 +135,12 @@ struct ComposeView: Sendable {
 /// Whether a form was sent from a page of ours. Browsers say where a form comes from; programs need not.
 enum OriginCheck {
     static func check(_ request: Request) throws(APIError) {
-        let refusal = APIError(.forbidden, "foreign-origin", "this form was sent from another site, so it was not taken")
+        let refusal = APIError(
+            .forbidden, "foreign-origin", "this form was sent from another site, so it was not taken")
         if let origin = request.headers[.origin] {
-            guard let host = request.head.authority, origin == "http://\(host)" || origin == "https://\(host)" else { throw refusal }
+            guard let host = request.head.authority, origin == "http://\(host)" || origin == "https://\(host)" else {
+                throw refusal
+            }
         } else if let site = request.headers[.secFetchSite] {
             guard site == "same-origin" || site == "none" else { throw refusal }
         }

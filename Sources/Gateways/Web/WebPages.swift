@@ -92,7 +92,7 @@ struct WebPages: Sendable {
         if status.leader != nil {
             do throws(Failure) {
                 return (try await read(.linearizable), false)
-            } catch where [.noLeader, .busy, .outcomeUnknown].contains(error.code) {}
+            } catch  where [.noLeader, .busy, .outcomeUnknown].contains(error.code) {}
         }
         return (try await read(.local), true)
     }

@@ -32,7 +32,8 @@ enum Base64 {
         bytes.reserveCapacity(letters.count / 4 * 3)
         for start in stride(from: 0, to: letters.count, by: 4) {
             let isLast = start + 4 == letters.count
-            let padding = isLast ? letters[start..<start + 4].reversed().prefix(while: { $0 == UInt8(ascii: "=") }).count : 0
+            let padding =
+                isLast ? letters[start..<start + 4].reversed().prefix(while: { $0 == UInt8(ascii: "=") }).count : 0
             guard padding <= 2 else { return nil }
             var bits: UInt32 = 0
             for letter in letters[start..<start + 4 - padding] {

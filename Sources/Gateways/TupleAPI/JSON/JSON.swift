@@ -1,5 +1,5 @@
-/// A JSON text as a value that keeps what RFC 8259 readers usually lose: whether a number was written as an integer, and the
-/// order of members. Members are unique by their UTF-8 bytes.
+/// A JSON text as a value that keeps what RFC 8259 readers usually lose: whether a number was written as an integer,
+/// and the order of members. Members are unique by their UTF-8 bytes.
 package indirect enum JSON: Sendable {
     case null
     case bool(Bool)

@@ -1,7 +1,9 @@
-/// A strict reader of RFC 8259: no comments, no trailing commas, no duplicate names, only valid UTF-8 and paired surrogates.
-/// Total: whatever the bytes, it returns a value or throws; its work is linear in their number and its recursion bounded.
+/// A strict reader of RFC 8259: no comments, no trailing commas, no duplicate names, only valid UTF-8 and paired
+/// surrogates. Total: whatever the bytes, it returns a value or throws; its work is linear in their number and its
+/// recursion bounded.
 struct JSONParser {
-    /// Arrays and objects within each other. Twice the tuplespace's own limit, because a map is an object within an object.
+    /// Arrays and objects within each other. Twice the tuplespace's own limit, because a map is an object within an
+    /// object.
     static let maximumDepth = 80
 
     private let bytes: UnsafeBufferPointer<UInt8>
@@ -167,7 +169,9 @@ struct JSONParser {
                 throw failure("\(Self.name(byte)) in a string must be escaped")
             default:
                 let run = index
-                while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { index += 1 }
+                while let byte = peek, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+                    index += 1
+                }
                 text += try utf8(run..<index)
             }
         }
@@ -203,7 +207,9 @@ struct JSONParser {
         let first = try hexDigits()
         if let scalar = Unicode.Scalar(first) { return scalar }
         // Not a scalar: a surrogate, which means something only as the first half of a pair.
-        guard first < 0xdc00, take("\\"), take("u") else { throw failure("a surrogate without its other half", at: start) }
+        guard first < 0xdc00, take("\\"), take("u") else {
+            throw failure("a surrogate without its other half", at: start)
+        }
         let second = try hexDigits()
         guard (0xdc00...0xdfff).contains(second),
             let scalar = Unicode.Scalar(0x1_0000 + (UInt32(first - 0xd800) << 10) + UInt32(second - 0xdc00))

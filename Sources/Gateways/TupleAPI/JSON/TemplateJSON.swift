@@ -1,7 +1,7 @@
 import TupleSpace
 
-/// Templates in JSON. A field is a value, `null` for any, or one of `{"type":"string"}`, `{"range":[a,b]}` (with `"open":true`
-/// it excludes b) and `{"prefix":"…"}`. So a template cannot ask for nil itself.
+/// Templates in JSON. A field is a value, `null` for any, or one of `{"type":"string"}`, `{"range":[a,b]}` (with
+/// `"open":true` it excludes b) and `{"prefix":"…"}`. So a template cannot ask for nil itself.
 enum TemplateJSON {
     static func template(_ json: JSON, path: String = "template") throws(InvalidJSONValue) -> Template {
         var fields: [TemplateField] = []
@@ -30,14 +30,15 @@ enum TemplateJSON {
         if names == ["type"] { return .type(try type(members[0].value, path: "\(path).type")) }
         if names == ["prefix"] {
             guard case .string(let prefix) = members[0].value else {
-                throw InvalidJSONValue(path: "\(path).prefix", reason: "a string belongs here, not \(members[0].value.kind)")
+                throw InvalidJSONValue(
+                    path: "\(path).prefix", reason: "a string belongs here, not \(members[0].value.kind)")
             }
             return .prefix(prefix)
         }
         if names.contains("range"), names.isSubset(of: ["range", "open"]) { return try range(members, path: path) }
         do throws(InvalidJSONValue) {
             return .literal(try TupleJSON.value(json, path: path))
-        } catch where error.path == path {
+        } catch  where error.path == path {
             throw InvalidJSONValue(path: path, reason: fieldRule)
         }
     }
@@ -79,7 +80,8 @@ enum TemplateJSON {
 }
 
 extension TemplateJSON {
-    /// The text of a template, for addresses that we make. A literal nil, which the JSON of templates cannot say, becomes any.
+    /// The text of a template, for addresses that we make. A literal nil, which the JSON of templates cannot say,
+    /// becomes any.
     static func json(_ template: Template) -> JSON { .array(template.fields.map(json)) }
 
     private static func json(_ field: TemplateField) -> JSON {

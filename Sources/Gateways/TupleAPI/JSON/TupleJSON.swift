@@ -12,8 +12,8 @@ struct InvalidJSONValue: Error, Equatable, CustomStringConvertible {
 }
 
 /// Tuples in JSON: JSON's own values, and objects of one member for what JSON has not:
-/// `{"bytes":"base64"}`, `{"symbol":"x"}`, `{"map":{…}}`, and `{"int":"…"}` for ints whose magnitude exceeds 2^53, which
-/// readers with doubles only would round. Any other object is an error.
+/// `{"bytes":"base64"}`, `{"symbol":"x"}`, `{"map":{…}}`, and `{"int":"…"}` for ints whose magnitude exceeds 2^53,
+/// which readers with doubles only would round. Any other object is an error.
 enum TupleJSON {
     /// The largest magnitude up to which every integer is a double.
     private static let exactDoubles: ClosedRange<Int64> = -(1 << 53)...(1 << 53)
@@ -118,7 +118,8 @@ enum TupleJSON {
         switch value {
         case .null: .null
         case .bool(let value): .bool(value)
-        case .int(let value): exactDoubles.contains(value) ? .int(value) : .object([.init("int", .string(String(value)))])
+        case .int(let value):
+            exactDoubles.contains(value) ? .int(value) : .object([.init("int", .string(String(value)))])
         case .double(let value): .double(value)
         case .string(let value): .string(value)
         case .bytes(let value): .object([.init("bytes", .string(Base64.encode(value)))])
