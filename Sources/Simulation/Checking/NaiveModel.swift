@@ -64,6 +64,9 @@ struct NaiveModel {
     /// Every command that ever did something, and one that did so again.
     private var performed: Set<CommandName> = []
     private(set) var performedTwice: CommandName?
+    /// Clients never write the same tuple again, so whatever stands here was one command done twice.
+    private var writtenTuples: Set<Tuple> = []
+    private(set) var writtenTwice: Tuple?
 
     struct CommandName: Hashable {
         var session: SessionID
@@ -187,6 +190,7 @@ struct NaiveModel {
         lastID = max(lastID + 1, wallStamp << 16)
         let id = TupleID(lastID)
         let position = event()
+        if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
         items.append(Item(id: id, space: space, tuple: tuple, visible: [(index, .max)]))
         offer(items.count - 1)
         return .written(id: id, position: position)

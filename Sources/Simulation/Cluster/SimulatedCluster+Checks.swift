@@ -59,6 +59,9 @@ extension SimulatedCluster {
         if let twice = checker.reference.model.performedTwice {
             checker.report("exactly once", "command \(twice.sequence) of session \(twice.session) was done twice")
         }
+        if let tuple = checker.reference.model.writtenTwice {
+            checker.report("exactly once", "\(tuple) was written twice")
+        }
         if let tuple = checker.reference.model.doubleTake {
             checker.report("a tuple has one taker", "tuple \(tuple) was given away while it was away")
         }

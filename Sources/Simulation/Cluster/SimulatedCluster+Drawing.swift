@@ -58,6 +58,7 @@ extension SimulatedCluster {
             weather.detour = 1_000_000...longest
             weather.latency = 50_000...slowest
         }
+        calm = random.pick([150_000_000, 400_000_000, 800_000_000, 1_500_000_000]) ?? calm
         if faults.contains(.clientLoss) { weather.clientLossPerMillion = loss }
         network.weather = weather
     }

@@ -35,6 +35,7 @@ extension SimulatedCluster {
     package func block(from: Int, to: Int) { network.block(from: from, to: to) }
     package func unblock(from: Int, to: Int) { network.unblock(from: from, to: to) }
     package func healNetwork() { network.heal() }
+    package func setClockRate(_ server: Int, percent: UInt64) { servers[server].setClock(rate: percent * 1_024 / 100, at: now) }
     package func jumpWallClock(_ server: Int, milliseconds: Int64) { servers[server].wallOffset += milliseconds }
     package func failNextSync(_ server: Int) { servers[server].files.failNextSync() }
     package func stallDisk(_ server: Int, milliseconds: UInt64) {
@@ -57,7 +58,7 @@ extension SimulatedCluster {
 
     func strike() {
         guard !isHealing else { return }
-        plan(.misfortune, after: faultRandom.skewed(10_000_000...800_000_000))
+        plan(.misfortune, after: faultRandom.skewed(10_000_000...calm))
         let kinds: [Faults] = [
             .partitions, .partitions, .crashes, .powerLoss, .slowDisks, .failingSync, .fullDisks, .clockJumps, .pauses,
             .snapshots, .clientDeaths,
@@ -74,6 +75,10 @@ extension SimulatedCluster {
             trace.fault(now, "a coming sync of \(name(server)) will fail")
             server.files.failSync(after: faultRandom.within(0...2))
         case .fullDisks: fill(server)
+        case .clockJumps where faultRandom.chance(percent: 50):
+            let rate: UInt64 = faultRandom.within(300...3_000)
+            server.setClock(rate: rate, at: now)
+            trace.fault(now, "the clock of \(name(server)) runs at \(rate * 100 / 1_024) percent")
         case .clockJumps:
             let jump = Int64(faultRandom.within(0...7_200_000)) - 3_600_000
             server.wallOffset += jump
@@ -183,6 +188,7 @@ extension SimulatedCluster {
         for server in servers {
             server.interruption = nil
             server.stalledUntil = 0
+            server.setClock(rate: 1_024, at: now)
             server.writeDelay = 100_000...800_000
             server.files.setCapacity(64 << 20)
             resume(server)

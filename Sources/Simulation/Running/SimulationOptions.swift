@@ -18,7 +18,7 @@ public struct Faults: OptionSet, Sendable, Hashable {
     public static let slowDisks = Faults(rawValue: 1 << 6)
     public static let failingSync = Faults(rawValue: 1 << 7)
     public static let fullDisks = Faults(rawValue: 1 << 8)
-    /// Wall clocks jump.
+    /// Wall clocks jump, and monotonic clocks run fast or slow.
     public static let clockJumps = Faults(rawValue: 1 << 9)
     /// A process stands still and goes on later, also between two of its effects.
     public static let pauses = Faults(rawValue: 1 << 10)

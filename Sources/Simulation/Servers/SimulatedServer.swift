@@ -22,7 +22,10 @@ final class SimulatedServer {
     var hasStarted = false
 
     // Its clocks and its disk.
-    var clockOffset: UInt64
+    private var clockBase: UInt64
+    private var clockSetAt: UInt64 = 0
+    /// How fast its monotonic clock runs, in 1,024ths. Nothing but speed may depend on it.
+    private var clockRate: UInt64 = 1_024
     var wallOffset: Int64
     var writeDelay: ClosedRange<UInt64> = 100_000...800_000
     /// Nothing is finished on its disk before this time.
@@ -46,12 +49,21 @@ final class SimulatedServer {
         self.id = id
         var random = random
         files = SimulatedFileSystem(seed: random.next(), capacity: capacity)
-        clockOffset = random.within(1...1_000_000_000_000)
+        clockBase = random.within(1...1_000_000_000_000)
         wallOffset = Int64(random.within(0...10_000)) - 5_000
         self.random = random
     }
 
-    func clock(_ time: UInt64) -> MonotonicTime { MonotonicTime(nanoseconds: clockOffset &+ time) }
+    func clock(_ time: UInt64) -> MonotonicTime {
+        MonotonicTime(nanoseconds: clockBase + (time - clockSetAt) / 1_024 * clockRate)
+    }
+
+    /// From now on its clock runs at another speed.
+    func setClock(rate: UInt64, at time: UInt64) {
+        clockBase = clock(time).nanoseconds
+        clockSetAt = time
+        clockRate = rate
+    }
 
     /// Milliseconds since 1970, as this server believes.
     func wall(_ time: UInt64) -> UInt64 {
