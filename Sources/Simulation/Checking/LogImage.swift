@@ -28,6 +28,8 @@ struct LogImage {
 
     var last: LogIndex { max(base + entries.count, snapshot.index) }
 
+    var lastTerm: Term { term(at: last) ?? .zero }
+
     func stamped(_ index: LogIndex) -> StampedEntry? {
         guard index > base, index - base <= entries.count else { return nil }
         return entries[index - base - 1]

@@ -153,11 +153,24 @@ struct SafetyChecker {
         }
     }
 
+    /// A leader's commit index has risen to `index`, by counting who has it.
+    mutating func counted(_ id: NodeID, in term: Term, to index: LogIndex, log: LogImage) {
+        guard let found = log.term(at: index), found != term else { return }
+        // Raft paper, figure 8: an entry of an older term can still be overwritten although a majority has it.
+        report(
+            "only entries of the leader's own term are committed by counting",
+            "\(id) leads term \(term) and commits up to \(index), which is of term \(found)")
+    }
+
     // MARK: - What is told
 
     /// A message leaves a server: what it promises must be on that server's disk.
-    /// - leaderLog: of the server that the message goes to, if it leads in the message's term.
-    mutating func sends(_ message: Message, from id: NodeID, durable: LogImage, leaderLog: LogImage?) {
+    /// - Parameters:
+    ///   - leaderLog: of the server that the message goes to, if it leads in the message's term.
+    ///   - candidateLog: likewise, if it stands in the message's term.
+    mutating func sends(
+        _ message: Message, from id: NodeID, durable: LogImage, leaderLog: LogImage?, candidateLog: LogImage?
+    ) {
         let told = durable.hardState
         func complain(_ what: String) -> String { "\(id) tells \(message.to) \(what); its disk has \(told)" }
         switch message.body {
@@ -178,6 +191,13 @@ struct SafetyChecker {
                 report("one vote a term", "\(id) votes for \(other) and \(message.to) in term \(message.term)")
             }
             votes[place] = message.to
+            // Raft paper, 5.4.1. While it stands, a candidate's log does not change.
+            if let candidateLog, (candidateLog.lastTerm, candidateLog.last) < (durable.lastTerm, durable.last) {
+                report(
+                    "votes go to logs that are at least as up to date",
+                    "\(id) votes for \(message.to) in term \(message.term): its own log ends at \(durable.last) in term "
+                        + "\(durable.lastTerm), the candidate's at \(candidateLog.last) in term \(candidateLog.lastTerm)")
+            }
         default:
             if told.term < message.term {
                 report("a term is durable before it is told", complain("term \(message.term)"))

@@ -44,6 +44,9 @@ extension SimulatedCluster {
                 server.id, from: process.seenCommit, to: status.commit, log: process.issued,
                 durable: servers.map(\.durable))
             process.seenCommit = status.commit
+            if status.role == .leader {
+                checker.counted(server.id, in: status.term, to: status.commit, log: process.issued)
+            }
         }
         let applied = process.replica.appliedIndex
         guard applied != process.seenApplied else { return }
@@ -73,8 +76,10 @@ extension SimulatedCluster {
             guard case .raft(let raft) = try message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else { return }
             let receiver = servers[to].process
             let leads = receiver.map { $0.seenRole == .leader && $0.seenTerm == raft.term } ?? false
+            let stands = receiver.map { $0.seenRole == .candidate && $0.seenTerm == raft.term } ?? false
             checker.sends(
-                raft, from: server.id, durable: server.durable, leaderLog: leads ? receiver?.issued : nil)
+                raft, from: server.id, durable: server.durable, leaderLog: leads ? receiver?.issued : nil,
+                candidateLog: stands ? receiver?.issued : nil)
         } catch {
             checker.report("what servers say can be read", "\(name(server)): \(error)")
         }

@@ -63,9 +63,8 @@ extension SimulatedCluster {
             .partitions, .partitions, .crashes, .powerLoss, .slowDisks, .failingSync, .fullDisks, .clockJumps, .pauses,
             .snapshots, .clientDeaths,
         ]
-        guard let kind = faultRandom.pick(kinds.filter { faults.contains($0) }),
-            let server = faultRandom.pick(servers)
-        else { return }
+        guard let kind = faultRandom.pick(kinds.filter { faults.contains($0) }) else { return }
+        let server = servers[victim()]
         switch kind {
         case .partitions: partition()
         case .crashes, .powerLoss: strikeDown(server, kind)
@@ -92,6 +91,13 @@ extension SimulatedCluster {
             client.die(in: self)
         default: return
         }
+    }
+
+    /// Any server, but the leader more often than others: it has most to lose.
+    private func victim() -> Int {
+        let any = faultRandom.below(servers.count)
+        guard faultRandom.chance(percent: 40), let leader else { return any }
+        return leader
     }
 
     private func strikeDown(_ server: SimulatedServer, _ kind: Faults) {
@@ -142,7 +148,7 @@ extension SimulatedCluster {
         let all = Array(servers.indices)
         switch faultRandom.below(5) {
         case 0:
-            guard let one = faultRandom.pick(all) else { return }
+            let one = victim()
             isolate(one)
             if faultRandom.chance(percent: 30) { network.hideFromClients(one) }
         case 1:
@@ -157,10 +163,13 @@ extension SimulatedCluster {
             }
         case 3:
             // One server sees only one other.
-            guard let one = faultRandom.pick(all), let friend = faultRandom.pick(all) else { return }
+            let one = victim()
+            let friend = faultRandom.below(all.count)
             separate([one], from: all.filter { $0 != friend })
+            // Or the two of them see only each other.
+            if faultRandom.chance(percent: 50) { separate([friend], from: all.filter { $0 != one }) }
         default:
-            guard let one = faultRandom.pick(all) else { return }
+            let one = victim()
             for other in all { network.block(from: one, to: other) }
             trace.fault(now, "nothing that \(name(servers[one])) says arrives")
         }

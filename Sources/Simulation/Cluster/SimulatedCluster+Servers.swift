@@ -22,6 +22,9 @@ extension SimulatedCluster {
         do {
             let process = try open(server)
             server.process = process
+            if faults.contains(.clockJumps), !isHealing, server.random.chance(percent: 40) {
+                server.setClock(rate: server.random.within(300...3_000 as ClosedRange<UInt64>), at: now)
+            }
             server.isPaused = false
             trace.note(now, "\(name(server)) starts at \(process.issued.snapshot.index)...\(process.issued.last)")
             plan(.tick(server: server.number, life: server.life), after: random.below(10_000_000 as UInt64))
