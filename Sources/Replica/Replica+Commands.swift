@@ -59,6 +59,11 @@ extension Replica {
     /// Puts a command on its way to the log, if a leader is known and has room. If not, it waits until there is one: it may have been on
     /// its way before, so that nobody can say that it was not done.
     private mutating func route(_ key: CommandKey, _ command: [UInt8]) {
+        var command = command
+        if settings.mutations.contains(.forgetsSequenceNumbers), (pendingCommands[key]?.timesSent ?? 0) > 0 {
+            // Bytes 8 to 15 are the sequence number: see `CommandKey.init(ofCommand:)`.
+            command[14] = 1
+        }
         if raft.role == .leader {
             guard batch.byteCount <= settings.maximumBatchBytes else { return }
             command.withUnsafeBytes { batch.append(command: $0) }
