@@ -8,13 +8,18 @@ import ZeroMQ
 /// The clients' door: a ROUTER that many DEALERs of the native protocol talk to. Belongs to the replica thread.
 ///
 /// libzmq does not say when a connection ends. A client that has been silent for `silenceMilliseconds` (clients ping far more often), or
-/// whose replies cannot be delivered, is forgotten: its reads and subscriptions end, its commands go on, and their replies stay in its session.
+/// whose replies cannot be delivered, is forgotten: its reads and subscriptions end, its commands go on, and their replies stay in its
+/// session. It is told so as soon as it reads again, and begins anew with a hello.
 final class ClientEndpoint {
     static let domain = "clients"
     static let silenceMilliseconds: UInt64 = 60_000
+    /// Of one that has not said a valid hello.
+    static let strangerMilliseconds: UInt64 = 10_000
     static let maximumConnections = 10_000
-    /// Bytes of replies that wait for one client to read them. What is beyond is dropped: the client asks again.
+    /// Bytes of replies that wait for one client to read them. Beyond it the client is forgotten.
     static let queuedBytesPerConnection = 32 << 20
+    /// Memory that a connection keeps for its next replies.
+    static let keptBytesPerConnection = 64 << 10
     static let queuedMessagesPerConnection: Int32 = 4_096
 
     private struct Connection {
@@ -22,11 +27,12 @@ final class ClientEndpoint {
         var budget: ByteBudget
         var hasGreeted = false
         var heardAt: MonotonicTime
-        /// Requests under way. Reads and subscriptions are also found by the client's id, to be cancelled.
-        var outstanding = 0
-        var cancellable: [UInt64: RequestToken] = [:]
+        /// Requests under way, by the client's id.
+        var requests: [UInt64: RequestToken] = [:]
         var writer = ClientFrameWriter()
         var isDirty = false
+        /// A reply could not be delivered: nothing more goes there, and it is about to be forgotten.
+        var isLost = false
     }
 
     private struct Request {
@@ -84,7 +90,7 @@ final class ClientEndpoint {
     // MARK: - Receiving
 
     /// - Returns: how many frames were taken; `limit` means that more may wait.
-    func receive(into replica: inout Replica, welcome: () -> Welcome, now: MonotonicTime, limit: Int) throws(ZeroMQError) -> Int {
+    func receive(into replica: inout Replica, welcome: (Replica) -> Welcome, now: MonotonicTime, limit: Int) throws(ZeroMQError) -> Int {
         var taken = 0
         while taken < limit, try socket.receive(into: identity) {
             taken += 1
@@ -94,9 +100,13 @@ final class ClientEndpoint {
             }
             let isWhole = !frame.more
             if !isWhole { try socket.skipRest(after: frame) }
-            guard let connection = connection(now) else { continue }
+            guard let connection = connection(now) else {
+                try refuse(identity.bytes, Failure(.busy, "\(ClientEndpoint.maximumConnections) clients are connected, which is the limit"))
+                continue
+            }
             guard isWhole else {
-                try refuse(connection, Failure(.malformed, "a message of more than one frame"))
+                counters.malformed += 1
+                try refuse(identity.bytes, Failure(.malformed, "a message of more than one frame"))
                 continue
             }
             try handle(connection, &replica, welcome, now)
@@ -112,7 +122,6 @@ final class ClientEndpoint {
             return known
         }
         guard connections.count < ClientEndpoint.maximumConnections else {
-            counters.malformed += 1
             return nil
         }
         nextConnection += 1
@@ -124,20 +133,24 @@ final class ClientEndpoint {
     }
 
     private func handle(
-        _ connection: Int, _ replica: inout Replica, _ welcome: () -> Welcome, _ now: MonotonicTime
+        _ connection: Int, _ replica: inout Replica, _ welcome: (Replica) -> Welcome, _ now: MonotonicTime
     ) throws(ZeroMQError) {
         var refusal: Failure?
         frame.withUnsafeBytes { bytes in
             do throws(MalformedBytes) {
                 var reader = try ClientFrameReader(bytes)
                 switch reader.kind {
-                case .hello: refusal = greet(connection, &reader, welcome)
-                case .ping: control.makePong(try reader.readPingNumber())
-                case .requests:
+                case .hello:
+                    // Again: whoever has this identity now begins anew.
+                    forgetRequests(of: connection, &replica)
+                    refusal = greet(connection, &reader, welcome(replica))
+                case .ping, .requests:
                     guard connections[connection]?.hasGreeted == true else {
+                        // Also one that was forgotten, and must learn of it.
                         refusal = Failure(.notAllowed, "the first frame of a connection must be a hello")
                         return
                     }
+                    if reader.kind == .ping { return control.makePong(try reader.readPingNumber()) }
                     while let request = try reader.nextRequest() { accept(request, from: connection, &replica) }
                 case .welcome, .responses, .pong, .refused:
                     throw MalformedBytes("a frame that only servers send", at: 0)
@@ -146,14 +159,19 @@ final class ClientEndpoint {
                 refusal = Failure(.malformed, error.description)
             }
         }
-        if let refusal { return try refuse(connection, refusal) }
-        if !control.bytes.isEmpty { try sendControl(to: connection) }
+        guard let target = connections[connection] else { return }
+        if let refusal {
+            counters.malformed += 1
+            return try refuse(target.identity, refusal)
+        }
+        guard !control.bytes.isEmpty, !target.isLost else { return }
+        try sendControl(to: target.identity)
     }
 
-    private func greet(_ connection: Int, _ reader: inout ClientFrameReader, _ welcome: () -> Welcome) -> Failure? {
+    private func greet(_ connection: Int, _ reader: inout ClientFrameReader, _ answer: Welcome) -> Failure? {
+        connections[connection]?.hasGreeted = false
         do throws(Failure) {
             let hello = try Hello(from: &reader.reader)
-            let answer = welcome()
             guard hello.cluster == 0 || hello.cluster == answer.cluster else {
                 let mine = ClusterID(answer.cluster)
                 return Failure(
@@ -172,7 +190,7 @@ final class ClientEndpoint {
 
     private func accept(_ request: ClientRequest, from connection: Int, _ replica: inout Replica) {
         counters.requests += 1
-        guard let outstanding = connections[connection]?.outstanding, outstanding < FrameLimits.requestsPerConnection else {
+        guard let count = connections[connection]?.requests.count, count < FrameLimits.requestsPerConnection else {
             return answer(
                 connection, request.id, .failed(
                     Failure(.busy, "\(FrameLimits.requestsPerConnection) requests wait on this connection, which is the limit")),
@@ -184,16 +202,17 @@ final class ClientEndpoint {
                 let command = try CommandRequest(request.payload)
                 guard command.header.session.rawValue != 0 else { throw MalformedBytes("session 0 is the cluster's own", at: 0) }
                 replica.command(
-                    token(connection, request.id, isCancellable: false), header: command.header, operation: command.operation)
+                    token(connection, request.id, isCancellable: false, &replica), header: command.header,
+                    operation: command.operation)
             case .query:
                 let query = try QueryRequest(request.payload)
                 replica.query(
-                    token(connection, request.id, isCancellable: true), query: query.query,
+                    token(connection, request.id, isCancellable: true, &replica), query: query.query,
                     consistency: query.consistency, timeout: query.timeout)
             case .subscribe:
                 let subscribe = try SubscribeRequest(request.payload)
                 replica.subscribe(
-                    token(connection, request.id, isCancellable: true), space: subscribe.space,
+                    token(connection, request.id, isCancellable: true, &replica), space: subscribe.space,
                     template: subscribe.template, after: subscribe.position)
             case .cancel: cancel(try CancelRequest(request.payload).id, on: connection, &replica)
             case .keepAlive:
@@ -218,7 +237,7 @@ final class ClientEndpoint {
     var statusJSON: () -> String = { "{}" }
 
     private func cancel(_ id: UInt64, on connection: Int, _ replica: inout Replica) {
-        guard let token = connections[connection]?.cancellable[id] else { return }
+        guard let token = connections[connection]?.requests[id], requests[token]?.isCancellable == true else { return }
         let isSubscription = replica.isSubscription(token)
         replica.forget(token)
         finish(token)
@@ -229,20 +248,25 @@ final class ClientEndpoint {
         }
     }
 
-    private func token(_ connection: Int, _ id: UInt64, isCancellable: Bool) -> RequestToken {
+    /// A request that is asked again under its id takes the place of the earlier one.
+    private func token(
+        _ connection: Int, _ id: UInt64, isCancellable: Bool, _ replica: inout Replica
+    ) -> RequestToken {
+        if let earlier = connections[connection]?.requests[id] {
+            replica.forget(earlier)
+            finish(earlier)
+        }
         let token = RequestToken(nextToken)
         nextToken += 1
         requests[token] = Request(connection: connection, id: id, isCancellable: isCancellable)
-        connections[connection]?.outstanding += 1
-        if isCancellable { connections[connection]?.cancellable[id] = token }
+        connections[connection]?.requests[id] = token
         return token
     }
 
     @discardableResult
     private func finish(_ token: RequestToken) -> Request? {
         guard let request = requests.removeValue(forKey: token) else { return nil }
-        connections[request.connection]?.outstanding -= 1
-        if request.isCancellable { connections[request.connection]?.cancellable[request.id] = nil }
+        connections[request.connection]?.requests[request.id] = nil
         return request
     }
 
@@ -273,7 +297,7 @@ final class ClientEndpoint {
     private func respond(
         _ connection: Int, _ id: UInt64, _ kind: ClientResponseKind, _ position: Position, _ payload: (inout ByteWriter) -> Void
     ) {
-        guard connections[connection] != nil else { return }
+        guard connections[connection]?.isLost == false else { return }
         if connections[connection]?.isDirty == false {
             connections[connection]?.isDirty = true
             connections[connection]?.writer.beginResponses()
@@ -293,46 +317,45 @@ final class ClientEndpoint {
             connections[connection]?.isDirty = false
         }
         dirty.removeAll(keepingCapacity: true)
-        for connection in gone { drop(connection, &replica) }
-        gone.removeAll(keepingCapacity: true)
+        for connection in lost { drop(connection, &replica) }
+        lost.removeAll(keepingCapacity: true)
     }
 
-    private var gone: [Int] = []
+    private var lost: [Int] = []
 
     private func send(_ connection: Int) {
-        guard let target = connections[connection] else { return }
-        let bytes = target.writer.bytes
-        if target.budget.used > 0, target.budget.used + bytes.count > target.budget.limit {
-            // It does not read. Its commands' replies stay in its session; it learns of this by its own time-outs.
+        guard let target = connections[connection], !target.isLost else { return }
+        if (try? send(target.writer.bytes, to: target)) != .sent {
+            // Its commands' replies stay in its session. A stream of events with a gap would be worse than none.
             counters.droppedReplies += UInt64(target.writer.itemCount)
-            return
+            connections[connection]?.isLost = true
+            lost.append(connection)
         }
-        do throws(ZeroMQError) {
-            switch try socket.send(target.identity, more: true) {
-            case .sent:
-                let result = try socket.send(count: bytes.count, within: target.budget) { memory in
-                    bytes.withUnsafeBytes { memory.copyMemory(from: $0) }
-                }
-                if result != .sent { counters.droppedReplies += UInt64(target.writer.itemCount) }
-            case .unroutable: gone.append(connection)
-            case .wouldBlock, .overBudget: counters.droppedReplies += UInt64(target.writer.itemCount)
-            }
-        } catch {
-            counters.droppedReplies += UInt64(target.writer.itemCount)
+        if target.writer.byteCount > ClientEndpoint.keptBytesPerConnection {
+            connections[connection]?.writer = ClientFrameWriter()
         }
     }
 
-    private func refuse(_ connection: Int, _ failure: Failure) throws(ZeroMQError) {
-        counters.malformed += 1
+    private func send(_ bytes: [UInt8], to target: Connection) throws(ZeroMQError) -> Socket.SendResult {
+        // Asked before the first frame is on its way: behind that there is no way back.
+        let budget = target.budget
+        guard budget.used == 0 || budget.used + bytes.count <= budget.limit else { return .overBudget }
+        let result = try socket.send(target.identity, more: true)
+        guard result == .sent else { return result }
+        return try socket.send(count: bytes.count, within: budget) { memory in
+            bytes.withUnsafeBytes { memory.copyMemory(from: $0) }
+        }
+    }
+
+    private func refuse(_ identity: [UInt8], _ failure: Failure) throws(ZeroMQError) {
         control.makeRefusal(failure)
-        try sendControl(to: connection)
+        try sendControl(to: identity)
     }
 
-    private func sendControl(to connection: Int) throws(ZeroMQError) {
+    /// Small, and dropped if it cannot go.
+    private func sendControl(to identity: [UInt8]) throws(ZeroMQError) {
         defer { control = ClientFrameWriter(reserving: 256) }
-        guard let target = connections[connection] else { return }
-        guard target.budget.used < target.budget.limit else { return }
-        if try socket.send(target.identity, more: true) == .sent { _ = try socket.send(control.bytes) }
+        if try socket.send(identity, more: true) == .sent { _ = try socket.send(control.bytes) }
     }
 
     // MARK: - Forgetting
@@ -340,17 +363,29 @@ final class ClientEndpoint {
     private func sweep(_ replica: inout Replica, _ now: MonotonicTime) {
         guard now.since(sweptAt) > 1_000_000_000 else { return }
         sweptAt = now
-        let silence = ClientEndpoint.silenceMilliseconds * 1_000_000
-        for (connection, state) in connections where now.since(state.heardAt) > silence { drop(connection, &replica) }
+        for (connection, state) in connections {
+            let limit = state.hasGreeted ? ClientEndpoint.silenceMilliseconds : ClientEndpoint.strangerMilliseconds
+            if now.since(state.heardAt) > limit * 1_000_000 { drop(connection, &replica) }
+        }
     }
 
     private func drop(_ connection: Int, _ replica: inout Replica) {
+        forgetRequests(of: connection, &replica)
         guard let state = connections.removeValue(forKey: connection) else { return }
         byIdentity[state.identity] = nil
-        for token in state.cancellable.values {
+        counters.connections = connections.count
+        guard state.isLost else { return }
+        // Should this not reach it either, its next frame is refused, since it has not said hello.
+        try? refuse(state.identity, Failure(.busy, "replies wait that were not read in time; the rest is dropped: connect again"))
+    }
+
+    private func forgetRequests(of connection: Int, _ replica: inout Replica) {
+        guard let tokens = connections[connection]?.requests.values, !tokens.isEmpty else { return }
+        // The newest first: whoever keeps many of a kind finds those soonest.
+        for token in tokens.sorted(by: >) {
             replica.forget(token)
             requests[token] = nil
         }
-        counters.connections = connections.count
+        connections[connection]?.requests.removeAll()
     }
 }

@@ -12,6 +12,13 @@ final class LocalDoor: Sendable {
     static let tokenMark: UInt64 = 1 << 63
     static let sessionTimeoutMilliseconds: UInt64 = 60_000
     static let keepAliveMilliseconds: UInt64 = 10_000
+    /// Commands whose outcome must become known are asked again so often.
+    static let askAgainMilliseconds: UInt64 = 1_000
+    /// Of the session's window, for what settles earlier commands: requests alone can never fill it.
+    static let settlingWindow = 512
+    static let requestWindow = Limits.sessionWindow - settlingWindow
+    /// Batches that a slow reader may leave unread before its stream ends with `position-gone`.
+    static let unreadBatches = 256
 
     struct Answer: Sendable {
         var reply: Reply
@@ -20,7 +27,12 @@ final class LocalDoor: Sendable {
         static func failed(_ code: Failure.Code, _ message: String) -> Answer {
             Answer(reply: .failed(Failure(code, message)), position: Position(index: 0, ordinal: 0))
         }
+
+        static let stopping = Answer.failed(.noLeader, "this server is stopping")
+        static let queueFull = Answer.failed(.busy, "this server's queue of \(Inbox.limit) requests is full")
     }
+
+    typealias AnswerContinuation = CheckedContinuation<Answer, Never>
 
     /// A command in the server's session.
     struct Ticket: Sendable {
@@ -28,34 +40,45 @@ final class LocalDoor: Sendable {
         var sequence: UInt64
     }
 
-    private enum Session: Sendable {
-        case none
-        case opening([CheckedContinuation<Void, Never>])
-        case open(SessionLedger)
-    }
-
-    private struct Command: Sendable {
+    struct Command: Sendable {
         var header: CommandHeader
         var operation: [UInt8]
         /// The reply may name a tuple that stays held until somebody says what becomes of it.
-        var isHeld: Bool
+        var isHeld = false
+        /// It settles an earlier command: asked again until it is done.
+        var isSettling = false
+        /// The held take that it gives back: acknowledged when that is done, and not before, or the take would become final.
+        var releases: UInt64?
+        /// It was sent before, and nobody knows what came of it.
+        var mayBeDone = false
     }
 
-    private enum Waiting: Sendable {
-        case query(CheckedContinuation<Answer, Never>)
-        case command(Command, CheckedContinuation<Answer, Never>?)
+    enum Waiting: Sendable {
+        case query(AnswerContinuation)
+        /// Without a continuation nobody waits, but its outcome matters.
+        case command(Command, AnswerContinuation?)
+        case opening(SessionID)
         case subscription(EventStream.Continuation)
     }
 
-    private struct State: Sendable {
+    struct State: Sendable {
         var session = Session.none
+        var opening: [CheckedContinuation<Answer?, Never>] = []
         var waiting: [UInt64: Waiting] = [:]
-        var nextToken = LocalDoor.tokenMark + 1
+        var askAgain: [Command] = []
+        /// Wait for room in the window.
+        var settlings: [Settling] = []
+        var lastToken = LocalDoor.tokenMark
         var isClosed = false
+
+        mutating func newToken() -> UInt64 {
+            lastToken += 1
+            return lastToken
+        }
     }
 
-    private let state = Mutex(State())
-    private let inbox: Inbox
+    let state = Mutex(State())
+    let inbox: Inbox
 
     init(inbox: Inbox) {
         self.inbox = inbox
@@ -66,156 +89,86 @@ final class LocalDoor: Sendable {
 
     // MARK: - Commands
 
+    private enum Begun {
+        case begun(UInt64, Command)
+        case noSession
+        case failed(Answer)
+    }
+
     /// Runs a command to its answer. When the calling task is cancelled it returns at once with `outcome-unknown`; a waiting take is
     /// then cancelled, and what it may still have got is given back.
     func command(_ operation: Operation, isHeld: Bool = false) async -> (answer: Answer, ticket: Ticket) {
-        var writer = ByteWriter()
-        operation.encode(into: &writer)
-        let bytes = writer.take()
+        let bytes = LocalDoor.encode(operation)
+        let nobody = Ticket(session: SessionID(0), sequence: 0)
+        // A session may end between its opening and its use, but not again and again.
         for _ in 0..<3 {
-            await openSession()
-            guard let (token, command) = begin(bytes, isHeld: isHeld) else { continue }
-            let answer = await wait(token, command)
-            return (answer, Ticket(session: command.header.session, sequence: command.header.sequence))
+            if let failure = await openSession() { return (failure, nobody) }
+            switch begin(bytes, isHeld: isHeld) {
+            case .begun(let token, let command):
+                let answer = await wait(token, command)
+                return (answer, Ticket(session: command.header.session, sequence: command.header.sequence))
+            case .failed(let answer): return (answer, nobody)
+            case .noSession: continue
+            }
         }
-        return (
-            .failed(.busy, "\(Limits.sessionWindow) requests of this server wait for the cluster, which is its limit"),
-            Ticket(session: SessionID(0), sequence: 0)
-        )
+        return (.failed(.busy, "this server's session ended again and again; nothing was done"), nobody)
     }
 
-    /// Nil if the session is gone or its window is full.
-    private func begin(_ operation: [UInt8], isHeld: Bool) -> (token: UInt64, command: Command)? {
+    static func encode(_ operation: Operation) -> [UInt8] {
+        var writer = ByteWriter()
+        operation.encode(into: &writer)
+        return writer.take()
+    }
+
+    private func begin(_ operation: [UInt8], isHeld: Bool) -> Begun {
         state.withLock { state in
-            guard case .open(var ledger) = state.session, !ledger.isFull else { return nil }
-            let ticket = ledger.begin()
+            if state.isClosed { return .failed(.stopping) }
+            guard case .open(var ledger) = state.session else { return .noSession }
+            guard ledger.unacknowledgedCount < LocalDoor.requestWindow else {
+                return .failed(
+                    .failed(
+                        .busy, "\(LocalDoor.requestWindow) requests of this server wait for the cluster, which is its limit"))
+            }
+            let command = Command(header: ledger.nextHeader(), operation: operation, isHeld: isHeld)
             state.session = .open(ledger)
-            let header = CommandHeader(
-                session: ledger.session, sequence: ticket.sequence, acknowledgedBelow: ticket.acknowledgedBelow,
-                acknowledged: ticket.acknowledged)
-            state.nextToken += 1
-            let command = Command(header: header, operation: operation, isHeld: isHeld)
-            state.waiting[state.nextToken] = .command(command, nil)
-            return (state.nextToken, command)
+            let token = state.newToken()
+            state.waiting[token] = .command(command, nil)
+            return .begun(token, command)
         }
     }
 
     private func wait(_ token: UInt64, _ command: Command) async -> Answer {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                state.withLock { $0.waiting[token] = .command(command, continuation) }
-                send(token, command)
+                let isThere = state.withLock { state in
+                    guard case .command? = state.waiting[token] else { return false }
+                    state.waiting[token] = .command(command, continuation)
+                    return true
+                }
+                // The door was closed meanwhile.
+                guard isThere else { return continuation.resume(returning: .stopping) }
+                if !inbox.offer(.command(RequestToken(token), command.header, operation: command.operation)) {
+                    deliver(token, .queueFull)
+                }
                 // The handler ran before there was a continuation.
-                if Task.isCancelled { abandon(token, command) }
+                if Task.isCancelled { abandon(token) }
             }
         } onCancel: {
-            abandon(token, command)
-        }
-    }
-
-    private func send(_ token: UInt64, _ command: Command) {
-        guard inbox.offer(.command(RequestToken(token), command.header, operation: command.operation)) else {
-            return deliver(token, .failed(.busy, "this server's queue of \(Inbox.limit) requests is full"))
+            abandon(token)
         }
     }
 
     /// The caller has gone: it gets its answer now; the command goes on to its own end without it.
-    private func abandon(_ token: UInt64, _ command: Command) {
-        let continuation: CheckedContinuation<Answer, Never>? = state.withLock { state in
+    private func abandon(_ token: UInt64) {
+        let abandoned: (command: Command, continuation: AnswerContinuation)? = state.withLock { state in
             guard case .command(let command, let continuation?) = state.waiting[token] else { return nil }
             state.waiting[token] = .command(command, nil)
-            return continuation
+            return (command, continuation)
         }
-        guard let continuation else { return }
+        guard let (command, continuation) = abandoned else { return }
         continuation.resume(returning: .failed(.outcomeUnknown, "the request was cancelled before its outcome was known"))
-        Task { _ = await self.command(.cancel(sequence: command.header.sequence)) }
-    }
-
-    /// The tuple of a held take is where it should be: the take becomes final.
-    func acknowledge(_ ticket: Ticket) async {
-        guard acknowledgeInLedger(ticket) else { return }
-        _ = await command(.acknowledge)
-    }
-
-    /// The tuple of a held take goes back to its place.
-    func release(_ ticket: Ticket) async {
-        let (answer, _) = await command(.release(sequence: ticket.sequence))
-        // Only now: an acknowledgement that overtook the release would make the take final.
-        if answer.reply == .done { _ = acknowledgeInLedger(ticket) }
-    }
-
-    /// - Returns: false if the session has ended, which gave everything back.
-    private func acknowledgeInLedger(_ ticket: Ticket) -> Bool {
-        state.withLock { state in
-            guard case .open(var ledger) = state.session, ledger.session == ticket.session else { return false }
-            ledger.acknowledge(ticket.sequence)
-            state.session = .open(ledger)
-            return true
-        }
-    }
-
-    // MARK: - The server's session
-
-    private func openSession() async {
-        let mustOpen = await withCheckedContinuation { (continuation: CheckedContinuation<Bool, Never>) in
-            let verdict: Bool? = state.withLock { state in
-                switch state.session {
-                case .open: return false
-                case .none:
-                    state.session = .opening([])
-                    return true
-                case .opening: return nil
-                }
-            }
-            if let verdict { return continuation.resume(returning: verdict) }
-            Task {
-                await self.awaitOpening()
-                continuation.resume(returning: false)
-            }
-        }
-        if mustOpen { await open() }
-    }
-
-    private func awaitOpening() async {
-        await withCheckedContinuation { continuation in
-            let isOpening = state.withLock { state in
-                guard case .opening(let others) = state.session else { return false }
-                state.session = .opening(others + [continuation])
-                return true
-            }
-            if !isOpening { continuation.resume() }
-        }
-    }
-
-    private func open() async {
-        let session = SessionID(.random(in: 1 ... .max))
-        var writer = ByteWriter()
-        Operation.openSession(timeoutMilliseconds: LocalDoor.sessionTimeoutMilliseconds).encode(into: &writer)
-        let command = Command(
-            header: CommandHeader(session: session, sequence: 0), operation: writer.take(), isHeld: false)
-        let token = state.withLock { state in
-            state.nextToken += 1
-            return state.nextToken
-        }
-        // Not cancelled with the task that happens to need it first: others wait for it too.
-        let answer = await withCheckedContinuation { continuation in
-            state.withLock { $0.waiting[token] = .command(command, continuation) }
-            send(token, command)
-        }
-        let waiting = state.withLock { state in
-            guard case .opening(let waiting) = state.session else { return [CheckedContinuation<Void, Never>]() }
-            state.session = answer.reply == .done ? .open(SessionLedger(session: session)) : .none
-            return waiting
-        }
-        for continuation in waiting { continuation.resume() }
-    }
-
-    /// Called by the replica thread now and then.
-    func keepAlive() {
-        let session: SessionID? = state.withLock { state in
-            if case .open(let ledger) = state.session { ledger.session } else { nil }
-        }
-        if let session { inbox.post(.keepAlive(session)) }
+        let header = command.header
+        settle(Settling(operation: .cancel(sequence: header.sequence), session: header.session))
     }
 
     // MARK: - Queries and subscriptions
@@ -224,12 +177,16 @@ final class LocalDoor: Sendable {
         var writer = ByteWriter()
         query.encode(into: &writer)
         let bytes = writer.take()
-        let token = newToken()
+        let token = state.withLock { $0.newToken() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                state.withLock { $0.waiting[token] = .query(continuation) }
+                let isOpen = state.withLock { state in
+                    if !state.isClosed { state.waiting[token] = .query(continuation) }
+                    return !state.isClosed
+                }
+                guard isOpen else { return continuation.resume(returning: .stopping) }
                 guard inbox.offer(.query(RequestToken(token), bytes, consistency, timeout)) else {
-                    return deliver(token, .failed(.busy, "this server's queue of \(Inbox.limit) requests is full"))
+                    return deliver(token, .queueFull)
                 }
                 if Task.isCancelled { forget(token) }
             }
@@ -243,25 +200,20 @@ final class LocalDoor: Sendable {
         deliver(token, .failed(.outcomeUnknown, "the request was cancelled"))
     }
 
-    /// Batches that a slow reader may leave unread before its stream ends with `position-gone`.
-    static let unreadBatches = 256
-
     func subscribe(to space: String, _ template: Template?, after position: Position?) -> EventStream {
-        let token = newToken()
-        return EventStream(bufferingPolicy: .bufferingOldest(LocalDoor.unreadBatches)) { continuation in
-            state.withLock { $0.waiting[token] = .subscription(continuation) }
+        EventStream(bufferingPolicy: .bufferingOldest(LocalDoor.unreadBatches)) { continuation in
+            let token: UInt64? = state.withLock { state in
+                guard !state.isClosed else { return nil }
+                let token = state.newToken()
+                state.waiting[token] = .subscription(continuation)
+                return token
+            }
+            guard let token else { return continuation.finish() }
             continuation.onTermination = { [inbox] _ in
                 self.state.withLock { $0.waiting[token] = nil }
                 inbox.post(.forget(RequestToken(token)))
             }
             inbox.post(.subscribe(RequestToken(token), space: space, template, after: position))
-        }
-    }
-
-    private func newToken() -> UInt64 {
-        state.withLock { state in
-            state.nextToken += 1
-            return state.nextToken
         }
     }
 
@@ -280,57 +232,17 @@ final class LocalDoor: Sendable {
     func deliver(_ token: UInt64, _ answer: Answer) {
         let waiting = state.withLock { state -> Waiting? in
             guard let waiting = state.waiting.removeValue(forKey: token) else { return nil }
-            if case .command(let command, let continuation) = waiting {
-                settle(command, answer, isAbandoned: continuation == nil, &state)
-            }
+            if case .command(let command, _) = waiting { state.account(for: command, answer.reply) }
             return waiting
         }
         switch waiting {
         case .query(let continuation): continuation.resume(returning: answer)
         case .command(let command, let continuation):
             continuation?.resume(returning: answer)
-            follow(command, answer, isAbandoned: continuation == nil)
+            follow(command, answer.reply, isAbandoned: continuation == nil)
+        case .opening(let session): finishOpening(session, answer)
         case .subscription(let continuation): continuation.finish()
         case nil: break
-        }
-    }
-
-    /// What the answer means for the session's numbers.
-    private func settle(_ command: Command, _ answer: Answer, isAbandoned: Bool, _ state: inout State) {
-        guard case .open(var ledger) = state.session, ledger.session == command.header.session else { return }
-        let sequence = command.header.sequence
-        switch answer.reply {
-        case .failed(let failure) where failure.code == .sessionExpired:
-            state.session = .none
-            return
-        case .failed(let failure) where failure.code == .outcomeUnknown:
-            return
-        case .failed(let failure) where failure.code == .busy || failure.code == .noLeader:
-            ledger.abandoned(sequence)
-            ledger.acknowledge(sequence)
-        case .found where command.isHeld:
-            ledger.answered(sequence)
-        default:
-            ledger.answered(sequence)
-            ledger.acknowledge(sequence)
-        }
-        state.session = .open(ledger)
-    }
-
-    private func follow(_ command: Command, _ answer: Answer, isAbandoned: Bool) {
-        switch answer.reply {
-        case .failed(let failure) where failure.code == .outcomeUnknown:
-            // Ask again until the outcome is known, so that a tuple that was taken for nobody goes back.
-            state.withLock { state in
-                guard !state.isClosed else { return }
-                state.nextToken += 1
-                state.waiting[state.nextToken] = .command(command, nil)
-                inbox.post(.command(RequestToken(state.nextToken), command.header, operation: command.operation))
-            }
-        case .found where command.isHeld && isAbandoned:
-            let ticket = Ticket(session: command.header.session, sequence: command.header.sequence)
-            Task { await self.release(ticket) }
-        default: break
         }
     }
 
@@ -352,14 +264,19 @@ final class LocalDoor: Sendable {
         if case .subscription(let continuation) = waiting { continuation.finish(throwing: failure) }
     }
 
-    /// The server stops: nobody is left waiting.
+    /// The server stops: nobody is left waiting, and nobody who comes later waits.
     func close() {
         let tokens = state.withLock { state in
             state.isClosed = true
-            return Array(state.waiting.keys)
+            return state.waiting.keys.sorted()
         }
         for token in tokens {
             deliver(token, .failed(.outcomeUnknown, "this server is stopping"))
         }
+        let settlings = state.withLock { state in
+            defer { state.settlings.removeAll() }
+            return state.settlings
+        }
+        for settling in settlings { settling.continuation?.resume(returning: .stopping) }
     }
 }

@@ -32,6 +32,7 @@ final class ReplicaThread<Files: FileSystem> {
     private var compactBefore: LogIndex?
     private var members: [Member] = []
     private var keptAliveAt = MonotonicTime.zero
+    private var askedAgainAt = MonotonicTime.zero
     private var publishedAt = MonotonicTime.zero
     private var wasRepairing: Bool
     private var malformedMessages: UInt64 = 0
@@ -168,7 +169,10 @@ final class ReplicaThread<Files: FileSystem> {
     // MARK: - Effects
 
     private func perform() {
-        guard !replica.effects.isEmpty || compactBefore != nil else { return }
+        guard !replica.effects.isEmpty || compactBefore != nil else {
+            // What the clients' door answers by itself.
+            return endpoint.flush(&replica)
+        }
         var effects = ReplicaEffects()
         swap(&effects, &replica.effects)
         for message in effects.messages {
@@ -179,8 +183,7 @@ final class ReplicaThread<Files: FileSystem> {
         if let index = compactBefore {
             // Behind the write that marks the snapshot in the log.
             compactBefore = nil
-            storage.perform(.compact(before: index))
-            snapshots.perform(.prune)
+            storage.perform(.compact(before: index, then: { [snapshots] in snapshots.perform(.prune) }))
         }
         answer(effects)
         performSnapshots(effects)
@@ -235,6 +238,10 @@ final class ReplicaThread<Files: FileSystem> {
         if now.since(keptAliveAt) > LocalDoor.keepAliveMilliseconds * 1_000_000 {
             keptAliveAt = now
             door.keepAlive()
+        }
+        if now.since(askedAgainAt) > LocalDoor.askAgainMilliseconds * 1_000_000 {
+            askedAgainAt = now
+            door.askAgain()
         }
         if wasRepairing, replica.mayVote {
             wasRepairing = false

@@ -141,17 +141,17 @@ public final class Server: Sendable {
                     }, onFailure: onFailure
                 ).run()
                 sockets.0.close()
-                ended.add(())
+                ended.close()
             }
         } catch {
             throw StartFailure("cannot start the server's threads: \(error)")
         }
     }
 
-    /// Ends this server cleanly: what is in memory is written, and the data directory is free again. Blocks.
+    /// Ends this server cleanly: what is in memory is written, and the data directory is free again. Blocks. Again: nothing.
     public func stop() {
         inbox.post(.stop)
-        _ = ended.takeAll()
+        ended.waitUntilClosed()
         storage.stop()
         snapshots.stop()
         authenticator?.stop()

@@ -40,14 +40,14 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
 
     func perform(_ job: Job) { queue.add(job) }
 
-    /// Waits until what was begun is done.
+    /// Waits until what was begun is done. Again: nothing.
     func stop() {
         queue.close()
-        _ = ended.takeAll()
+        ended.waitUntilClosed()
     }
 
     private func run() {
-        defer { ended.add(()) }
+        defer { ended.close() }
         var receiver: SnapshotReceiver<Files>?
         while let jobs = queue.takeAll() {
             for job in jobs {

@@ -7,8 +7,8 @@ import ZeroMQ
 final class StorageThread<Files: FileSystem>: Sendable {
     enum Job: Sendable {
         case write(StorageWrite)
-        /// Entries before this are no longer needed.
-        case compact(before: LogIndex)
+        /// Entries before this are no longer needed. Afterwards, the mark of the newest snapshot being durable, so are older snapshots.
+        case compact(before: LogIndex, then: @Sendable () -> Void)
         case markRepaired
     }
 
@@ -20,6 +20,7 @@ final class StorageThread<Files: FileSystem>: Sendable {
     private let onNotice: @Sendable (String) -> Void
     private let preparing = WorkQueue<SegmentPreparation<Files>>()
     private let ended = WorkQueue<Void>()
+    private let preparingEnded = WorkQueue<Void>()
 
     init(
         log: WriteAheadLog<Files>, inbox: Inbox, meters: Meters, onNotice: @escaping @Sendable (String) -> Void,
@@ -43,17 +44,18 @@ final class StorageThread<Files: FileSystem>: Sendable {
 
     func perform(_ job: Job) { queue.add(job) }
 
-    /// Everything handed over is written; then the thread ends and the log is closed.
+    /// Everything handed over is written (unless the disk is full); then the threads end and the log is closed. Again: nothing.
     func stop() {
         queue.close()
-        _ = ended.takeAll()
+        ended.waitUntilClosed()
+        preparingEnded.waitUntilClosed()
     }
 
     private func run() {
         defer {
             preparing.close()
             log.close()
-            ended.add(())
+            ended.close()
         }
         do throws(LogError) {
             while let jobs = queue.takeAll() { try perform(jobs) }
@@ -68,13 +70,15 @@ final class StorageThread<Files: FileSystem>: Sendable {
             if case .write(let write) = job { writes.append(write) }
         }
         if let last = writes.last {
-            try append(writes)
+            guard try append(writes) else { return }
             inbox.post(.stored(last.sequence))
         }
         for job in jobs {
             switch job {
             case .write: break
-            case .compact(let index): try log.compact(before: index)
+            case .compact(let index, let then):
+                try log.compact(before: index)
+                then()
             case .markRepaired: try log.markRepaired()
             }
         }
@@ -83,18 +87,22 @@ final class StorageThread<Files: FileSystem>: Sendable {
 
     /// A full disk stalls this server's log until there is room: consensus treats that as it treats any stalled disk (a leader steps
     /// down, the others go on), and local reads go on being served.
-    private func append(_ writes: [StorageWrite]) throws(LogError) {
+    /// - Returns: false if this server stops before there is room: the writes are lost, and nobody was told that they were made.
+    private func append(_ writes: [StorageWrite]) throws(LogError) -> Bool {
         while true {
             do throws(LogError) {
                 let began = MonotonicTime.current
                 try log.append(writes)
                 meters.synced(nanoseconds: MonotonicTime.current.since(began), writes: writes.count)
-                return
+                return true
             } catch {
                 guard case .diskFull = error else { throw error }
                 meters.setDiskFull(true)
                 onNotice("\(error); writes wait until there is room")
-                while try !log.checkRoom() { usleep(200_000) }
+                while try !log.checkRoom() {
+                    if queue.hasBeenClosed { return false }
+                    usleep(200_000)
+                }
                 meters.setDiskFull(false)
                 onNotice("there is room on the disk again")
             }
@@ -102,6 +110,7 @@ final class StorageThread<Files: FileSystem>: Sendable {
     }
 
     private func prepare() {
+        defer { preparingEnded.close() }
         while let jobs = preparing.takeAll() {
             for job in jobs {
                 do throws(LogError) {

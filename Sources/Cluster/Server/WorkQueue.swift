@@ -48,6 +48,20 @@ final class WorkQueue<Item: Sendable>: @unchecked Sendable {
         pthread_cond_broadcast(condition)
     }
 
+    /// Nothing more will be added.
+    var hasBeenClosed: Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return isClosed
+    }
+
+    /// Waits until the queue is closed; whatever is in it stays.
+    func waitUntilClosed() {
+        pthread_mutex_lock(mutex)
+        while !isClosed { pthread_cond_wait(condition, mutex) }
+        pthread_mutex_unlock(mutex)
+    }
+
     /// Waits for something, and takes everything there is, in order; nil when the queue is closed and empty.
     func takeAll() -> [Item]? {
         pthread_mutex_lock(mutex)
@@ -55,27 +69,6 @@ final class WorkQueue<Item: Sendable>: @unchecked Sendable {
         while items.isEmpty {
             if isClosed { return nil }
             pthread_cond_wait(condition, mutex)
-        }
-        var taken: [Item] = []
-        swap(&taken, &items)
-        return taken
-    }
-
-    /// As `takeAll`, but returns an empty array after the time.
-    func takeAll(withinMilliseconds milliseconds: Int) -> [Item]? {
-        var until = timespec()
-        clock_gettime(CLOCK_REALTIME, &until)
-        until.tv_sec += milliseconds / 1_000
-        until.tv_nsec += (milliseconds % 1_000) * 1_000_000
-        if until.tv_nsec >= 1_000_000_000 {
-            until.tv_sec += 1
-            until.tv_nsec -= 1_000_000_000
-        }
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        while items.isEmpty {
-            if isClosed { return nil }
-            if pthread_cond_timedwait(condition, mutex, &until) == ETIMEDOUT { break }
         }
         var taken: [Item] = []
         swap(&taken, &items)
