@@ -2,7 +2,7 @@
 
 import os
 
-from failure import Failure, Misuse
+from failure import Failure
 from processes import free_ports, http, wait_until
 
 NAMES = ("a", "b", "c")
@@ -16,8 +16,7 @@ class Starling:
     def __init__(self, options, processes, directory):
         self.options, self.processes, self.directory = options, processes, directory
         self.program = options.starling
-        if options.curve == "no":
-            raise Misuse("Starling's servers speak CURVE only: --curve no goes with --only etcd,bare")
+        self.curve = ["--no-curve"] if options.curve == "no" else []
 
     def build(self):
         if self.options.build:
@@ -33,16 +32,17 @@ class Starling:
         }
 
     def start(self):
-        self.client_addresses, self.client_file = start_starling(self.program, self.processes, self.directory)
+        self.client_addresses, self.client_file = start_starling(
+            self.program, self.processes, self.directory, self.curve)
 
     def command(self, operation, window, requests):
         return [self.program, "bench", operation, "--sessions", str(window.sessions), "--connections",
                 str(window.connections), "--requests", str(requests), "--size", str(self.options.size), "--json",
-                "--servers", ",".join(self.client_addresses), "--client-file", self.client_file]
+                "--servers", ",".join(self.client_addresses), "--client-file", self.client_file, *self.curve]
 
 
 # ---- start_starling: the one place that knows how a Starling cluster is started -------------------------------------
-def start_starling(program, processes, directory):
+def start_starling(program, processes, directory, curve):
     """Plans and starts three servers, waits until each is ready, and returns their client addresses and client file."""
     base = free_ports([offset + i for offset in (0, CLIENT_OFFSET, HTTP_OFFSET) for i in range(len(NAMES))])
     peers = [f"127.0.0.1:{base + i}" for i in range(len(NAMES))]
@@ -51,10 +51,10 @@ def start_starling(program, processes, directory):
     plan = ",".join(f"{name}={peer}" for name, peer in zip(NAMES, peers))
     processes.run([program, "cluster", "plan", "--servers", plan, "--out", directory], 30)
     servers = [processes.start([
-        program, "serve", "--data", f"{directory}/{name}", "--name", name, "--plan", f"{directory}/{name}.plan",
-        "--peer", peer, "--client", client, "--http", web,
+        program, "serve", "--data", f"{directory}/{name}", "--name", name, "--plan", f"{directory}/{name}.plan.json",
+        "--peer", peer, "--client", client, "--http", web, *curve,
     ], f"{directory}/{name}.log") for name, peer, client, web in zip(NAMES, peers, clients, https)]
     wait_until(lambda: all(http(f"http://{web}/readyz") is not None for web in https), servers,
                "starling becomes ready")
-    return clients, f"{directory}/client"
+    return clients, f"{directory}/client.json"
 # ---------------------------------------------------------------------------------------------------------------------

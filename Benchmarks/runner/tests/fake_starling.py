@@ -14,8 +14,8 @@ def option(name):
 def plan():
     os.makedirs(option("--out"), exist_ok=True)
     for server in option("--servers").split(","):
-        open(os.path.join(option("--out"), server.split("=")[0] + ".plan"), "w").close()
-    open(os.path.join(option("--out"), "client"), "w").close()
+        open(os.path.join(option("--out"), server.split("=")[0] + ".plan.json"), "w").close()
+    open(os.path.join(option("--out"), "client.json"), "w").close()
 
 
 class Ready(http.server.BaseHTTPRequestHandler):

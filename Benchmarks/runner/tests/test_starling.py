@@ -5,7 +5,7 @@ import xml.etree.ElementTree
 from types import SimpleNamespace
 
 import report
-from failure import Failure, Misuse
+from failure import Failure
 from matrix import Matrix, Window
 from peer_starling import Starling
 from processes import Processes
@@ -51,10 +51,13 @@ class Run(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "nowhere/starling is not there"):
             self.peer().build()
 
-    def test_starling_without_encryption_is_refused(self):
+    def test_without_encryption_servers_and_clients_are_told(self):
         self.options.curve = "no"
-        with self.assertRaises(Misuse):
-            self.peer()
+        peer = self.peer()
+        peer.build()
+        peer.start()
+        self.assertIn("--no-curve", peer.command("write", Window(2, 1), 10))
+        self.assertTrue(all("--no-curve" in server.args for server in self.processes.running))
 
 
 class Page(unittest.TestCase):
