@@ -48,7 +48,9 @@ public struct ClientFrameReader {
         }
         reader = ByteReader(frame)
         let raw = try reader.readByte("frame kind")
-        guard let kind = ClientFrameKind(rawValue: raw) else { throw MalformedBytes("frame kind \(raw) is unknown", at: 0) }
+        guard let kind = ClientFrameKind(rawValue: raw) else {
+            throw MalformedBytes("frame kind \(raw) is unknown", at: 0)
+        }
         self.kind = kind
     }
 

@@ -125,8 +125,8 @@ public struct ClientFrameWriter: Sendable {
 
     // MARK: Items
 
-    /// Writes what stands before the length, the length, and the payload. The length is known last and stands first, so it
-    /// has a fixed width: a varint of four bytes, longer than needed, as varints may be.
+    /// Writes what stands before the length, the length, and the payload. The length is known last and stands first, so
+    /// it has a fixed width: a varint of four bytes, longer than needed, as varints may be.
     @inlinable
     mutating func appendItem(_ head: (inout ByteWriter) -> Void, payload: (inout ByteWriter) -> Void) {
         head(&writer)

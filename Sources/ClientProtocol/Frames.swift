@@ -1,8 +1,8 @@
 import ByteCoding
 import TupleSpace
 
-/// The native protocol between a client's DEALER and a server's ROUTER: one ZeroMQ message is one frame, one frame is one of these.
-/// docs/formats/client-protocol.md has the bytes. Everything is little-endian.
+/// The native protocol between a client's DEALER and a server's ROUTER: one ZeroMQ message is one frame, one frame is
+/// one of these. docs/formats/client-protocol.md has the bytes. Everything is little-endian.
 public enum ClientFrameKind: UInt8, Sendable {
     // Client to server.
     case hello = 1
@@ -69,14 +69,16 @@ public struct Welcome: Equatable, Sendable {
     }
 }
 
-/// One request within a `requests` frame: `id varint · kind u8 · length varint · payload`. Ids are the client's own, unique among
-/// those without an answer on the connection. The same request may be sent again under its id, and may then be answered twice.
+/// One request within a `requests` frame: `id varint · kind u8 · length varint · payload`. Ids are the client's own,
+/// unique among those without an answer on the connection. The same request may be sent again under its id, and may
+/// then be answered twice.
 public enum ClientRequestKind: UInt8, Sendable {
     /// session u64 · sequence u64 · acknowledged below varint · count varint, single ones varint* · operation
     case command = 1
     /// consistency u8 (0 linearizable, 1 sequential, 2 local) [· index varint · ordinal varint if 1] · time-out · query
     case query = 2
-    /// Request id varint of an earlier query or subscription, which then ends with `noMatch` or `end`. Has no answer of its own.
+    /// Request id varint of an earlier query or subscription, which then ends with `noMatch` or `end`. Has no answer of
+    /// its own.
     case cancel = 3
     /// Session u64: its client lives. Answered `done`, or `session-expired`.
     case keepAlive = 4
@@ -86,8 +88,9 @@ public enum ClientRequestKind: UInt8, Sendable {
     case status = 6
 }
 
-/// One response within a `responses` frame: `id varint · kind u8 · index varint · ordinal varint · length varint · payload`. The two
-/// numbers are the position that the server had applied when it answered: reading at another server at that position sees as much.
+/// One response within a `responses` frame: `id varint · kind u8 · index varint · ordinal varint · length varint ·
+/// payload`. The two numbers are the position that the server had applied when it answered: reading at another server
+/// at that position sees as much.
 public enum ClientResponseKind: UInt8, Sendable {
     /// An encoded `Reply`; the request is over.
     case reply = 1

@@ -99,6 +99,7 @@ private func requireVersion(_ reader: inout ByteReader, of frame: String) throws
     }
     guard version == Hello.version else {
         throw Failure(
-            .unsupported, "a \(frame) of version \(version) of the client protocol; this side speaks version \(Hello.version)")
+            .unsupported,
+            "a \(frame) of version \(version) of the client protocol; this side speaks version \(Hello.version)")
     }
 }

@@ -1,12 +1,12 @@
 import TupleSpace
 
-/// One session's sequence numbers, seen from its client: which are given out, which the client is done with, and what the next
-/// command tells the server of that. A pure value.
+/// One session's sequence numbers, seen from its client: which are given out, which the client is done with, and what
+/// the next command tells the server of that. A pure value.
 ///
-/// A number is *acknowledged* when the client needs its reply no more: at receipt for most, later for a held take. The server
-/// hears of it by later commands: "everything below N", and single numbers above that while an older command still waits. A
-/// single number is told once, by a command that certainly arrives or is sent again; it is told anew only if that command
-/// was given up.
+/// A number is *acknowledged* when the client needs its reply no more: at receipt for most, later for a held take. The
+/// server hears of it by later commands: "everything below N", and single numbers above that while an older command
+/// still waits. A single number is told once, by a command that certainly arrives or is sent again; it is told anew
+/// only if that command was given up.
 public struct SessionLedger: Sendable {
     /// Single numbers in one command.
     public static let singlesPerCommand = 128

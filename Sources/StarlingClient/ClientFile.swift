@@ -58,7 +58,8 @@ extension ClientFile.Server {
             key = CurvePublicKey(z85: text)
             // A key that cannot be read must not become "no encryption".
             guard key != nil else {
-                throw ClientFile.Invalid(description: "the public key of server \(shape.name) is not 40 characters of Z85")
+                throw ClientFile.Invalid(
+                    description: "the public key of server \(shape.name) is not 40 characters of Z85")
             }
         }
         guard let endpoint = ServerEndpoint(shape.client, publicKey: key) else {

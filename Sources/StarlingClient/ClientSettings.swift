@@ -19,7 +19,8 @@ public struct ClientSettings: Sendable {
     /// Requests without an answer, and their bytes; more are refused with `busy`.
     public var maximumOutstanding = 65_536
     public var maximumOutstandingBytes = 64 << 20
-    /// Events that a stream holds for a slow reader. Then its subscription pauses at the server, and goes on from the same position.
+    /// Events that a stream holds for a slow reader. Then its subscription pauses at the server, and goes on from the
+    /// same position.
     public var bufferedEvents = 4_096
     /// Begins with any of the servers given, so that clients spread over them; else with the first.
     public var startsAnywhere = true

@@ -1,8 +1,8 @@
 import ClientProtocol
 import ZeroMQ
 
-/// One DEALER to one server. libzmq's own reconnecting is off: a new connection is a new socket, so that nothing of the old one is
-/// taken for the new one's.
+/// One DEALER to one server. libzmq's own reconnecting is off: a new connection is a new socket, so that nothing of the
+/// old one is taken for the new one's.
 final class Connection {
     let server: ServerEndpoint
     let generation: UInt64
@@ -10,7 +10,8 @@ final class Connection {
     let monitor: SocketMonitor
     let received = Frame()
     let socketItem: Poller.Item
-    let monitorItem: Poller.Item
+    /// Nil: the monitor is asked now and then instead.
+    let monitorItem: Poller.Item?
     let startedAt: UInt64
     /// The server has welcomed us: requests may go.
     var isReady = false
@@ -20,7 +21,8 @@ final class Connection {
     private let poller: Poller
 
     init(
-        to server: ServerEndpoint, generation: UInt64, in context: Context, poller: Poller, at now: UInt64
+        to server: ServerEndpoint, generation: UInt64, in context: Context, poller: Poller, at now: UInt64,
+        pollsMonitor: Bool = true
     ) throws(ZeroMQError) {
         self.server = server
         self.generation = generation
@@ -30,7 +32,7 @@ final class Connection {
         startedAt = now
         heardAt = now
         socketItem = poller.add(socket)
-        monitorItem = poller.add(monitor.socket)
+        monitorItem = pollsMonitor ? poller.add(monitor.socket) : nil
         do throws(ZeroMQError) {
             try socket.connect(to: server.address.tcp)
         } catch {
@@ -55,7 +57,7 @@ final class Connection {
 
     func close() {
         poller.remove(socketItem)
-        poller.remove(monitorItem)
+        if let monitorItem { poller.remove(monitorItem) }
         socket.close()
         monitor.socket.close()
     }

@@ -20,7 +20,8 @@ extension Engine {
         }
     }
 
-    /// Pings a server that has said nothing for half of the bound, and leaves it at the whole. Looks at what is under way: not often.
+    /// Pings a server that has said nothing for half of the bound, and leaves it at the whole. Looks at what is under
+    /// way: not often.
     func watchSilence() {
         guard let connection, connection.isReady else { return }
         guard pending.values.contains(where: { $0.sentOn == connection.generation }) else {
@@ -96,7 +97,7 @@ extension Engine {
     func receive() {
         guard let connection else { return }
         do throws(ZeroMQError) {
-            if poller.isReadable(connection.monitorItem) {
+            if let item = connection.monitorItem, poller.isReadable(item) {
                 // News of the end come behind what was received before it; that is still read first.
                 try drain(connection)
                 guard connection === self.connection else { return }

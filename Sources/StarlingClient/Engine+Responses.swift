@@ -8,7 +8,8 @@ extension Engine {
         guard let entry = pending[response.id], let kind = response.kind else { return }
         switch kind {
         case .reply: reply(response, entry)
-        case .status: finish(response.id, .success(Answer(payload: [UInt8](response.payload), position: response.position)))
+        case .status:
+            finish(response.id, .success(Answer(payload: [UInt8](response.payload), position: response.position)))
         case .events: events(response, entry)
         case .end: ended(response, entry)
         }
@@ -31,7 +32,8 @@ extension Engine {
         }
     }
 
-    /// The cluster could not do it now. Commands are known by session and number, and queries change nothing: both may be sent again.
+    /// The cluster could not do it now. Commands are known by session and number, and queries change nothing: both may
+    /// be sent again.
     private func isWorthAnotherTry(_ failure: Failure, _ entry: Pending) -> Bool {
         switch failure.code {
         case .busy, .noLeader, .outcomeUnknown: !entry.isOverdue(at: now, timeout: settings.operationTimeout)
@@ -100,7 +102,9 @@ extension Engine {
             return submit(entry.request)
         }
         if entry.mayBeDone, case .caller = entry.request.completion, !entry.isEndOfSession {
-            return finish(id, .failure(Failure(.outcomeUnknown, "the session expired before the answer came; it may have been done")))
+            return finish(
+                id,
+                .failure(Failure(.outcomeUnknown, "the session expired before the answer came; it may have been done")))
         }
         finish(id, .failure(.sessionOver))
     }
@@ -129,7 +133,8 @@ extension Engine {
     private func failure(of entry: Pending, mayBeDone: Bool) -> Failure {
         let time = "\(now - entry.createdAt) ms"
         if case .command = entry.request.body, mayBeDone {
-            return Failure(.outcomeUnknown, "no answer came within \(time); it may have been done (last server: \(lastTrouble))")
+            return Failure(
+                .outcomeUnknown, "no answer came within \(time); it may have been done (last server: \(lastTrouble))")
         }
         if let refusal = entry.lastRefusal { return Failure(refusal.code, "\(refusal.message); tried for \(time)") }
         return Failure(.noLeader, "no server answered within \(time) (last server: \(lastTrouble))")
@@ -149,6 +154,7 @@ extension Engine {
     func remove(_ id: UInt64) -> Pending? {
         guard let entry = pending.removeValue(forKey: id) else { return nil }
         outstandingBytes -= entry.request.byteCount
+        if !renamed.isEmpty { renamed[entry.request.id] = nil }
         return entry
     }
 
@@ -173,7 +179,8 @@ extension Engine {
         do throws(MalformedBytes) {
             batch = try EventsPayload.decode(response.payload)
         } catch {
-            return endFeed(feed, response.id, Failure(.malformed, "the server sent events that cannot be read: \(error)"))
+            return endFeed(
+                feed, response.id, Failure(.malformed, "the server sent events that cannot be read: \(error)"))
         }
         let seen = entry.position ?? feed.start
         let fresh = seen.map { seen in batch.filter { $0.position > seen } } ?? batch

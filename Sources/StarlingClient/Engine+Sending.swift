@@ -70,6 +70,25 @@ extension Engine {
         }
     }
 
+    /// The server lives, but dropped the request or its answer.
+    func sendAgain(_ id: UInt64) {
+        guard var entry = pending[id] else { return }
+        let sentOn = entry.sentOn
+        entry.sentOn = 0
+        entry.mayBeDone = true
+        var wireID = id
+        if case .query = entry.request.body, entry.request.wait != .none {
+            // A read that waits there would wait twice: it is ended, and what that answers is not taken for the new
+            // one's answer.
+            sendWireCancel(of: id, sentOn: sentOn)
+            pending[id] = nil
+            wireID = inbox.makeID()
+            renamed[entry.request.id] = wireID
+        }
+        pending[wireID] = entry
+        sendQueue.append(wireID)
+    }
+
     /// Ends a query or subscription at the server, if it is there. Has no answer, so that nothing waits for it.
     func sendWireCancel(of id: UInt64, sentOn: UInt64) {
         guard let connection, connection.isReady, sentOn == connection.generation else { return }

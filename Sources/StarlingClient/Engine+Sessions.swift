@@ -46,8 +46,8 @@ extension Engine {
         sendOwn(.endSession, state, .nobody)
     }
 
-    /// The session is over at the cluster, or was never opened. What waited in the queue was not sent: for the client's own session it
-    /// goes into the next one.
+    /// The session is over at the cluster, or was never opened. What waited in the queue was not sent: for the client's
+    /// own session it goes into the next one.
     func drop(_ state: SessionState, _ failure: Failure) {
         guard sessions.removeValue(forKey: state.id) != nil else { return }
         if defaultSession == state.id { defaultSession = nil }
@@ -98,7 +98,9 @@ extension Engine {
     // MARK: Undoing
 
     /// Brings a take to nothing, from where it may stand.
-    func undo(_ session: SessionID, _ sequence: UInt64, from step: Request.UndoStep, _ continuation: AnswerContinuation?) {
+    func undo(
+        _ session: SessionID, _ sequence: UInt64, from step: Request.UndoStep, _ continuation: AnswerContinuation?
+    ) {
         guard let state = sessions[session], !state.ledger.isAcknowledged(sequence) else {
             // The session's end has undone it; or it was acknowledged, and is nobody's to undo.
             continuation?.resume(returning: .success(.noMatch))
@@ -111,7 +113,9 @@ extension Engine {
         }
     }
 
-    func undone(_ session: SessionID?, _ sequence: UInt64, _ step: Request.UndoStep, _ continuation: AnswerContinuation?) {
+    func undone(
+        _ session: SessionID?, _ sequence: UInt64, _ step: Request.UndoStep, _ continuation: AnswerContinuation?
+    ) {
         guard let session, let state = sessions[session] else {
             continuation?.resume(returning: .success(.noMatch))
             return

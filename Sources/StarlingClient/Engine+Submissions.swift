@@ -39,7 +39,8 @@ extension Engine {
             outstandingBytes + request.byteCount <= settings.maximumOutstandingBytes
         else {
             let limit = "\(settings.maximumOutstanding) requests or \(settings.maximumOutstandingBytes) bytes"
-            return complete(request, .failure(Failure(.busy, "this client has \(limit) without an answer, which is its limit")))
+            return complete(
+                request, .failure(Failure(.busy, "this client has \(limit) without an answer, which is its limit")))
         }
         switch request.body {
         case .command(let session, _):
@@ -52,7 +53,10 @@ extension Engine {
             } else if state.queuedCount < settings.maximumOutstanding {
                 state.enqueue(request)
             } else {
-                complete(request, .failure(Failure(.busy, "\(state.queuedCount) commands wait for room in the session's window")), wasCounted: true)
+                complete(
+                    request,
+                    .failure(Failure(.busy, "\(state.queuedCount) commands wait for room in the session's window")),
+                    wasCounted: true)
             }
         case .subscribe(let feed):
             feeds[feed.id] = .running(request: request.id)
@@ -77,6 +81,7 @@ extension Engine {
     // MARK: Cancelling
 
     private func cancel(_ id: UInt64) {
+        let id = renamed[id] ?? id
         guard let entry = pending[id] else { return cancelQueued(id) }
         guard !entry.isCancelled else { return }
         switch entry.request.body {
@@ -136,7 +141,8 @@ extension Engine {
     }
 
     private func unsubscribe(_ feed: SubscriptionFeed) {
-        guard case .running(let id) = feeds.removeValue(forKey: feed.id), let entry = pending.removeValue(forKey: id) else {
+        guard case .running(let id) = feeds.removeValue(forKey: feed.id), let entry = pending.removeValue(forKey: id)
+        else {
             return
         }
         sendWireCancel(of: id, sentOn: entry.sentOn)

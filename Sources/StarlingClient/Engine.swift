@@ -26,6 +26,8 @@ final class Engine {
     var finalRefusals = 0
 
     var pending: [UInt64: Pending] = [:]
+    /// Requests that go under another id than their caller knows.
+    var renamed: [UInt64: UInt64] = [:]
     var outstandingBytes = 0
     /// Ids to be sent as soon as the connection takes them, in this order.
     var sendQueue: [UInt64] = []
@@ -139,11 +141,7 @@ final class Engine {
             if entry.isCancelled, now >= entry.cancelSentAt + 250 { cancelAgain.append(id) }
         }
         for id in overdue.sorted() { giveUp(id) }
-        for id in unanswered.sorted() {
-            pending[id]?.sentOn = 0
-            pending[id]?.mayBeDone = true
-            sendQueue.append(id)
-        }
+        for id in unanswered.sorted() { sendAgain(id) }
         // The cancel may have overtaken its take on the way through the cluster, and found nothing to cancel.
         for id in cancelAgain.sorted() { sendCancel(of: id) }
     }
@@ -157,7 +155,9 @@ final class Engine {
         for id in pending.keys.sorted() {
             guard let entry = pending[id] else { continue }
             let sent = entry.mayBeDone || entry.sentOn != 0
-            finish(id, .failure(sent ? Failure(.outcomeUnknown, "this client was closed before the answer came") : .closed))
+            finish(
+                id, .failure(sent ? Failure(.outcomeUnknown, "this client was closed before the answer came") : .closed)
+            )
         }
         for state in sessions.values.sorted(by: { $0.id < $1.id }) {
             while let request = state.dequeue() { complete(request, .failure(.closed)) }

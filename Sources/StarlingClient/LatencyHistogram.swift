@@ -1,4 +1,5 @@
-/// Counts durations so that every percentile is known to one part in a thousand, in memory that is allocated once (250 KiB).
+/// Counts durations so that every percentile is known to one part in a thousand, in memory that is allocated once (250
+/// KiB).
 ///
 /// Values below 2,048 have a bucket each; above, every power of two is divided into 1,024 equal buckets.
 public struct LatencyHistogram: Sendable {

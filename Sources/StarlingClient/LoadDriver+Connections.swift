@@ -43,7 +43,10 @@ extension LoadDriver {
     private func connect(_ index: Int, at now: UInt64) {
         let server = plan.servers[connections[index].server]
         do throws(ZeroMQError) {
-            let made = try Connection(to: server, generation: 1, in: context, poller: poller, at: now / 1_000_000)
+            // Half as many sockets to poll: a lost connection may be noticed a little later.
+            let made = try Connection(
+                to: server, generation: 1, in: context, poller: poller, at: now / 1_000_000,
+                pollsMonitor: false)
             var hello = ClientFrameWriter(reserving: 64)
             hello.make(Hello(cluster: plan.cluster, token: plan.token))
             _ = try made.socket.send(hello.bytes)
@@ -79,6 +82,10 @@ extension LoadDriver {
 
     /// Connections that are silent or gone, and requests to be sent again.
     func tend(at now: UInt64) {
+        if now >= newsAt {
+            newsAt = now + 20_000_000
+            readNews(at: now)
+        }
         for index in connections.indices {
             if let connection = connections[index].connection {
                 let limit: UInt64 = connections[index].welcomed ? 5_000 : 2_000
@@ -144,12 +151,17 @@ extension LoadDriver {
             guard let connection = connections[index].connection else { continue }
             do throws(ZeroMQError) {
                 if poller.isReadable(connection.socketItem) { try drain(index, connection) }
-                if poller.isReadable(connection.monitorItem), try isGone(connection) {
-                    lose(index, at: monotonicNanoseconds())
-                }
             } catch {
                 lose(index, at: monotonicNanoseconds())
             }
+        }
+    }
+
+    private func readNews(at now: UInt64) {
+        for index in connections.indices {
+            guard let connection = connections[index].connection else { continue }
+            let gone = (try? isGone(connection)) ?? true
+            if gone { lose(index, at: now) }
         }
     }
 
@@ -182,7 +194,9 @@ extension LoadDriver {
             case .welcome: connections[index].welcomed = true
             case .refused:
                 let failure = try frame.readRefusal()
-                if failure.code != .busy, !connections[index].welcomed { fatal = LoadFailure(description: "\(failure)") }
+                if failure.code != .busy, !connections[index].welcomed {
+                    fatal = LoadFailure(description: "\(failure)")
+                }
                 lose(index, at: now)
             case .pong, .hello, .requests, .ping: break
             }
@@ -209,7 +223,8 @@ extension LoadDriver {
         } else if phase == .measure, plan.operation == .take || plan.operation == .read,
             !ReplyPeek.isFound(response.payload)
         {
-            fatal = LoadFailure(description: "a \(plan.operation.rawValue) found nothing, where it must find what was written")
+            fatal = LoadFailure(
+                description: "a \(plan.operation.rawValue) found nothing, where it must find what was written")
             return
         }
         sessions[index].isOutstanding = false

@@ -3,8 +3,8 @@ import ClientProtocol
 import TupleSpace
 import ZeroMQ
 
-/// Puts load on a cluster and measures it: many sessions over few connections, driven by one thread without allocating for a request,
-/// since it shares the machine with the servers that it measures.
+/// Puts load on a cluster and measures it: many sessions over few connections, driven by one thread without allocating
+/// for a request, since it shares the machine with the servers that it measures.
 ///
 /// Belongs to one thread, which `run` occupies until it is done.
 public final class LoadDriver {
@@ -42,6 +42,8 @@ public final class LoadDriver {
     var errors = 0
     var lastCompletion: UInt64 = 0
     var resends: [Int] = []
+    /// When the connections' monitors are asked next.
+    var newsAt: UInt64 = 0
     var histogram = LatencyHistogram()
     var fatal: LoadFailure?
     private var progress: (Int, Double) -> Void = { _, _ in }
@@ -51,7 +53,8 @@ public final class LoadDriver {
             throw LoadFailure(description: "a run needs at least one session, one connection and one server")
         }
         if case .seconds = plan.extent, plan.operation == .take {
-            throw LoadFailure(description: "takes are of tuples written before, so give a number of requests, not seconds")
+            throw LoadFailure(
+                description: "takes are of tuples written before, so give a number of requests, not seconds")
         }
         self.plan = plan
         do throws(ZeroMQError) {
@@ -62,7 +65,8 @@ public final class LoadDriver {
     }
 
     /// Opens the sessions, prepares, measures, ends the sessions.
-    /// - Parameter progress: called about once a second of the measured part, with the requests completed and the seconds.
+    /// - Parameter progress: called about once a second of the measured part, with the requests completed and the
+    ///   seconds.
     public func run(progress: @escaping (Int, Double) -> Void = { _, _ in }) throws(LoadFailure) -> LoadReport {
         self.progress = progress
         defer { for connection in connections { connection.close(poller) } }
@@ -71,7 +75,8 @@ public final class LoadDriver {
             sessions.append(
                 Session(id: SessionID(.random(in: 1...UInt64.max)), connection: index % plan.connections))
         }
-        payloads = [[UInt8]](repeating: encoded(.openSession(timeoutMilliseconds: plan.sessionTimeout)), count: plan.sessions)
+        payloads = [[UInt8]](
+            repeating: encoded(.openSession(timeoutMilliseconds: plan.sessionTimeout)), count: plan.sessions)
         try drive(.open, requests: plan.sessions)
         try prepare()
         let report = try measure()
@@ -149,7 +154,7 @@ public final class LoadDriver {
         flush()
         while outstanding > 0 {
             do throws(ZeroMQError) {
-                try poller.wait(milliseconds: resends.isEmpty ? 100 : 5)
+                try poller.wait(milliseconds: resends.isEmpty ? 20 : 5)
             } catch {
                 throw LoadFailure(description: "\(error)")
             }

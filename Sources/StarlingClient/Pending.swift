@@ -51,12 +51,12 @@ struct Pending {
         return .milliseconds(end > now ? end - now : 0)
     }
 
-    /// How long an answer is awaited before the request is sent again, the server being alive: it, or its answer, was dropped. Nil: for
-    /// ever. A command that is there already is known by its number and costs the cluster nothing.
+    /// How long an answer is awaited before the request is sent again, the server being alive: it, or its answer, was
+    /// dropped. Nil: for ever. A command that is there already is known by its number and costs the cluster nothing.
     func patience(silence: UInt64) -> UInt64? {
         switch (request.body, request.wait) {
-        case (.subscribe, _), (.query, .forever): nil
-        case (.command, .forever): silence * 5
+        case (.subscribe, _): nil
+        case (.command, .forever), (.query, .forever): silence * 5
         case (.command, .milliseconds(let wait)): min(wait, silence * 4) + silence
         case (_, .milliseconds(let wait)): min(wait, Limits.timeoutMilliseconds) + silence
         case (_, .forever): silence
@@ -66,7 +66,8 @@ struct Pending {
     func isOverdue(at now: UInt64, timeout: UInt64) -> Bool {
         switch request.completion {
         case .nobody, .undone:
-            // The engine's own: tried as long as the session lives. A stream that has begun waits for a server for as long as it takes.
+            // The engine's own: tried as long as the session lives. A stream that has begun waits for a server for as
+            // long as it takes.
             if case .subscribe(let feed) = request.body, position == nil, feed.start == nil { break }
             return false
         case .caller, .opened: break

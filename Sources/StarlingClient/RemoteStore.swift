@@ -2,8 +2,8 @@ import ByteCoding
 import ClientProtocol
 import TupleSpace
 
-/// The calls of a `TupleStore` as requests to the engine. Encoding and decoding happen in the caller's task, so that the engine's one
-/// thread only moves bytes.
+/// The calls of a `TupleStore` as requests to the engine. Encoding and decoding happen in the caller's task, so that
+/// the engine's one thread only moves bytes.
 struct RemoteStore: Sendable {
     let inbox: Inbox
     let settings: ClientSettings

@@ -37,8 +37,8 @@ struct ServerList: Sendable {
 
     mutating func advance() { index = (index + 1) % servers.count }
 
-    /// Adds what a server says of the others. A server that is known stays as it is: nobody takes a key away or changes it. Over an
-    /// encrypted connection nothing is learnt that would lead to an unencrypted one.
+    /// Adds what a server says of the others. A server that is known stays as it is: nobody takes a key away or changes
+    /// it. Over an encrypted connection nothing is learnt that would lead to an unencrypted one.
     mutating func learn(_ named: [Welcome.Server], encrypted: Bool) {
         for server in named {
             guard let address = Endpoint(server.clientAddress), address.port != 0, address.host != "*",

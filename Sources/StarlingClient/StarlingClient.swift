@@ -5,12 +5,13 @@ import ZeroMQ
 
 /// A client of a Starling cluster: the tuplespace behind a wire.
 ///
-/// One background thread owns the connection; all functions may be called from any task, thousands at once: what is asked while the
-/// thread is busy goes out in one frame. An operation is tried at one server after another until `ClientSettings.operationTimeout`,
-/// and is done once however often it was sent. When the time is up it throws `no-leader` or `busy` if it was certainly not
-/// done, and `outcome-unknown` if it may have been.
+/// One background thread owns the connection; all functions may be called from any task, thousands at once: what is
+/// asked while the thread is busy goes out in one frame. An operation is tried at one server after another until
+/// `ClientSettings.operationTimeout`, and is done once however often it was sent. When the time is up it throws
+/// `no-leader` or `busy` if it was certainly not done, and `outcome-unknown` if it may have been.
 ///
-/// A cancelled task gets nil from a `take` or `read` that waits, and a tuple that the take had found by then goes back to its place.
+/// A cancelled task gets nil from a `take` or `read` that waits, and a tuple that the take had found by then goes back
+/// to its place.
 public final class StarlingClient: TupleStore, Sendable {
     let inbox: Inbox
     let settings: ClientSettings
@@ -36,15 +37,16 @@ public final class StarlingClient: TupleStore, Sendable {
 
     deinit { _ = inbox.put(.close(nil)) }
 
-    /// Ends the sessions, so that held tuples return and waiting takes go at once, then the thread. What is under way fails.
+    /// Ends the sessions, so that held tuples return and waiting takes go at once, then the thread. What is under way
+    /// fails.
     public func close() async {
         await withCheckedContinuation { continuation in
             if !inbox.put(.close(continuation)) { continuation.resume() }
         }
     }
 
-    /// Opens a session of its own: its takes are held for it, and return to their places when it ends or stays silent for `timeout`.
-    /// It is kept alive until it ends, or the client does.
+    /// Opens a session of its own: its takes are held for it, and return to their places when it ends or stays silent
+    /// for `timeout`. It is kept alive until it ends, or the client does.
     /// - Parameter timeout: milliseconds, within `Limits.sessionTimeoutMilliseconds`; nil as the settings say.
     public func openSession(timeout: UInt64? = nil) async throws(Failure) -> TupleSession {
         let id = SessionID(UInt64.random(in: 1...UInt64.max))

@@ -36,7 +36,8 @@ struct Request: Sendable {
         case nobody
     }
 
-    /// A take whose caller has gone is ended if it still waits, then its tuple goes back if it has one, then it is acknowledged.
+    /// A take whose caller has gone is ended if it still waits, then its tuple goes back if it has one, then it is
+    /// acknowledged.
     enum UndoStep: Sendable {
         case cancel
         case release

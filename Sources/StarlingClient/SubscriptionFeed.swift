@@ -1,8 +1,9 @@
 import Synchronization
 import TupleSpace
 
-/// Between the engine, which receives events, and the reader of a stream. Holds a bounded number of events: when it is full the engine
-/// ends the subscription at the server, and when the reader has taken half it begins again from the same position.
+/// Between the engine, which receives events, and the reader of a stream. Holds a bounded number of events: when it is
+/// full the engine ends the subscription at the server, and when the reader has taken half it begins again from the
+/// same position.
 final class SubscriptionFeed: Sendable {
     private struct State {
         var batches: [EventBatch] = []
@@ -37,7 +38,8 @@ final class SubscriptionFeed: Sendable {
     // MARK: The engine's side
 
     func push(_ batch: EventBatch) -> PushResult {
-        let (reader, result): (CheckedContinuation<Result<EventBatch?, Failure>, Never>?, PushResult) = state.withLock { state in
+        let (reader, result): (CheckedContinuation<Result<EventBatch?, Failure>, Never>?, PushResult) = state.withLock {
+            state in
             if let reader = state.reader {
                 state.reader = nil
                 return (reader, .room)

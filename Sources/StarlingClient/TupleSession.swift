@@ -1,7 +1,8 @@
 import ByteCoding
 import TupleSpace
 
-/// A session at the cluster. Everything written and taken through it is done exactly once, and its takes are held for it.
+/// A session at the cluster. Everything written and taken through it is done exactly once, and its takes are held for
+/// it.
 ///
 /// End it with `end`; one that is dropped without ends with its client, or is kept alive until then.
 public final class TupleSession: TupleStore, Sendable {
@@ -16,7 +17,8 @@ public final class TupleSession: TupleStore, Sendable {
         self.store = store
     }
 
-    /// Ends the session: takes that wait get nothing, tuples held and not acknowledged return to their places. Again: nothing more.
+    /// Ends the session: takes that wait get nothing, tuples held and not acknowledged return to their places. Again:
+    /// nothing more.
     public func end() async throws(Failure) {
         var writer = ByteWriter()
         Operation.endSession.encode(into: &writer)

@@ -37,7 +37,8 @@ struct FrameTests {
             servers: [
                 .init(id: 2, name: "a", clientAddress: "127.0.0.1:7460", httpAddress: "127.0.0.1:7480", publicKey: []),
                 .init(
-                    id: 3, name: "b", clientAddress: "h:1", httpAddress: "", publicKey: [UInt8](repeating: 9, count: 32)),
+                    id: 3, name: "b", clientAddress: "h:1", httpAddress: "", publicKey: [UInt8](repeating: 9, count: 32)
+                ),
             ])
         var frame = ClientFrameWriter()
         frame.make(welcome)
@@ -131,7 +132,9 @@ struct FrameTests {
         frame.appendRequest(id: 1, kind: .status) { _ in }
         frame.beginResponses()
         #expect(frame.isEmpty)
-        frame.appendResponse(id: 2, kind: .reply, position: Position(index: 1 << 40, ordinal: .max)) { $0.write(UInt8(0)) }
+        frame.appendResponse(id: 2, kind: .reply, position: Position(index: 1 << 40, ordinal: .max)) {
+            $0.write(UInt8(0))
+        }
         try frame.bytes.withUnsafeBytes { bytes in
             var reader = try ClientFrameReader(bytes)
             let response = try #require(try reader.nextResponse())

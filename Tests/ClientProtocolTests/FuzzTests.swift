@@ -5,7 +5,8 @@ import TupleSpace
 
 @Suite("Rubbish in place of frames")
 struct FuzzTests {
-    /// Reads everything that can be read of a frame. The result is how much was there, so that nothing is optimized away.
+    /// Reads everything that can be read of a frame. The result is how much was there, so that nothing is optimized
+    /// away.
     private func readAll(_ frame: [UInt8]) -> Int {
         frame.withUnsafeBytes { bytes in
             guard var reader = try? ClientFrameReader(bytes) else { return 0 }
@@ -119,7 +120,9 @@ struct FuzzTests {
     func noise(seed: Int) {
         var chance = SeededGenerator(seed: UInt64(seed) + 1_000)
         for _ in 0..<2_000 {
-            var frame = (0..<Int.random(in: 0..<64, using: &chance)).map { _ in UInt8.random(in: 0...255, using: &chance) }
+            var frame = (0..<Int.random(in: 0..<64, using: &chance)).map { _ in
+                UInt8.random(in: 0...255, using: &chance)
+            }
             let kinds: [UInt8] = [1, 2, 3, 129, 130, 131, 255]
             if !frame.isEmpty { frame[0] = kinds[Int.random(in: 0..<kinds.count, using: &chance)] }
             #expect(readAll(frame) >= 0)

@@ -78,7 +78,9 @@ struct SessionLedgerTests {
         func knows(_ sequence: UInt64) -> Bool { sequence < below || single.contains(sequence) }
     }
 
-    @Test("whatever comes in whatever order, the server is told all that was acknowledged and nothing else", arguments: 0..<50)
+    @Test(
+        "whatever comes in whatever order, the server is told all that was acknowledged and nothing else",
+        arguments: 0..<50)
     func properties(seed: Int) {
         var chance = SeededGenerator(seed: UInt64(seed))
         var ledger = ledger()

@@ -75,7 +75,9 @@ struct ExactlyOnceTests {
         defer { cluster.stop() }
         let client = try StarlingClient(servers: [cluster.endpoints[0]], settings: Self.settings())
         _ = try await client.write(Self.job(0), to: "jobs")
-        let waiting = Task { try await client.take(Template([.literal(.string("late"))]), from: "jobs", timeout: .forever) }
+        let waiting = Task {
+            try await client.take(Template([.literal(.string("late"))]), from: "jobs", timeout: .forever)
+        }
         for round in 1...6 {
             cluster.set((round - 1) % 3) { $0.isAlive = false }
             _ = try await client.write(Self.job(round), to: "jobs")

@@ -48,14 +48,17 @@ struct LoadDriverTests {
     @Test("its report is one JSON object with the members that scripts read")
     func json() {
         let report = LoadReport(
-            operation: "write", sessions: 64, requests: 1_000, errors: 2, rate: 12_345.67, p50: 1.23456, p99: 9.5, seconds: 0.081)
+            operation: "write", sessions: 64, requests: 1_000, errors: 2, rate: 12_345.67, p50: 1.23456, p99: 9.5,
+            seconds: 0.081)
         #expect(
             report.json
                 == #"{"operation":"write","sessions":64,"requests":1000,"errors":2,"rate":12345.7,"p50_ms":1.235,"p99_ms":9.5,"seconds":0.081}"#
         )
     }
 
-    @Test("its histogram is right to a thousandth", arguments: [1, 2_047, 2_048, 5_000, 123_456, 10_000_000, 60_000_000_000])
+    @Test(
+        "its histogram is right to a thousandth",
+        arguments: [1, 2_047, 2_048, 5_000, 123_456, 10_000_000, 60_000_000_000])
     func histogram(_ value: UInt64) {
         var histogram = LatencyHistogram()
         histogram.record(value)

@@ -24,7 +24,8 @@ struct Faults: Sendable {
     var refusedHello: Failure.Code?
 }
 
-/// Several servers of one cluster without consensus: ROUTER sockets around one state machine, on one thread, with faults as a test wishes.
+/// Several servers of one cluster without consensus: ROUTER sockets around one state machine, on one thread, with
+/// faults as a test wishes.
 final class TestCluster: Sendable {
     struct Counters: Sendable {
         var hellos = 0

@@ -167,7 +167,8 @@ final class TestClusterThread {
             cluster: 7, server: UInt64(server) + 1, leader: 1, incarnation: incarnation,
             servers: cluster.endpoints.enumerated().map { index, endpoint in
                 .init(
-                    id: UInt64(index) + 1, name: "s\(index)", clientAddress: endpoint.address.description, httpAddress: "",
+                    id: UInt64(index) + 1, name: "s\(index)", clientAddress: endpoint.address.description,
+                    httpAddress: "",
                     publicKey: endpoint.publicKey?.bytes ?? [])
             })
     }
@@ -243,7 +244,9 @@ final class TestClusterThread {
         for index in subscriptions.indices {
             let subscription = subscriptions[index]
             guard let events = machine.events(after: subscription.position, limit: 500) else {
-                respond(.end, encoded { Failure(.positionGone, "behind the ring").encode(into: &$0) }, to: subscription.token)
+                respond(
+                    .end, encoded { Failure(.positionGone, "behind the ring").encode(into: &$0) },
+                    to: subscription.token)
                 continue
             }
             guard !events.isEmpty || now >= subscription.toldAt + 100 else { continue }
@@ -268,9 +271,12 @@ final class TestClusterThread {
         return writer.bytes
     }
 
-    private func reply(_ reply: Reply, to token: Token) { respond(.reply, encoded { reply.encode(into: &$0) }, to: token) }
+    private func reply(_ reply: Reply, to token: Token) {
+        respond(.reply, encoded { reply.encode(into: &$0) }, to: token)
+    }
 
-    private func respond(_ kind: ClientResponseKind, _ payload: [UInt8], at position: Position? = nil, to token: Token) {
+    private func respond(_ kind: ClientResponseKind, _ payload: [UInt8], at position: Position? = nil, to token: Token)
+    {
         var frame = ClientFrameWriter()
         frame.beginResponses()
         payload.withUnsafeBytes {
@@ -298,7 +304,8 @@ final class TestClusterThread {
     }
 
     private func send(_ bytes: [UInt8], to token: Token) {
-        guard let (socket, _) = sockets[token.server], known[token.server].contains(token.peer) || bytes[0] != 130 else { return }
+        guard let (socket, _) = sockets[token.server], known[token.server].contains(token.peer) || bytes[0] != 130
+        else { return }
         // Not taken: the client has gone.
         _ = try? socket.send(frames: [token.peer, bytes])
     }
