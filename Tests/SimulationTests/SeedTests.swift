@@ -1,0 +1,56 @@
+import Foundation
+import Testing
+
+@testable import Simulation
+
+@Suite("Seeds")
+struct SeedTests {
+    /// As many as the environment says; in a debug build they are short.
+    static let count = UInt64(ProcessInfo.processInfo.environment["STARLING_SEEDS"] ?? "") ?? 1_000
+
+    static func options(_ milliseconds: UInt64) -> SimulationOptions {
+        var options = SimulationOptions()
+        options.faultMilliseconds = milliseconds
+        return options
+    }
+
+    static func describe(_ result: ManyRunsResult) -> Comment {
+        "\(result.failures.prefix(3).map(\.description).joined(separator: "\n"))"
+    }
+
+    @Test("Whatever goes wrong, every seed keeps all invariants and recovers")
+    func all() async {
+        let result = await Simulator.runMany(seeds: 1..<1 + Self.count * 7 / 8, options: Self.options(1_000), threads: 2)
+        #expect(result.failures.isEmpty, Self.describe(result))
+        #expect(result.statistics.commandsAnswered > UInt64(result.seeds))
+        #expect(result.statistics.crashes > 0 && result.statistics.snapshotsInstalled > 0)
+    }
+
+    @Test("Small histories are linearizable by Wing & Gong")
+    func small() async {
+        var options = Self.options(800)
+        options.isSmallHistory = true
+        let result = await Simulator.runMany(
+            seeds: 1_000_000..<1_000_000 + max(1, Self.count / 8), options: options, threads: 2)
+        #expect(result.failures.isEmpty, Self.describe(result))
+    }
+
+    @Test("One seed gives one run: the same trace, and another seed another")
+    func deterministic() {
+        let options = Self.options(1_500)
+        let first = Simulator.run(seed: 42, options: options)
+        let second = Simulator.run(seed: 42, options: options)
+        let other = Simulator.run(seed: 43, options: options)
+        #expect(first.traceHash == second.traceHash)
+        #expect(first.events == second.events)
+        #expect(first.traceHash != other.traceHash)
+    }
+
+    @Test("Keeping a readable trace changes nothing")
+    func readable() {
+        var options = Self.options(600)
+        let plain = Simulator.run(seed: 5, options: options)
+        options.traceLines = 1_000
+        #expect(Simulator.run(seed: 5, options: options).traceHash == plain.traceHash)
+    }
+}
