@@ -13,8 +13,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resou
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -48,7 +48,7 @@ let package = Package(
         room("ByteCoding", ["CChecksum"]),
         room("ZeroMQ", ["CZeroMQ"]),
         room("Raft", ["ByteCoding", deque]),
-        room("TupleSpace", ["ByteCoding", deque]),
+        room("TupleSpace", ["ByteCoding"]),
         room("ClientProtocol", ["ByteCoding", "TupleSpace"]),
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),
@@ -81,6 +81,30 @@ let package = Package(
             path: "Sources/StarlingCommand",
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "tuplespace-benchmark", dependencies: ["TupleSpace", "ByteCoding"], path: "Sources/TupleSpaceBenchmark",
+            swiftSettings: settings),
+
+        .target(
+            name: "TupleStoreConformance", dependencies: ["TupleSpace"], path: "Tests/TupleStoreConformance",
+            swiftSettings: settings),
+        tests("RaftTests", ["Raft", "ByteCoding"], exclude: ["Scripts"]),
+        tests("ZeroMQTests", ["ZeroMQ"]),
+        tests("TupleSpaceTests", ["TupleSpace", "ByteCoding", "TupleStoreConformance"]),
+        tests("ClientProtocolTests", ["ClientProtocol", "TupleSpace", "ByteCoding"]),
+        tests("WriteAheadLogTests", ["WriteAheadLog", "Simulation", "Raft", "ByteCoding"]),
+        tests("ReplicaTests", ["Replica", "Raft", "TupleSpace", "ByteCoding"]),
+        tests("SimulationTests", ["Simulation", "Replica", "Raft", "TupleSpace", "WriteAheadLog", "ByteCoding"]),
+        tests("TransportTests", ["Cluster", "Raft", "ZeroMQ", "ByteCoding"]),
+        tests(
+            "StarlingClientTests",
+            ["StarlingClient", "ClientProtocol", "TupleSpace", "ZeroMQ", "ByteCoding", "TupleStoreConformance"]),
+        tests(
+            "ClusterTests",
+            [
+                "Cluster", "StarlingClient", "ClientProtocol", "TupleSpace", "TupleStoreConformance", "ZeroMQ", "Replica",
+                "WriteAheadLog", "Raft", "ByteCoding",
+            ]),
         tests("MicroblogTests", ["Microblog", "TupleSpace"]),
         tests(
             "GatewaysTests",
@@ -89,5 +113,6 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
+        tests("CommandTests", []),
     ]
 )
