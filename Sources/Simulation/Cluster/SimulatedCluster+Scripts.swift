@@ -1,0 +1,110 @@
+import Raft
+import Replica
+import TupleSpace
+
+/// For tests that tell the whole cluster step by step what happens.
+extension SimulatedCluster {
+    /// Servers without misfortune but what the script does; no client but those that it adds.
+    package static func scripted(
+        servers: Int, seed: UInt64 = 1, mutations: Mutations = [], replicaMutations: ReplicaMutations = [], traceLines: Int = 0,
+        _ adjust: (inout ReplicaSettings) -> Void = { _ in }
+    ) -> SimulatedCluster {
+        var options = SimulationOptions()
+        options.servers = servers
+        options.mutations = mutations
+        options.replicaMutations = replicaMutations
+        options.traceLines = traceLines
+        var settings = ReplicaSettings()
+        settings.raft.electionTimeoutMilliseconds = 150..<300
+        settings.raft.heartbeatMilliseconds = 25
+        settings.raft.mutations = mutations
+        settings.mutations = replicaMutations
+        settings.resendMilliseconds = 200
+        adjust(&settings)
+        return SimulatedCluster(seed: seed, options: options, faults: Faults.none, settings: settings)
+    }
+
+    /// A client that does only what the script says. Its session opens first.
+    package func addScriptedClient() -> SimulatedClient {
+        let client = SimulatedClient(
+            number: clients.count, random: random.fork(), options: options, isScripted: true)
+        clients.append(client)
+        client.openSession(in: self)
+        run(upTo: 5_000) { _ in client.isOpen }
+        return client
+    }
+
+    /// - server: nil for any, and others when there is no answer.
+    /// - once: it is not repeated; a failure is an answer.
+    package func begin(
+        _ operation: TupleSpace.Operation, by client: SimulatedClient, at server: Int? = nil, once: Bool = false
+    ) -> UInt64 {
+        client.submit(.command(operation), in: self, at: server, once: once)
+    }
+
+    package func begin(
+        _ query: Query, _ consistency: Consistency = .linearizable, timeout: Timeout = .none, by client: SimulatedClient,
+        at server: Int? = nil, once: Bool = false
+    ) -> UInt64 {
+        client.submit(.query(query, consistency, timeout), in: self, at: server, once: once)
+    }
+
+    /// Runs until the operation is answered.
+    package func reply(
+        to operation: UInt64, of client: SimulatedClient, within milliseconds: UInt64 = 10_000
+    ) -> Reply? {
+        run(upTo: milliseconds) { _ in client.replies[operation] != nil }
+        return client.replies[operation]
+    }
+
+    /// Runs until some server among these leads and has committed in its own term.
+    @discardableResult
+    package func awaitLeader(among some: [Int]? = nil, within milliseconds: UInt64 = 10_000) -> Int? {
+        let candidates = some ?? Array(servers.indices)
+        func find(_ cluster: SimulatedCluster) -> Int? {
+            candidates.first { number in
+                guard let process = cluster.servers[number].process, process.replica.isLeader else { return false }
+                return cluster.checker.committed.last?.entry.term == process.seenTerm
+            }
+        }
+        run(upTo: milliseconds) { find($0) != nil }
+        return find(self)
+    }
+
+    /// The faults end; nil if the cluster then recovers completely, else why not.
+    package func recover(within milliseconds: UInt64 = 30_000) -> String? {
+        beginHealing()
+        let end = now + milliseconds * 1_000_000
+        while now < end, checker.violation == nil {
+            run(milliseconds: 25)
+            if unhealed() == nil { break }
+        }
+        checkFinalStates()
+        return violationText ?? unhealed()
+    }
+
+    package var traceLines: [String] { trace.latest }
+    package func takenSnapshots() -> UInt64 { statistics.snapshotsTaken }
+    package func installedSnapshots() -> UInt64 { statistics.snapshotsInstalled }
+    /// What a server's disk has for certain.
+    package func durableLast(_ server: Int) -> LogIndex { servers[server].durable.last }
+}
+
+extension SimulatedClient {
+    package var isOpen: Bool { state == .open }
+
+    func openSession(in cluster: SimulatedCluster) {
+        session = SessionID(random.next() | 1)
+        state = .opening
+        submit(.open, in: cluster)
+        cluster.plan(.sessionPulse(client: number, session), after: sessionTimeout / 4 * 1_000_000)
+    }
+}
+
+extension SimulatedClient {
+    /// The operation is repeated at any server from now on.
+    package func redirect(_ operation: UInt64) {
+        guard let place = operations.firstIndex(where: { $0.id == operation }) else { return }
+        operations[place].server = nil
+    }
+}
