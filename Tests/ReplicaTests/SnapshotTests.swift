@@ -1,0 +1,184 @@
+import ByteCoding
+import Raft
+import Testing
+import TupleSpace
+
+@testable import Replica
+
+@Suite("Snapshots")
+struct SnapshotTests {
+    /// A cluster in which server `away` has missed more than the log keeps.
+    private func behind(_ change: (inout ReplicaSettings) -> Void = { _ in }) -> (world: World, leader: Int, away: Int) {
+        var world = World(3) {
+            $0.snapshotEntries = 20
+            $0.trailingEntries = 2
+            $0.snapshotChunkBytes = 600
+            change(&$0)
+        }
+        let leader = world.elect()
+        world.open(leader, timeout: 3_600_000)
+        let away = world.followers[0]
+        world.crash(away)
+        for number in 1...60 {
+            world.command(leader, write(Int64(number)), UInt64(number))
+            world.settle()
+        }
+        #expect(world.servers[leader].replica.newestSnapshotIndex > .zero)
+        return (world, leader, away)
+    }
+
+    @Test("Servers take them by policy, not all at once, and none while nothing happens")
+    func policy() {
+        var world = World(3) { $0.snapshotEntries = 20 }
+        let leader = world.elect()
+        world.open(leader)
+        for number in 1...60 {
+            world.command(leader, write(Int64(number)), UInt64(number))
+            world.settle()
+        }
+        let firsts = world.servers.map { $0.snapshotsToTake.first?.metadata.index }
+        #expect(firsts.allSatisfy { $0 != nil } && Set(firsts).count == 3)
+        let counts = world.servers.map(\.snapshotsToTake.count)
+        world.run(milliseconds: 5_000)
+        #expect(world.servers.map(\.snapshotsToTake.count) == counts)
+    }
+
+    @Test("One that could not be written is tried again, and not at once")
+    func retry() {
+        var world = World(1) {
+            $0.snapshotEntries = 10
+            $0.snapshotRetryMilliseconds = 2_000
+        }
+        world.elect()
+        world.open(0)
+        world.servers[0].snapshotDiskFails = true
+        for number in 1...30 {
+            world.command(0, write(Int64(number)), UInt64(number))
+            world.settle()
+        }
+        #expect(world.servers[0].snapshotsToTake.count == 1)
+        world.servers[0].snapshotDiskFails = false
+        world.run(milliseconds: 2_100)
+        #expect(world.servers[0].snapshotsToTake.count == 2)
+        #expect(world.servers[0].replica.newestSnapshotIndex > .zero)
+    }
+
+    @Test("A server that is too far behind is sent one, and has the same state then")
+    func catchesUp() {
+        var (world, leader, away) = behind()
+        world.restart(away)
+        world.run(milliseconds: 3_000)
+        #expect(world.servers[away].notices.contains { if case .snapshotInstalled = $0 { true } else { false } })
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+        #expect(world.servers[away].replica.machine.tupleCount == 60)
+        #expect(world.servers[leader].replica.snapshotExchange.outgoing.isEmpty)
+    }
+
+    @Test("Lost pieces are sent again")
+    func lostPieces() {
+        var (world, leader, away) = behind { $0.snapshotPatienceMilliseconds = 1_000 }
+        world.restart(away)
+        let loss = LossEvery(3)
+        world.loses = { letter in
+            switch letter.message {
+            case .snapshotChunk?, .snapshotProgress?: loss.isNext()
+            default: false
+            }
+        }
+        world.run(milliseconds: 10_000)
+        #expect(loss.count > 1)
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+    }
+
+    @Test("A receiver that restarts in the middle begins anew (scenario 22)")
+    func restartsInTheMiddle() {
+        var (world, leader, away) = behind { $0.snapshotPatienceMilliseconds = 1_000 }
+        world.restart(away)
+        let id = NodeID(UInt64(away + 1))
+        let loss = LossAfter(2)
+        world.loses = { letter in
+            if letter.to == id, case .snapshotChunk? = letter.message { loss.isNext() } else { false }
+        }
+        for _ in 0..<300 where world.servers[away].receiving == nil { world.run(milliseconds: 10) }
+        #expect((world.servers[away].receiving?.bytes.count ?? 0) > 0)
+        world.crash(away)
+        world.run(milliseconds: 300)
+        world.heal()
+        world.restart(away)
+        world.run(milliseconds: 4_000)
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+    }
+
+    @Test("A stream without progress is given up, and begun again later")
+    func givenUp() {
+        var (world, leader, away) = behind { $0.snapshotPatienceMilliseconds = 500 }
+        world.restart(away)
+        world.loses = { if case .snapshotChunk? = $0.message { true } else { false } }
+        world.run(milliseconds: 5_000)
+        let begun = world.servers[leader].notices.filter { if case .sendingSnapshot = $0 { true } else { false } }
+        #expect(begun.count > 1)
+        world.heal()
+        world.run(milliseconds: 3_000)
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+    }
+
+    @Test("Commands, reads and subscriptions that wait are answered from an installed snapshot")
+    func waitersSurvive() {
+        var world = World(3) {
+            $0.snapshotEntries = 20
+            $0.trailingEntries = 2
+        }
+        let leader = world.elect()
+        let away = world.followers[0]
+        world.open(leader, timeout: 3_600_000)
+        world.command(leader, write(1_000), 1)
+        world.settle()
+        let position = world.servers[away].replica.position
+        let taker = world.command(away, take(.forever, 7), 2)
+        let otherTaker = world.command(away, take(.forever, 8), 3)
+        let reader = world.query(away, read(9), timeout: .forever)
+        let stream = world.token()
+        world.pass(away) { $0.subscribe(stream, space: "s", template: nil, after: position) }
+        world.run(milliseconds: 1_500)
+        world.isolate(away)
+        for number in 1...60 {
+            world.command(leader, write(Int64(number)), UInt64(number + 10))
+            world.settle()
+        }
+        world.heal()
+        world.run(milliseconds: 4_000)
+        #expect(world.servers[away].notices.contains { if case .snapshotInstalled = $0 { true } else { false } })
+        #expect(world.found(away, taker) == 7 && world.found(away, otherTaker) == 8)
+        #expect(world.found(away, reader) == 9)
+        // Writes, and the two takes behind the writes they consumed.
+        var expected: [Int64] = []
+        for number: Int64 in 1...60 { expected += [Int64](repeating: number, count: number == 7 || number == 8 ? 2 : 1) }
+        #expect(world.events(away, stream) == expected)
+        #expect(world.servers[away].replica.pendingCommandCount == 0)
+    }
+}
+
+/// Loses every so-manieth letter.
+private final class LossEvery {
+    private let every: Int
+    private(set) var count = 0
+
+    init(_ every: Int) { self.every = every }
+
+    func isNext() -> Bool {
+        count += 1
+        return count % every == 0
+    }
+}
+
+/// Loses all letters but the first few.
+private final class LossAfter {
+    private var rest: Int
+
+    init(_ rest: Int) { self.rest = rest }
+
+    func isNext() -> Bool {
+        rest -= 1
+        return rest < 0
+    }
+}
