@@ -7,7 +7,8 @@ struct StarlingCommand: AsyncParsableCommand {
         commandName: "starling",
         abstract: "A microblog, and a tuplespace, that no single machine can take down.",
         discussion: """
-            Three to seven servers keep one replicated tuplespace; any of them serves any reader or writer, and a majority alive is \
+            Three to seven servers keep one replicated tuplespace; any of them serves any reader or writer, and a \
+            majority alive is \
             enough. Begin with a whole cluster on this machine:
 
               starling demo
@@ -18,7 +19,8 @@ struct StarlingCommand: AsyncParsableCommand {
               starling timeline
               starling cluster status
 
-            Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found or no match in time, 4 not permitted, 5 cluster unavailable.
+            Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found or no match in time, 4 not permitted, 5 cluster \
+            unavailable.
             """,
         version: Version.line,
         groupedSubcommands: [

@@ -12,7 +12,8 @@ struct CheckComparison {
         var acknowledged: Int
 
         var text: String {
-            "the same \(Figures.grouped(posts)) posts of the writers, all \(Figures.grouped(acknowledged)) acknowledged ones among them, each once; \(Figures.grouped(total)) posts in all"
+            "the same \(Figures.grouped(posts)) posts of the writers, all \(Figures.grouped(acknowledged)) "
+                + "acknowledged ones among them, each once; \(Figures.grouped(total)) posts in all"
         }
     }
 
@@ -46,7 +47,9 @@ struct CheckComparison {
                 guard reference.posts == posts, reference.total == total else {
                     throw Complaint(
                         .failed,
-                        "servers \(reference.name) and \(server.name) differ: \(reference.posts.count) and \(posts.count) posts of the writers, \(reference.total) and \(total) in all")
+                        "servers \(reference.name) and \(server.name) differ: \(reference.posts.count) and "
+                            + "\(posts.count) posts of the writers, \(reference.total) and \(total) in all"
+                    )
                 }
             } else {
                 reference = (server.name, posts, total)
@@ -62,8 +65,8 @@ struct CheckComparison {
             var commits: [UInt64] = []
             var applied: [UInt64] = []
             for name in cluster.names {
-                guard let own = await cluster.report(from: name)?.own, let commit = own.commit_index,
-                    let index = own.applied_index
+                guard let own = await cluster.report(from: name)?.own, let commit = own.commitIndex,
+                    let index = own.appliedIndex
                 else { return nil }
                 commits.append(commit)
                 applied.append(index)
@@ -78,7 +81,8 @@ struct CheckComparison {
         var posts: [String] = []
         var after = ""
         while true {
-            let body = #"{"template":["\#(CheckWriters.user)","\#(topic)",{"type":"string"}],"limit":1000,"order":"oldest"\#(after)}"#
+            let template = #"["\#(CheckWriters.user)","\#(topic)",{"type":"string"}]"#
+            let body = #"{"template":\#(template),"limit":1000,"order":"oldest"\#(after)}"#
             let response = try await LocalHTTP.ask(
                 address, "/v1/spaces/blog/read-all?consistency=local", body: body, within: .seconds(20))
             guard response.status == 200 else { throw DemoStory.unexpected("a page of posts at \(address)", response) }

@@ -2,8 +2,8 @@ import Foundation
 import Microblog
 import StarlingClient
 
-/// The demo's whole story, unattended, with real processes: load, post at one and read at all, kill the leader under load, start it
-/// again, compare all that was acknowledged on all servers, stop, start, compare again.
+/// The demo's whole story, unattended, with real processes: load, post at one and read at all, kill the leader under
+/// load, start it again, compare all that was acknowledged on all servers, stop, start, compare again.
 struct DemoCheck {
     let servers: Int?
     /// Nil: a new directory, removed if all went well.
@@ -52,7 +52,8 @@ struct DemoCheck {
     private static func temporaryDirectory() throws(Complaint) -> String {
         var template = Array("\(NSTemporaryDirectory())/starling-check-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
-            throw Complaint(.failed, "cannot make a directory in \(NSTemporaryDirectory()): \(String(cString: strerror(errno)))")
+            throw Complaint(
+                .failed, "cannot make a directory in \(NSTemporaryDirectory()): \(String(cString: strerror(errno)))")
         }
         return DemoCommand.absolute(String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
     }

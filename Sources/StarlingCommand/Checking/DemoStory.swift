@@ -36,7 +36,10 @@ struct DemoStory {
         await writers.end()
         let figures = writers.figures
         marks.done(
-            "writers stopped: \(Figures.grouped(figures.acknowledged)) posts acknowledged, \(Figures.grouped(figures.unknown)) of unknown outcome; the longest any waited was \(Figures.text(figures.longest))")
+            "writers stopped: \(Figures.grouped(figures.acknowledged)) posts acknowledged, "
+                + "\(Figures.grouped(figures.unknown)) of unknown outcome; the longest any waited was "
+                + "\(Figures.text(figures.longest))"
+        )
         let comparison = CheckComparison(cluster: cluster, topic: topic)
         let before = try await comparison.compare(writers.acknowledged, sent: figures.sent)
         marks.done("all \(cluster.names.count) servers have \(before.text)")
@@ -58,7 +61,10 @@ struct DemoStory {
         let leader = try await cluster.wait(for: "a leader is elected") { await cluster.leader() }
         let elected = clock.now - began
         try await cluster.waitUntilReady()
-        marks.done("\(text): leader \(leader) after \(Figures.text(elected)), all ready after \(Figures.text(clock.now - began))")
+        marks.done(
+            "\(text): leader \(leader) after \(Figures.text(elected)), all ready after "
+                + "\(Figures.text(clock.now - began))"
+        )
     }
 
     private func stop() async throws {
@@ -102,7 +108,8 @@ struct DemoStory {
     }
 
     static func unexpected(_ what: String, _ response: LocalHTTP.Response) -> Complaint {
-        Complaint(.failed, "\(what): HTTP \(response.status), \(String(decoding: response.body.prefix(500), as: UTF8.self))")
+        Complaint(
+            .failed, "\(what): HTTP \(response.status), \(String(decoding: response.body.prefix(500), as: UTF8.self))")
     }
 
     // MARK: Killing
@@ -114,9 +121,15 @@ struct DemoStory {
             worst = max(worst, took)
         }
         guard worst < .milliseconds(1_500) else {
-            throw Complaint(.failed, "after a kill -9 of the leader writes succeeded again after \(Figures.text(worst)), and not within 1.5 s")
+            throw Complaint(
+                .failed,
+                "after a kill -9 of the leader writes succeeded again after \(Figures.text(worst)), and not within 1.5 "
+                    + "s"
+            )
         }
-        if kills > 1 { marks.done("\(kills) leaders killed: writes succeeded again within \(Figures.text(worst)) each time") }
+        if kills > 1 {
+            marks.done("\(kills) leaders killed: writes succeeded again within \(Figures.text(worst)) each time")
+        }
     }
 
     /// - Returns: from the kill to the first acknowledgement of a post that was begun after it.
@@ -134,7 +147,10 @@ struct DemoStory {
         try cluster.start(leader)
         let behind = try await catchUp(leader)
         marks.done(
-            "\(kills > 1 ? "kill \(round): " : "")leader \(leader) killed with -9 under load, \(next) leads; writes succeed again after \(Figures.text(took)); \(leader) started again and caught up \(Figures.grouped(behind)) entries after \(Figures.text(clock.now - restarted))")
+            "\(kills > 1 ? "kill \(round): " : "")leader \(leader) killed with -9 under load, \(next) leads; writes "
+                + "succeed again after \(Figures.text(took)); \(leader) started again and caught up "
+                + "\(Figures.grouped(behind)) entries after \(Figures.text(clock.now - restarted))"
+        )
         return took
     }
 
@@ -145,13 +161,15 @@ struct DemoStory {
         let target = try await cluster.wait(for: "the others' commit index is known") {
             var highest: UInt64?
             for other in others {
-                if let commit = await cluster.report(from: other)?.own?.commit_index { highest = max(highest ?? 0, commit) }
+                if let commit = await cluster.report(from: other)?.own?.commitIndex {
+                    highest = max(highest ?? 0, commit)
+                }
             }
             return highest
         }
         var behind: Int?
         return try await cluster.wait(for: "server \(name) has caught up", within: .seconds(60)) {
-            guard let applied = await cluster.report(from: name)?.own?.applied_index else { return nil }
+            guard let applied = await cluster.report(from: name)?.own?.appliedIndex else { return nil }
             behind = behind ?? Int(target > applied ? target - applied : 0)
             guard applied >= target, await cluster.isReady(name) else { return nil }
             return behind

@@ -10,8 +10,10 @@ struct ClusterPlanCommand: ParsableCommand {
               starling cluster plan --servers a=127.0.0.1:7440,b=127.0.0.1:7441,c=127.0.0.1:7442 --out plan
               starling serve --data a --name a --plan plan/a.plan.json
 
-            The port is the peers'; the clients' is 20 above it and the HTTP port 40, or say all three: a=HOST:PEER:CLIENT:HTTP. \
-            A plan file holds its server's secret key: bring it to that server only. Files that exist are never overwritten.
+            The port is the peers'; the clients' is 20 above it and the HTTP port 40, or say all three: \
+            a=HOST:PEER:CLIENT:HTTP. \
+            A plan file holds its server's secret key: bring it to that server only. Files that exist are never \
+            overwritten.
             """)
 
     @Option(help: ArgumentHelp("Names and addresses: a=HOST:PORT,b=HOST:PORT,…", valueName: "list"))
@@ -32,12 +34,14 @@ struct ClusterPlanCommand: ParsableCommand {
         if json {
             Terminal.line(
                 JSON.object([
-                    .init("cluster", .string(plan.client.cluster.description)), .init("files", .array(files.map { .string($0) })),
+                    .init("cluster", .string(plan.client.cluster.description)),
+                    .init("files", .array(files.map { .string($0) })),
                 ]).text)
             return
         }
         Terminal.line("cluster \(plan.client.cluster) of \(plan.servers.count); written:")
         for file in files { Terminal.line("  \(file)") }
-        Terminal.line("Each .plan.json holds a secret key: bring it to its own server only. client.json is for everybody.")
+        Terminal.line(
+            "Each .plan.json holds a secret key: bring it to its own server only. client.json is for everybody.")
     }
 }

@@ -8,11 +8,11 @@ struct ClusterReport: Decodable {
         var role: String
         var reachable: Bool
         var term: UInt64?
-        var commit_index: UInt64?
-        var applied_index: UInt64?
-        var last_index: UInt64?
-        var trails_by: UInt64?
-        var round_trip_ms: Double?
+        var commitIndex: UInt64?
+        var appliedIndex: UInt64?
+        var lastIndex: UInt64?
+        var trailsBy: UInt64?
+        var roundTripMs: Double?
     }
 
     struct Event: Decodable {
@@ -20,20 +20,22 @@ struct ClusterReport: Decodable {
         var text: String
     }
 
-    var cluster_id: String
+    var clusterId: String
     var server: String
     var leader: String?
     var members: [Member]
-    var commit_latency_ms: [String: Double]
-    var durable_latency_ms: [String: Double]
+    var commitLatencyMs: [String: Double]
+    var durableLatencyMs: [String: Double]
     var tuples: Int
     var waiters: Int
     var sessions: Int
     var events: [Event]
 
     init(json: [UInt8]) throws(Complaint) {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         do {
-            self = try JSONDecoder().decode(ClusterReport.self, from: Data(json))
+            self = try decoder.decode(ClusterReport.self, from: Data(json))
         } catch {
             throw Complaint(.failed, "the server's status cannot be read: \(error)")
         }
@@ -60,8 +62,8 @@ struct ClusterReport: Decodable {
         for member in members {
             table.add(
                 Self.mark(member), member.name, member.reachable ? member.role : "unreachable", Self.text(member.term),
-                Self.text(member.commit_index), Self.text(member.applied_index), Self.text(member.trails_by),
-                member.round_trip_ms.map { "\(Figures.decimal($0, 2)) ms" } ?? "-", "http://\(member.http)/")
+                Self.text(member.commitIndex), Self.text(member.appliedIndex), Self.text(member.trailsBy),
+                member.roundTripMs.map { "\(Figures.decimal($0, 2)) ms" } ?? "-", "http://\(member.http)/")
         }
         return table.lines
     }

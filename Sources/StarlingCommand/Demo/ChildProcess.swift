@@ -17,8 +17,8 @@ enum ChildExit: Equatable, Sendable {
 
 /// A process that we started, in a process group of its own, so that Ctrl-C reaches only us and we end it in order.
 ///
-/// Its standard input is a pipe whose other end only we hold: however we die, it sees the end of its input. (The kernel's own death
-/// signal is bound to the thread that started the process, and Swift's threads come and go.)
+/// Its standard input is a pipe whose other end only we hold: however we die, it sees the end of its input. (The
+/// kernel's own death signal is bound to the thread that started the process, and Swift's threads come and go.)
 final class ChildProcess: Sendable {
     let pid: pid_t
     private let pipe: Int32
@@ -36,7 +36,8 @@ final class ChildProcess: Sendable {
         ending.withLock { $0 = task }
     }
 
-    /// Between making a pipe and marking it as ours alone, no other child may be started: it would hold the pipe open for ever.
+    /// Between making a pipe and marking it as ours alone, no other child may be started: it would hold the pipe open
+    /// for ever.
     private static let spawning = Mutex(())
 
     private static func spawn(

@@ -35,7 +35,9 @@ struct Demo {
         let problems = await cluster.stopAll()
         for problem in problems { Terminal.line("  \(problem)") }
         try result.get()
-        guard problems.isEmpty else { throw Complaint(.failed, "not every server ended in order; the logs are in \(cluster.directory.path)") }
+        guard problems.isEmpty else {
+            throw Complaint(.failed, "not every server ended in order; the logs are in \(cluster.directory.path)")
+        }
         Terminal.line("all is kept in \(cluster.directory.path); `starling demo` goes on from there")
     }
 
@@ -47,7 +49,8 @@ struct Demo {
                     throw Complaint(
                         .failed,
                         """
-                        port \(address.port) is in use: does another demo run? If it is another program's, choose other ports and \
+                        port \(address.port) is in use: does another demo run? If it is another program's, choose \
+                        other ports and \
                         another directory: starling demo --port-base 17440 --data \(cluster.directory.path)-2
                         """)
                 }
@@ -58,7 +61,8 @@ struct Demo {
     private func play() async throws {
         let clock = ContinuousClock()
         let began = clock.now
-        Terminal.line("\(isNew ? "a new cluster" : "the cluster") of \(cluster.names.count) servers in \(cluster.directory.path)")
+        Terminal.line(
+            "\(isNew ? "a new cluster" : "the cluster") of \(cluster.names.count) servers in \(cluster.directory.path)")
         for name in cluster.names { try cluster.start(name) }
         let leader = try await cluster.wait(for: "a leader is elected") { await cluster.leader() }
         Terminal.line("server \(leader) leads after \(Figures.text(clock.now - began))")
@@ -108,13 +112,15 @@ struct Demo {
 
     /// A line a server: role, process, how far it is.
     private func printServers() async {
-        var table = Table(("", .left), ("SERVER", .left), ("ROLE", .left), ("PID", .right), ("APPLIED", .right), ("PAGE", .left))
+        var table = Table(
+            ("", .left), ("SERVER", .left), ("ROLE", .left), ("PID", .right), ("APPLIED", .right), ("PAGE", .left))
         for server in cluster.plan.servers {
             let own = await cluster.report(from: server.name)?.own
             let pid = cluster.pid(server.name)
             table.add(
-                own.map(ClusterReport.mark) ?? "✗", server.name, own?.role ?? (pid == nil ? "not running" : "not answering"),
-                pid.map { String($0) } ?? "-", own?.applied_index.map { Figures.grouped(Int(clamping: $0)) } ?? "-",
+                own.map(ClusterReport.mark) ?? "✗", server.name,
+                own?.role ?? (pid == nil ? "not running" : "not answering"),
+                pid.map { String($0) } ?? "-", own?.appliedIndex.map { Figures.grouped(Int(clamping: $0)) } ?? "-",
                 "http://\(server.httpAddress)/")
         }
         for line in table.lines { Terminal.line(line) }
@@ -186,7 +192,10 @@ struct Demo {
             let exit = await cluster.stop(name)
             Terminal.line("server \(name) \(exit?.text ?? "does not run"). Go on posting; then: start \(name)")
         default:
-            Terminal.line("lines are: status, kill NAME, stop NAME, start NAME, quit; names are \(cluster.names.joined(separator: ", "))")
+            Terminal.line(
+                "lines are: status, kill NAME, stop NAME, start NAME, quit; names are "
+                    + "\(cluster.names.joined(separator: ", "))"
+            )
         }
         return true
     }

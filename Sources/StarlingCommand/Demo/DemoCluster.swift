@@ -134,7 +134,8 @@ final class DemoCluster: Sendable {
             try Task.checkCancellation()
             try checkChildren()
             guard clock.now < deadline else {
-                throw Complaint(.failed, "\(what): not so after \(Figures.text(time)). The logs are in \(directory.path).")
+                throw Complaint(
+                    .failed, "\(what): not so after \(Figures.text(time)). The logs are in \(directory.path).")
             }
             try await Task.sleep(for: .milliseconds(20))
         }

@@ -5,9 +5,11 @@ struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "Run a whole cluster on this machine, with its web page; Ctrl-C ends it.",
         discussion: """
-            Starts the servers as processes, fills the microblog with Debian's fortunes, and says what to try: post at one server \
+            Starts the servers as processes, fills the microblog with Debian's fortunes, and says what to try: post \
+            at one server \
             and read at another, kill any of them, start it again. Everything is kept in the data directory \
-            (~/.local/share/starling/demo unless --data says otherwise), so running it again finds all as it was. Saves how to \
+            (~/.local/share/starling/demo unless --data says otherwise), so running it again finds all as it was. \
+            Saves how to \
             reach it, so that `starling post`, `starling timeline` and the others need no flags meanwhile.
 
             While it runs it takes these lines: status, kill NAME, stop NAME, start NAME, quit.
@@ -16,7 +18,9 @@ struct DemoCommand: AsyncParsableCommand {
               starling demo --check --kills 20   kills the leader 20 times
             """)
 
-    @Option(help: ArgumentHelp("How many servers, 1 to 7; else 3, or as many as the data directory has.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "How many servers, 1 to 7; else 3, or as many as the data directory has.", valueName: "count"))
     var servers: Int?
     @Option(help: ArgumentHelp("Where everything is kept.", valueName: "directory"))
     var data: String?
@@ -42,7 +46,9 @@ struct DemoCommand: AsyncParsableCommand {
         }
         guard (1...1_000).contains(kills) else { throw ValidationError("--kills is 1 to 1000, and not \(kills)") }
         if check, restart { throw ValidationError("--check starts servers again by itself: leave out --restart") }
-        if check, let servers, servers < 3 { throw ValidationError("--check kills servers, so it needs at least 3 of them") }
+        if check, let servers, servers < 3 {
+            throw ValidationError("--check kills servers, so it needs at least 3 of them")
+        }
     }
 
     func run() async throws {

@@ -61,13 +61,18 @@ struct DemoDirectory: Sendable {
     private func check(_ plan: ClientPlan, _ servers: Int?, _ portBase: Int?) throws(PlanError) {
         if let servers, servers != plan.servers.count {
             throw PlanError(
-                path, "holds a demo of \(plan.servers.count) servers, and not of \(servers); give another directory with --data")
+                path,
+                "holds a demo of \(plan.servers.count) servers, and not of \(servers); give another directory with "
+                    + "--data"
+            )
         }
         let first = plan.servers.map(\.clientAddress).min() ?? ""
         if let portBase, !first.hasSuffix(":\(portBase + 20)") {
             throw PlanError(
                 path,
-                "holds a demo whose first server has its clients at \(first), which --port-base \(portBase) cannot change; give another directory with --data")
+                "holds a demo whose first server has its clients at \(first), which --port-base \(portBase) cannot "
+                    + "change; give another directory with --data"
+            )
         }
     }
 }

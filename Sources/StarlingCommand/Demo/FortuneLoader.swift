@@ -3,8 +3,8 @@ import Microblog
 import StarlingClient
 import TupleSpace
 
-/// Posts Debian's fortunes: each file a topic, each quotation a post, long ones as several numbered posts. Loading again adds only
-/// what is not there.
+/// Posts Debian's fortunes: each file a topic, each quotation a post, long ones as several numbered posts. Loading
+/// again adds only what is not there.
 struct FortuneLoader: Sendable {
     static let standardDirectory = "/usr/share/games/fortunes"
     static let user = "fortune"
@@ -47,14 +47,18 @@ struct FortuneLoader: Sendable {
         } catch {
             throw Complaint(
                 .failed,
-                "there are no fortunes in \(directory). Install Debian's package fortunes, or name a directory of such files with --fortunes, or say --no-load.")
+                "there are no fortunes in \(directory). Install Debian's package fortunes, or name a directory of such "
+                    + "files with --fortunes, or say --no-load."
+            )
         }
         var topics: [Topic] = []
         var summary = Summary()
         for name in names.sorted() where FortuneFile.isFortuneFile(name) {
             var isDirectory: ObjCBool = false
             let path = "\(directory)/\(name)"
-            guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue else { continue }
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue else {
+                continue
+            }
             guard let bytes = FileManager.default.contents(atPath: path) else {
                 summary.refused.append("\(path): cannot be read")
                 continue
@@ -163,11 +167,18 @@ extension FortuneLoader.Summary {
     /// What a person wants to know of it, a line each.
     var lines: [String] {
         var lines = [
-            "\(Figures.grouped(posted)) posts from \(Figures.grouped(quotations)) quotations under \(topics) topics"
-                + (present > 0 ? " (\(Figures.grouped(present)) were there already)" : ""),
-            "\(Figures.grouped(split)) quotations were too long and became \(Figures.grouped(parts)) numbered posts",
+            "\(Figures.count(posted, "post")) from \(Figures.count(quotations, "quotation")) under "
+                + "\(Figures.count(topics, "topic"))"
+                + (present > 0 ? " (\(Figures.grouped(present)) more were there already)" : ""),
+            "\(Figures.count(split, "quotation")) too long for one post, so in "
+                + "\(Figures.count(parts, "numbered post"))",
         ]
-        if !altered.isEmpty { lines.append("changed to be readable: \(altered.count) lines; the first: \(altered[0])") }
+        if !altered.isEmpty {
+            lines.append(
+                "\(Figures.count(altered.count, "line")) with characters replaced to be readable; the first: "
+                    + "\(altered[0])"
+            )
+        }
         if !refused.isEmpty { lines.append("NOT loaded: \(refused.count)") }
         return lines + refused.prefix(10).map { "  " + $0 }
     }

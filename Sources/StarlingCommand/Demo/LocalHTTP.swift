@@ -1,6 +1,7 @@
 import Glibc
 
-/// Asks an HTTP door on this machine. One request a connection; for the demo, which must ask one certain server and no other.
+/// Asks an HTTP door on this machine. One request a connection; for the demo, which must ask one certain server and no
+/// other.
 enum LocalHTTP {
     struct Response: Sendable {
         var status: Int
@@ -33,7 +34,9 @@ enum LocalHTTP {
 
     private static func connect(_ address: String, seconds: Int) throws(Problem) -> Int32 {
         let parts = address.split(separator: ":")
-        guard parts.count == 2, let port = UInt16(parts[1]) else { throw Problem(description: "\(address) is no address") }
+        guard parts.count == 2, let port = UInt16(parts[1]) else {
+            throw Problem(description: "\(address) is no address")
+        }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw problem("make a socket") }
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
@@ -87,7 +90,9 @@ enum LocalHTTP {
         }
         for line in lines.dropFirst() where line.lowercased().hasPrefix("content-length:") {
             let length = Int(line.dropFirst("content-length:".count).filter { $0 != " " })
-            guard length == bytes.count - end.upperBound else { throw Problem(description: "the response is cut short") }
+            guard length == bytes.count - end.upperBound else {
+                throw Problem(description: "the response is cut short")
+            }
         }
         return Response(status: status, body: Array(bytes[end.upperBound...]))
     }

@@ -5,7 +5,8 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Put load on a cluster and measure it.",
         discussion: """
-            Every session has one request outstanding; sessions share connections, which are spread over the servers. Reads are \
+            Every session has one request outstanding; sessions share connections, which are spread over the servers. \
+            Reads are \
             linearizable; takes find what was written before; posts go to space blog.
 
               starling bench write --sessions 64 --requests 100000
@@ -42,12 +43,18 @@ struct BenchCommand: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard (1...60_000).contains(sessions) else { throw ValidationError("--sessions is 1 to 60000, and not \(sessions)") }
+        guard (1...60_000).contains(sessions) else {
+            throw ValidationError("--sessions is 1 to 60000, and not \(sessions)")
+        }
         if let requests, requests < 1 { throw ValidationError("--requests is at least 1, and not \(requests)") }
         if let seconds, !(seconds > 0) { throw ValidationError("--seconds is above 0, and not \(seconds)") }
         if requests != nil, seconds != nil { throw ValidationError("say --requests or --seconds, not both") }
-        if operation == .take, seconds != nil { throw ValidationError("takes are measured by --requests, not --seconds") }
-        guard (0...1_000_000).contains(size) else { throw ValidationError("--size is 0 to 1000000 bytes, and not \(size)") }
+        if operation == .take, seconds != nil {
+            throw ValidationError("takes are measured by --requests, not --seconds")
+        }
+        guard (0...1_000_000).contains(size) else {
+            throw ValidationError("--size is 0 to 1000000 bytes, and not \(size)")
+        }
         if let connections, !(1...1_000).contains(connections) {
             throw ValidationError("--connections is 1 to 1000, and not \(connections)")
         }
@@ -71,9 +78,11 @@ struct BenchCommand: AsyncParsableCommand {
         if json { return Terminal.line(report.json) }
         Terminal.line(
             """
-            \(report.operation): \(Figures.grouped(Int(report.rate.rounded()))) a second with \(report.sessions) sessions
+            \(report.operation): \(Figures.grouped(Int(report.rate.rounded()))) a second with \(report.sessions) \
+            sessions
             p50 \(Figures.decimal(report.p50, 2)) ms, p99 \(Figures.decimal(report.p99, 2)) ms; \
-            \(Figures.grouped(report.requests)) requests in \(Figures.decimal(report.seconds)) s, \(report.errors) attempts failed and were repeated
+            \(Figures.grouped(report.requests)) requests in \(Figures.decimal(report.seconds)) s, \(report.errors) \
+            attempts failed and were repeated
             """)
     }
 }

@@ -7,8 +7,10 @@ struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate", abstract: "Run whole clusters in virtual time with faults, and check every step.",
         discussion: """
-            The real core and the real log over a simulated network, disk and clock. A seed decides everything: the same seed is \
-            the same run, in any process. A seed that fails is shrunk to the faults it needs, prints its trace, and exits 1.
+            The real core and the real log over a simulated network, disk and clock. A seed decides everything: the \
+            same seed is \
+            the same run, in any process. A seed that fails is shrunk to the faults it needs, prints its trace, and \
+            exits 1.
 
               starling simulate --seeds 1000
               starling simulate --seeds 1000 --start 5000 --json
@@ -23,7 +25,9 @@ struct SimulateCommand: AsyncParsableCommand {
     var start: UInt64?
     @Option(help: ArgumentHelp("Seeds run side by side. Else one a core.", valueName: "count"))
     var threads: Int?
-    @Option(help: ArgumentHelp("With --seed: print so many of the last steps, also of a run that holds.", valueName: "lines"))
+    @Option(
+        help: ArgumentHelp(
+            "With --seed: print so many of the last steps, also of a run that holds.", valueName: "lines"))
     var trace = 0
     @Flag(help: "Print JSON: seeds, events, events_per_second, failures.")
     var json = false
@@ -35,8 +39,12 @@ struct SimulateCommand: AsyncParsableCommand {
         if let seeds, (start ?? 1).addingReportingOverflow(seeds).overflow {
             throw ValidationError("--start \(start ?? 1) leaves no room for \(seeds) seeds below 2^64")
         }
-        guard (0...1_000_000).contains(trace) else { throw ValidationError("--trace is 0 to 1000000, and not \(trace)") }
-        if let threads, !(1...1_024).contains(threads) { throw ValidationError("--threads is 1 to 1024, and not \(threads)") }
+        guard (0...1_000_000).contains(trace) else {
+            throw ValidationError("--trace is 0 to 1000000, and not \(trace)")
+        }
+        if let threads, !(1...1_024).contains(threads) {
+            throw ValidationError("--threads is 1 to 1024, and not \(threads)")
+        }
     }
 
     func run() async throws {
@@ -54,7 +62,9 @@ struct SimulateCommand: AsyncParsableCommand {
                     more: [.init("trace_hash", .string(String(result.traceHash, radix: 16)))]))
         } else {
             Terminal.line(
-                "seed \(seed): \(Figures.grouped(Int(clamping: result.events))) events, \(result.virtualMilliseconds) virtual ms, trace \(String(result.traceHash, radix: 16))")
+                "seed \(seed): \(Figures.grouped(Int(clamping: result.events))) events, \(result.virtualMilliseconds) "
+                    + "virtual ms, trace \(String(result.traceHash, radix: 16))"
+            )
             Terminal.line(Self.text(result.statistics))
         }
         if let failure = result.failure { throw failed([failure]) }
@@ -77,7 +87,9 @@ struct SimulateCommand: AsyncParsableCommand {
                 Self.json(seeds: result.seeds, events: result.events, rate: result.eventsPerSecond, result.failures))
         } else {
             Terminal.line(
-                "\(result.seeds) seeds from \(first), \(Figures.grouped(Int(clamping: result.events))) events, \(Figures.grouped(Int(result.eventsPerSecond))) a second")
+                "\(result.seeds) seeds from \(first), \(Figures.grouped(Int(clamping: result.events))) events, "
+                    + "\(Figures.grouped(Int(result.eventsPerSecond))) a second"
+            )
             Terminal.line(Self.text(result.statistics))
         }
         if !result.failures.isEmpty { throw failed(result.failures) }
@@ -97,8 +109,10 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private static func text(_ statistics: RunStatistics) -> String {
         """
-        \(statistics.committedEntries) entries committed, \(statistics.commandsAnswered) commands and \(statistics.readsAnswered) reads \
-        answered, \(statistics.elections) elections, \(statistics.crashes) crashes, \(statistics.snapshotsInstalled) snapshots sent, \
+        \(statistics.committedEntries) entries committed, \(statistics.commandsAnswered) commands and \
+        \(statistics.readsAnswered) reads \
+        answered, \(statistics.elections) elections, \(statistics.crashes) crashes, \(statistics.snapshotsInstalled) \
+        snapshots sent, \
         \(statistics.messagesLost) of \(statistics.messages) messages lost
         """
     }

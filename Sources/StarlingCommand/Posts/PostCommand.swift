@@ -17,7 +17,9 @@ struct PostCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var connection: ConnectionOptions
-    @Option(help: ArgumentHelp("Who posts: letters, digits and _. Else your login name. (STARLING_USER)", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Who posts: letters, digits and _. Else your login name. (STARLING_USER)", valueName: "name")
+    )
     var user: String?
     @Option(help: ArgumentHelp("The topic: no spaces, no slashes.", valueName: "name"))
     var topic: String?
@@ -58,7 +60,8 @@ struct PostCommand: AsyncParsableCommand {
         let login = NSUserName()
         guard PostRules.problem(user: login) == nil else {
             throw Complaint(
-                .wrongUsage, "your login name \"\(login)\" cannot be a user name here: give one with --user or STARLING_USER")
+                .wrongUsage,
+                "your login name \"\(login)\" cannot be a user name here: give one with --user or STARLING_USER")
         }
         return login
     }

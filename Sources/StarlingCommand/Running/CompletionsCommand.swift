@@ -2,7 +2,8 @@ import ArgumentParser
 
 struct CompletionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "completions", abstract: "Print a script that completes starling's commands and options in a shell.",
+        commandName: "completions",
+        abstract: "Print a script that completes starling's commands and options in a shell.",
         discussion: """
             bash:  starling completions bash > ~/.local/share/bash-completion/completions/starling
             zsh:   starling completions zsh > "${fpath[1]}/_starling"

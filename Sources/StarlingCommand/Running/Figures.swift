@@ -11,6 +11,11 @@ enum Figures {
         return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
     }
 
+    /// `1 post`, `2 posts`.
+    static func count(_ number: Int, _ noun: String) -> String {
+        "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")"
+    }
+
     /// With so many decimals.
     static func decimal(_ number: Double, _ decimals: Int = 1) -> String {
         guard number.isFinite else { return "-" }

@@ -68,7 +68,9 @@ struct Complaint: Error, CustomStringConvertible {
             self.init(
                 .unavailable,
                 "the cluster is unavailable, and nothing was done: \(failure.message)\n"
-                    + "Is a majority of the servers running, and is --servers right? `starling config show` says what is used.")
+                    + "Is a majority of the servers running, and is --servers right? `starling config show` says what "
+                    + "is used."
+            )
         case .outcomeUnknown:
             self.init(
                 .unavailable,

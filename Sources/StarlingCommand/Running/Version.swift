@@ -10,7 +10,8 @@ enum Version {
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "version", abstract: "Say which version this is.",
-        discussion: "Servers of one cluster may be of different versions; `starling cluster status --json` says of which.")
+        discussion:
+            "Servers of one cluster may be of different versions; `starling cluster status --json` says of which.")
 
     @Flag(help: "Print JSON.")
     var json = false

@@ -17,7 +17,8 @@ struct ClusterAdapter: ClusterView {
                 name: "replica-thread", isOK: false, detail: "the replica thread did not answer within 2 seconds")
         }
         return HealthCheck(
-            name: "replica-thread", isOK: true, detail: "answered in \(Figures.decimal(Double(nanoseconds) / 1e6, 2)) ms")
+            name: "replica-thread", isOK: true,
+            detail: "answered in \(Figures.decimal(Double(nanoseconds) / 1e6, 2)) ms")
     }
 
     /// Entries (batches of commands) that a server may trail by and still count as caught up.
@@ -37,7 +38,8 @@ struct ClusterAdapter: ClusterView {
                 detail: status.isDiskFull ? "the disk is full: writes are refused until there is room" : ""),
             HealthCheck(
                 name: "may-vote", isOK: status.mayVote,
-                detail: status.mayVote ? "" : "its log lost what it may have promised; it is being repaired by the leader"),
+                detail: status.mayVote
+                    ? "" : "its log lost what it may have promised; it is being repaired by the leader"),
             HealthCheck(
                 name: "caught-up", isOK: behind <= caughtUpWithin,
                 detail: behind <= caughtUpWithin ? "" : "\(behind) entries behind the leader's commit \(leaderCommit)"),

@@ -9,7 +9,8 @@ struct ListenAddress: CustomStringConvertible {
     var description: String { "\(host):\(port)" }
 
     /// - Parameter name: how complaints call it, such as `--http`.
-    /// - Throws: unless the address is on this machine alone. There are no accounts yet: whoever reaches a port may do everything.
+    /// - Throws: unless the address is on this machine alone. There are no accounts yet: whoever reaches a port may do
+    ///   everything.
     init(_ text: String, _ name: String) throws(Complaint) {
         guard let endpoint = Endpoint(text) else {
             throw Complaint(.wrongUsage, "\(name): \"\(text)\" is not HOST:PORT, as in 127.0.0.1:7480")
@@ -18,7 +19,8 @@ struct ListenAddress: CustomStringConvertible {
             throw Complaint(
                 .wrongUsage,
                 """
-                \(name): \(text) is not on this machine alone. There are no accounts yet, so everything listens on loopback \
+                \(name): \(text) is not on this machine alone. There are no accounts yet, so everything listens on \
+                loopback \
                 only: use 127.0.0.1:\(endpoint.port).
                 """)
         }

@@ -10,8 +10,10 @@ struct ServeCommand: AsyncParsableCommand {
               starling cluster plan --servers a=127.0.0.1:7440,b=127.0.0.1:7441,c=127.0.0.1:7442 --out plan
               starling serve --data a --name a --plan plan/a.plan.json
 
-            The server listens where the plan says, unless the flags say otherwise, and says a line at each milestone. The first \
-            start of a cluster waits until all its servers are there. Ctrl-C or SIGTERM ends it in order, a second one at once; \
+            The server listens where the plan says, unless the flags say otherwise, and says a line at each \
+            milestone. The first \
+            start of a cluster waits until all its servers are there. Ctrl-C or SIGTERM ends it in order, a second \
+            one at once; \
             after kill -9 it goes on from its data directory.
             """)
 
@@ -57,7 +59,10 @@ struct ServePlan {
         let transport = settings[.transport] ?? ""
         guard transport == "zeromq" else {
             throw Complaint(
-                .wrongUsage, "\(settings.origin(of: .transport)): the transport is zeromq, and not \"\(transport)\"; http comes later")
+                .wrongUsage,
+                "\(settings.origin(of: .transport)): the transport is zeromq, and not \"\(transport)\"; http comes "
+                    + "later"
+            )
         }
         let path = UserDirectories.expanded(try settings.required(.plan))
         let name = try settings.required(.name)
@@ -80,7 +85,8 @@ struct ServePlan {
         configuration.isEncrypted = try settings.flag(.curve)
     }
 
-    private static func address(_ setting: Setting, _ settings: Settings, _ planned: String) throws(Complaint) -> String {
+    private static func address(_ setting: Setting, _ settings: Settings, _ planned: String) throws(Complaint) -> String
+    {
         try ListenAddress(settings[setting] ?? planned, called(setting, settings)).description
     }
 

@@ -18,7 +18,8 @@ enum ServerMetrics {
                 Double(status.leaderChanges)),
             .gauge("starling_raft_term", "The term this server is in.", number(status.term.rawValue)),
             .counter(
-                "starling_proposals_committed_total", "Log entries known to be committed.", number(status.commit.rawValue)),
+                "starling_proposals_committed_total", "Log entries known to be committed.",
+                number(status.commit.rawValue)),
             .counter("starling_proposals_applied_total", "Log entries applied.", number(status.applied.rawValue)),
             .gauge("starling_proposals_pending", "Commands waiting to be applied.", Double(status.pendingCommands)),
             .counter(
@@ -27,20 +28,33 @@ enum ServerMetrics {
             histogram(
                 "starling_commit_duration_seconds", "From a proposal to its commit, measured while leading.",
                 status.commitLatency),
-            .gauge("starling_may_vote", "0 while this server repairs a damaged log and must not vote.", status.mayVote ? 1 : 0),
+            .gauge(
+                "starling_may_vote", "0 while this server repairs a damaged log and must not vote.",
+                status.mayVote ? 1 : 0),
         ]
     }
 
     private static func log(_ status: ServerStatus) -> [MetricFamily] {
         [
-            histogram("starling_log_fsync_duration_seconds", "From handing bytes to the log until they are durable.", status.sync),
+            histogram(
+                "starling_log_fsync_duration_seconds", "From handing bytes to the log until they are durable.",
+                status.sync),
             .gauge("starling_log_first_index", "The oldest entry in the log.", number(status.first.rawValue)),
             .gauge("starling_log_last_index", "The newest entry in the log.", number(status.last.rawValue)),
-            .gauge("starling_log_durable_index", "The newest entry that is durable here.", number(status.durable.rawValue)),
-            .gauge("starling_disk_full", "1 while the disk has no room and writes are refused.", status.isDiskFull ? 1 : 0),
-            .gauge("starling_snapshot_index", "The log index of the newest snapshot.", number(status.snapshot.rawValue)),
+            .gauge(
+                "starling_log_durable_index",
+                "The newest entry that is durable "
+                    + "here.", number(status.durable.rawValue)),
+            .gauge(
+                "starling_disk_full",
+                "1 while the disk has no room and writes are "
+                    + "refused.", status.isDiskFull ? 1 : 0),
+            .gauge(
+                "starling_snapshot_index", "The log index of the newest snapshot.", number(status.snapshot.rawValue)),
             histogram("starling_snapshot_save_duration_seconds", "Time to write one snapshot.", status.snapshotSave),
-            .counter("starling_snapshot_failures_total", "Snapshots that could not be written.", number(status.snapshotFailures)),
+            .counter(
+                "starling_snapshot_failures_total", "Snapshots that could not be written.",
+                number(status.snapshotFailures)),
         ]
     }
 
@@ -57,7 +71,10 @@ enum ServerMetrics {
             family("starling_peer_round_trip_seconds", "Smoothed time to a peer and back.") {
                 $0.roundTripNanoseconds > 0 ? Double($0.roundTripNanoseconds) / 1e9 : nil
             },
-            family("starling_peer_match_index", "Where a peer's log is known to agree with the leader's; on the leader only.") {
+            family(
+                "starling_peer_match_index",
+                "Where a peer's log is known to agree with the leader's; on the leader only."
+            ) {
                 $0.match.map { number($0.rawValue) }
             },
             family("starling_peer_silent_seconds", "Since a peer's last message.") {
@@ -83,7 +100,8 @@ enum ServerMetrics {
                 "starling_client_malformed_frames_total", "Frames of clients and peers that could not be read.",
                 number(status.malformedFrames)),
             .counter(
-                "starling_client_dropped_replies_total", "Replies that a client did not take.", number(status.droppedReplies)),
+                "starling_client_dropped_replies_total", "Replies that a client did not take.",
+                number(status.droppedReplies)),
             MetricFamily(
                 name: "starling_server_info", help: "Which server this is.", kind: .gauge,
                 series: [

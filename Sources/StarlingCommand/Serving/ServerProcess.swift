@@ -3,7 +3,8 @@ import Gateways
 import Glibc
 import ZeroMQ
 
-/// A server as a process: opens it, serves HTTP, and ends it when asked, when it cannot go on, or when whoever started it is gone.
+/// A server as a process: opens it, serves HTTP, and ends it when asked, when it cannot go on, or when whoever started
+/// it is gone.
 struct ServerProcess {
     let plan: ServePlan
     let endsWithInput: Bool
@@ -17,7 +18,9 @@ struct ServerProcess {
         let configuration = plan.configuration
         let own = configuration.plan
         Terminal.line(
-            "server \(own.name) of cluster \(own.cluster): \(Version.line), pid \(getpid()), data in \(configuration.dataDirectory)")
+            "server \(own.name) of cluster \(own.cluster): \(Version.line), pid \(getpid()), data in "
+                + "\(configuration.dataDirectory)"
+        )
         if endsWithInput { try Self.watchInput() }
         try checkHTTPPort()
         // Waits for the other servers at the very first start. Until it is open a signal simply ends the process.
@@ -42,7 +45,9 @@ struct ServerProcess {
         guard plan.http.isFree else {
             throw Complaint(
                 .failed,
-                "cannot listen for HTTP at \(plan.http): the port is in use. Stop what uses it, or give another with --http.")
+                "cannot listen for HTTP at \(plan.http): the port is in use. Stop what uses it, or give another with "
+                    + "--http."
+            )
         }
     }
 
@@ -82,8 +87,8 @@ struct ServerProcess {
         }
     }
 
-    /// Standard input is a pipe that nobody writes to: its end means that the process at the other side is gone, however it
-    /// went. Then this server ends as if it had been asked to, and at the latest after some seconds.
+    /// Standard input is a pipe that nobody writes to: its end means that the process at the other side is gone,
+    /// however it went. Then this server ends as if it had been asked to, and at the latest after some seconds.
     private static func watchInput() throws(ZeroMQError) {
         try startThread(named: "parent-watch") {
             var byte: UInt8 = 0

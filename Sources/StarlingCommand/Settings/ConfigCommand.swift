@@ -10,7 +10,8 @@ struct ConfigShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show every setting, its value, and where that comes from.",
         discussion: """
-            Flags win over STARLING_… environment variables, those over the config file (~/.config/starling/config.yaml, or what --config or \
+            Flags win over STARLING_… environment variables, those over the config file \
+            (~/.config/starling/config.yaml, or what --config or \
             STARLING_CONFIG names), that over the context which `starling demo` saves, and that over the defaults. \
             With connection flags it shows what a command with these flags would use. A config file:
 
@@ -52,8 +53,10 @@ struct ConfigShowCommand: ParsableCommand {
         }
         Terminal.line(
             JSON.object([
-                .init("config_file", .string(settings.configPath)), .init("config_file_exists", .bool(settings.hasConfigFile)),
-                .init("settings", .array(items)), .init("unknown_variables", .array(settings.unknownVariables.map { .string($0) })),
+                .init("config_file", .string(settings.configPath)),
+                .init("config_file_exists", .bool(settings.hasConfigFile)),
+                .init("settings", .array(items)),
+                .init("unknown_variables", .array(settings.unknownVariables.map { .string($0) })),
             ]).text)
     }
 }

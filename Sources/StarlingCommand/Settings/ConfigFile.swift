@@ -24,7 +24,8 @@ struct ConfigFile {
         guard let mapping = root.mapping else {
             // A file of comments only is an empty document.
             if root.scalar?.string.isEmpty == true { return }
-            throw Complaint(.wrongUsage, "the config file \(path) must be a YAML mapping, as in `servers: 127.0.0.1:7460`")
+            throw Complaint(
+                .wrongUsage, "the config file \(path) must be a YAML mapping, as in `servers: 127.0.0.1:7460`")
         }
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         for (key, value) in mapping { try add(key, value, path, directory) }

@@ -20,7 +20,9 @@ struct ConnectionOptions: ParsableArguments {
         help: ArgumentHelp("How long a request is tried, in seconds. (STARLING_REQUEST_TIMEOUT)", valueName: "seconds"))
     var requestTimeout: String?
 
-    @Flag(name: .customLong("no-curve"), help: "Connect unencrypted, to servers that run with --no-curve. (STARLING_CURVE=no)")
+    @Flag(
+        name: .customLong("no-curve"),
+        help: "Connect unencrypted, to servers that run with --no-curve. (STARLING_CURVE=no)")
     var noCurve = false
 
     @Option(help: ArgumentHelp("The config file. (STARLING_CONFIG)", valueName: "file"))
@@ -61,7 +63,8 @@ struct ClusterAddress {
             throw Complaint(
                 .wrongUsage,
                 """
-                no servers are known. Name them with --servers HOST:PORT,… and --client-file FILE (or STARLING_SERVERS and \
+                no servers are known. Name them with --servers HOST:PORT,… and --client-file FILE (or \
+                STARLING_SERVERS and \
                 STARLING_CLIENT_FILE), or start `starling demo`, which saves its own for you.
                 """)
         }
@@ -73,7 +76,8 @@ struct ClusterAddress {
             throw Complaint(
                 .wrongUsage,
                 """
-                the public key of server \(endpoint) is not known\(file == nil ? "" : ": \(settings[.clientFile] ?? "the client file") does not list it"). \
+                the public key of server \(endpoint) is not \
+                known\(file == nil ? "" : ": \(settings[.clientFile] ?? "the client file") does not list it"). \
                 Name the cluster's client file with --client-file, or say --no-curve if its servers run unencrypted.
                 """)
         }
@@ -84,7 +88,9 @@ struct ClusterAddress {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw Complaint(
                 .wrongUsage,
-                "the client file \(path) (from \(settings.origin(of: .clientFile))) cannot be read. `starling cluster plan` writes one.")
+                "the client file \(path) (from \(settings.origin(of: .clientFile))) cannot be read. `starling cluster "
+                    + "plan` writes one."
+            )
         }
         do throws(ClientFile.Invalid) {
             return try ClientFile(json: Array(data))

@@ -1,4 +1,5 @@
-/// What can be said by a flag, in the environment, in the config file, or in a saved context; in this order of precedence.
+/// What can be said by a flag, in the environment, in the config file, or in a saved context; in this order of
+/// precedence.
 enum Setting: String, CaseIterable {
     case servers
     case clientFile = "client-file"

@@ -21,7 +21,9 @@ struct Settings {
         configPath = path
         hasConfigFile = FileManager.default.fileExists(atPath: path)
         guard hasConfigFile || named == nil else {
-            throw Complaint(.wrongUsage, "the config file \(path) is not there (named by \(config == nil ? "STARLING_CONFIG" : "--config"))")
+            throw Complaint(
+                .wrongUsage,
+                "the config file \(path) is not there (named by \(config == nil ? "STARLING_CONFIG" : "--config"))")
         }
         let file = hasConfigFile ? try ConfigFile(path: path) : ConfigFile()
         let context = try SavedContext.read(UserDirectories(environment))
@@ -58,7 +60,9 @@ struct Settings {
         guard let value = self[setting] else {
             throw Complaint(
                 .wrongUsage,
-                "\(setting.key) is missing: \(setting.meaning).\nGive --\(setting.key), set \(setting.environmentName), or write it into \(configPath).")
+                "\(setting.key) is missing: \(setting.meaning).\nGive --\(setting.key), set "
+                    + "\(setting.environmentName), or write it into \(configPath)."
+            )
         }
         return value
     }
@@ -76,7 +80,8 @@ struct Settings {
         let text = self[setting] ?? ""
         guard let seconds = Double(text), seconds > 0, seconds <= 86_400 else {
             throw Complaint(
-                .wrongUsage, "\(origin(of: setting)) is a number of seconds above 0 and up to 86400, and not \"\(text)\"")
+                .wrongUsage,
+                "\(origin(of: setting)) is a number of seconds above 0 and up to 86400, and not \"\(text)\"")
         }
         return UInt64((seconds * 1_000).rounded(.up))
     }

@@ -8,7 +8,8 @@ enum TupleArguments {
         do throws(JSONText.Invalid) {
             return try JSONText.tuple(text)
         } catch {
-            throw Complaint(.wrongUsage, "\(error.description)\nA tuple is a JSON array, as in '[\"alice\",\"distsys\",\"hi\"]'.")
+            throw Complaint(
+                .wrongUsage, "\(error.description)\nA tuple is a JSON array, as in '[\"alice\",\"distsys\",\"hi\"]'.")
         }
     }
 
@@ -17,7 +18,8 @@ enum TupleArguments {
             return try JSONText.template(text)
         } catch {
             throw Complaint(
-                .wrongUsage, "\(error.description)\nA template is a JSON array, as in '[\"alice\",null,{\"type\":\"string\"}]'.")
+                .wrongUsage,
+                "\(error.description)\nA template is a JSON array, as in '[\"alice\",null,{\"type\":\"string\"}]'.")
         }
     }
 
@@ -59,7 +61,8 @@ struct ConsistencyOptions: ParsableArguments {
 
     @Option(
         help: """
-            linearizable: sees every write acknowledged before; sequential: at least as new as --position; local: what the \
+            linearizable: sees every write acknowledged before; sequential: at least as new as --position; local: \
+            what the \
             server has.
             """)
     var consistency: Level = .linearizable
@@ -75,7 +78,8 @@ struct ConsistencyOptions: ParsableArguments {
             return consistency == .local ? .local : .linearizable
         }
         guard let position, let parsed = Position(position) else {
-            throw Complaint(.wrongUsage, "--consistency sequential needs --position INDEX.ORDINAL, as a write prints it")
+            throw Complaint(
+                .wrongUsage, "--consistency sequential needs --position INDEX.ORDINAL, as a write prints it")
         }
         return .sequential(parsed)
     }

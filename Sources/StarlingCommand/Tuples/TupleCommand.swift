@@ -4,7 +4,8 @@ struct TupleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tuple", abstract: "Write, read, take and count tuples.",
         discussion: """
-            A tuple is a JSON array of 1 to 64 values: JSON's own, and {"bytes":"base64"}, {"symbol":"x"}, {"map":{…}}, {"int":"…"}. \
+            A tuple is a JSON array of 1 to 64 values: JSON's own, and {"bytes":"base64"}, {"symbol":"x"}, \
+            {"map":{…}}, {"int":"…"}. \
             A template is an array with as many fields, each a value, null (any), {"type":"string"}, {"range":[a,b]}, \
             {"range":[a,b],"open":true} (without b) or {"prefix":"…"}.
 

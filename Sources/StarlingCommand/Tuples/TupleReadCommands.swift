@@ -42,7 +42,8 @@ struct TupleTakeCommand: AsyncParsableCommand {
         discussion: """
               starling tuple take jobs '["resize",null,null]' --timeout forever
 
-            Of many takers one gets a tuple. If this program dies before it has printed the tuple, the tuple returns to its place. \
+            Of many takers one gets a tuple. If this program dies before it has printed the tuple, the tuple returns \
+            to its place. \
             Exits 3 if nothing matches within the time-out.
             """)
 
