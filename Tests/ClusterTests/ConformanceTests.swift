@@ -1,0 +1,79 @@
+import StarlingClient
+import Synchronization
+import Testing
+import TupleSpace
+import TupleStoreConformance
+
+@testable import Cluster
+
+@Suite("A cluster as a tuple store", .serialized)
+struct ConformanceTests {
+    @Test("In the process of a server alone")
+    func single() async throws {
+        try await withCluster(1) { cluster in
+            let store = cluster[0].store
+            for check in TupleStoreConformance.checks {
+                try await named(check) { try await TupleStoreConformance { store }.run(check) }
+            }
+            try await expectNothingHeld(cluster)
+        }
+    }
+
+    @Test("In the process of a follower, and over the wire")
+    func three() async throws {
+        try await withCluster(3) { cluster in
+            let store = cluster[try await cluster.follower()].store
+            let client = try cluster.client()
+            for check in TupleStoreConformance.checks {
+                try await named(check) {
+                    try await TupleStoreConformance(spacePrefix: "local") { store }.run(check)
+                    try await TupleStoreConformance(spacePrefix: "wire") { client }.run(check)
+                }
+            }
+            await client.close()
+            try await expectNothingHeld(cluster)
+        }
+    }
+
+    @Test("Over the wire, while one leader after another is stopped and started")
+    func underFaults() async throws {
+        try await withCluster(3) { cluster in
+            let client = try cluster.client { $0.operationTimeout = 20_000 }
+            let kills = Mutex(0)
+            let faults = Task {
+                while !Task.isCancelled {
+                    try await Task.sleep(for: .milliseconds(300))
+                    let leader = try await cluster.leader()
+                    try await cluster.stop(leader)
+                    try await Task.sleep(for: .milliseconds(200))
+                    try await cluster.start(leader)
+                    kills.withLock { $0 += 1 }
+                }
+            }
+            for check in TupleStoreConformance.checks {
+                try await named(check) {
+                    try await TupleStoreConformance(spacePrefix: "faults") { client }.run(check)
+                }
+            }
+            faults.cancel()
+            _ = try? await faults.value
+            await client.close()
+            #expect(kills.withLock { $0 } >= 2, "too few leaders were stopped for the test to mean anything")
+            #expect(cluster.failures.isEmpty)
+        }
+    }
+
+    private func named(_ check: TupleStoreConformance.Check, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch {
+            Issue.record("\(check.name): \(error)")
+        }
+    }
+
+    /// What was acknowledged or released is no more anybody's.
+    private func expectNothingHeld(_ cluster: TestCluster) async throws {
+        try await eventually("nothing is held") { cluster.running.allSatisfy { $0.status.held == 0 } }
+        #expect(cluster.failures.isEmpty)
+    }
+}
