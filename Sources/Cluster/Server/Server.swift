@@ -46,8 +46,8 @@ public final class Server: Sendable {
     public let peerAddress: String
 
     private let board: StatusBoard
-    private let inbox: Inbox
-    private let door: LocalDoor
+    let inbox: Inbox
+    let door: LocalDoor
     private let storage: StorageThread<PosixFileSystem>
     private let snapshots: SnapshotThread<PosixFileSystem>
     private let directory: LogDirectory<PosixFileSystem>
