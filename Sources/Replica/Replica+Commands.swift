@@ -43,6 +43,7 @@ extension Replica {
     /// Whoever waits by this token has gone. The command goes on: it may be in the log already.
     public mutating func forget(_ token: RequestToken) {
         reads.forget(token)
+        deferred.forget(token)
         watches.forget(token)
         subscriptions.end(token)
     }

@@ -16,7 +16,7 @@ extension Replica {
                         .malformed, "the query has \(query.count) bytes; the limit is \(Limits.commandBytes)")), to: token)
         }
         let limit = settings.maximumPendingReads
-        guard reads.count < limit else {
+        guard reads.count + deferred.count < limit else {
             return effects.reply(
                 .failed(Failure(.busy, "this server holds \(limit) unanswered reads, which is its limit")), to: token)
         }
@@ -51,7 +51,24 @@ extension Replica {
         for read in reads.ready(at: applied) { serve(read) }
     }
 
+    private var hasRoomForReplies: Bool { effects.replyBytes.count < settings.replyBytesPerPass }
+
     private mutating func serve(_ read: Reads.Read) {
+        guard deferred.isEmpty, hasRoomForReplies else { return deferred.append(.read(read)) }
+        answer(read)
+    }
+
+    /// The first of a pass, in the order in which they were put off.
+    mutating func serveDeferred() {
+        while hasRoomForReplies, let item = deferred.next() {
+            switch item {
+            case .read(let read): answer(read)
+            case .reply(let token, let reply): effects.reply(reply, to: token)
+            }
+        }
+    }
+
+    private mutating func answer(_ read: Reads.Read) {
         guard read.timeout != .none, let (space, template) = Query.waitable(read.query) else {
             let start = effects.replyBytes.count
             read.query.withUnsafeBytes { machine.answer(encoded: $0, into: &effects.replyBytes) }
@@ -91,7 +108,10 @@ extension Replica {
             writer.reset()
             event.tuple.tuple.encode(into: &writer)
             let matched = writer.bytes.withUnsafeBytes { watches.take(matching: $0, in: event.space) }
-            for token in matched { effects.reply(.found(event.tuple, position: event.position), to: token) }
+            for token in matched {
+                let reply = Reply.found(event.tuple, position: event.position)
+                if hasRoomForReplies { effects.reply(reply, to: token) } else { deferred.append(.reply(token, reply)) }
+            }
         }
     }
 

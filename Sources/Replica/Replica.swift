@@ -42,6 +42,7 @@ public struct Replica: Sendable {
 
     // Reads.
     var reads = Reads()
+    var deferred = DeferredReplies()
     var watches = Watches()
     var subscriptions = Subscriptions()
 
@@ -108,6 +109,8 @@ public struct Replica: Sendable {
     /// False after damage to the log, until its peers have repaired this server.
     public var mayVote: Bool { raft.mayVote }
     public var pendingCommandCount: Int { pendingCommands.count }
+    /// There is something to answer in another pass, which should come at once.
+    public var hasDeferredReplies: Bool { !deferred.isEmpty }
     public var peerStatuses: [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)] {
         peers.all(at: now)
     }
@@ -126,6 +129,7 @@ public struct Replica: Sendable {
     public mutating func advance(to now: MonotonicTime, wallMilliseconds: UInt64) {
         self.now = max(self.now, now)
         self.wallMilliseconds = wallMilliseconds
+        serveDeferred()
         step(.tick(self.now))
         runTimers()
     }

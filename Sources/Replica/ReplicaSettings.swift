@@ -16,6 +16,8 @@ public struct ReplicaSettings: Sendable, Equatable {
     /// Commands that a follower sends to the leader in one message: at least one goes, however big.
     public var forwardedBytes = 1 << 20
     public var maximumPendingReads = 100_000
+    /// Answers to reads that are made in one pass; the rest is made in the next.
+    public var replyBytesPerPass = 8 << 20
     public var maximumWatches = 100_000
     public var maximumSubscriptions = 20_000
     /// Events handed to one subscription at a time.

@@ -1,3 +1,4 @@
+import ByteCoding
 import Raft
 import Testing
 import TupleSpace
@@ -149,6 +150,42 @@ struct ReadTests {
         let huge = Query.read(space: "s", template: Template([.literal(.bytes([UInt8](repeating: 0, count: 2 << 20)))]))
         let refused = world.query(2, huge, .local)
         #expect(world.failure(2, refused) == .malformed)
+    }
+
+    @Test("What one pass answers is bounded: the rest comes in the next ones, in order, and not to those who have gone")
+    func deferred() {
+        var world = World(1) { $0.replyBytesPerPass = 3_000 }
+        world.elect()
+        world.open(0)
+        let big = Operation.write(space: "s", tuple: Tuple([.bytes([UInt8](repeating: 1, count: 1_000))]))
+        world.command(0, big, 1)
+        world.settle()
+        let token = { (number: Int) in RequestToken(UInt64(10_000 + number)) }
+        var writer = ByteWriter()
+        read().encode(into: &writer)
+        world.pass(0) { replica in
+            for number in 0..<20 {
+                writer.bytes.withUnsafeBytes {
+                    replica.query(token(number), query: $0, consistency: .local, timeout: .none)
+                }
+            }
+            replica.forget(token(10))
+        }
+        let answered = { (world: World) in (0..<20).filter { world.reply(0, token($0)) != nil } }
+        #expect(answered(world) == [0, 1, 2])
+        #expect(world.servers[0].replica.hasDeferredReplies)
+        world.pass(0)
+        #expect(answered(world) == [0, 1, 2, 3, 4, 5])
+        for _ in 0..<10 { world.pass(0) }
+        #expect(answered(world) == (0..<20).filter { $0 != 10 })
+        #expect(!world.servers[0].replica.hasDeferredReplies)
+        // One write wakes many.
+        let readers = (0..<20).map { _ in world.query(0, read(5), timeout: .forever) }
+        world.settle()
+        world.servers[0].replica.effects.replyBytes.reset()
+        world.command(0, write(5), 2)
+        for _ in 0..<5 { world.run(milliseconds: 10) }
+        #expect(readers.allSatisfy { world.found(0, $0) == 5 })
     }
 
     @Test("A thousand readers that one write wakes are woken in order of arrival")
