@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test("Servers never outlive ad emo that is killed") func serversNeverOutliveADemoThatIsKilled() async throws {
+    @Test("Servers never outlive a demo that is killed") func serversNeverOutliveADemoThatIsKilled() async throws {
         let demo = try RunningDemo(in: try TemporaryDirectory(), base: Ports.base(for: 3))
         try await demo.wait(for: "What to try")
         let servers = demo.servers

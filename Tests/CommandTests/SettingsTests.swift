@@ -53,7 +53,7 @@ import Testing
         #expect(shown.value("client-file")?.value == "\(directory.path)/config/starling/keys/client.json")
     }
 
-    @Test("The environment wins over the file and af lag over all") func theEnvironmentWinsOverTheFileAndAFlagOverAll()
+    @Test("The environment wins over the file and a flag over all") func theEnvironmentWinsOverTheFileAndAFlagOverAll()
         async throws
     {
         try writeConfig()

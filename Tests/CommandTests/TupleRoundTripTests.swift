@@ -47,7 +47,7 @@ private struct Bench: Decodable {
 
 /// Commands that speak with a cluster.
 @Suite(.serialized) struct TupleRoundTripTests {
-    @Test("One server keeps tuples through commands and ar estart")
+    @Test("One server keeps tuples through commands and a restart")
     func oneServerKeepsTuplesThroughCommandsAndARestart() async throws {
         try await withCluster(servers: 1) { cluster in
             try await writeReadTake(cluster)

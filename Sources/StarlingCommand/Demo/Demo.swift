@@ -135,7 +135,7 @@ struct Demo {
                 for await departure in cluster.departures { await tell(departure) }
             }
             group.addTask {
-                guard isatty(STDIN_FILENO) == 1 else {
+                guard DemoConsole.hasPerson else {
                     // Nobody types: until the task is cancelled.
                     for await _ in AsyncStream<Void>.makeStream().stream {}
                     return

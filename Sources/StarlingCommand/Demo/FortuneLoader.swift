@@ -68,7 +68,8 @@ struct FortuneLoader: Sendable {
         guard !topics.isEmpty else {
             throw Complaint(.failed, "there are no fortune files in \(directory)")
         }
-        self.topics = topics
+        // The longest first: the load ends sooner, and the newest posts are of many topics.
+        self.topics = topics.sorted { $0.messages.count > $1.messages.count }
         found = summary
     }
 
@@ -166,12 +167,14 @@ extension FortuneLoader.Summary {
 
     /// What a person wants to know of it, a line each.
     var lines: [String] {
+        if posted == 0, present > 0, refused.isEmpty {
+            return ["all \(Figures.grouped(present)) posts were there already"]
+        }
         var lines = [
             "\(Figures.count(posted, "post")) from \(Figures.count(quotations, "quotation")) under "
                 + "\(Figures.count(topics, "topic"))"
                 + (present > 0 ? " (\(Figures.grouped(present)) more were there already)" : ""),
-            "\(Figures.count(split, "quotation")) too long for one post, so in "
-                + "\(Figures.count(parts, "numbered post"))",
+            "\(Figures.count(split, "quotation")) too long for one post, so in \(Figures.count(parts, "numbered post"))",
         ]
         if !altered.isEmpty {
             lines.append(
