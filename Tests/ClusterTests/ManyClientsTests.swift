@@ -104,6 +104,72 @@ struct ManyClientsTests {
         }
     }
 
+    @Test("A subscriber that does not read loses its subscription, never events in the middle of it")
+    func slowSubscriber() async throws {
+        try await withCluster(1) { cluster in
+            let client = try cluster.client()
+            let server = cluster.plan.client.servers[0]
+            let numbers = try await onThread {
+                let raw = try RawClient(to: server.clientAddress, key: server.publicKey, receives: 1)
+                guard try raw.greet() else { throw TestCluster.Timeout(description: "no welcome") }
+                var writer = ByteWriter()
+                SubscribeRequest(space: "big", template: nil, position: nil).encode(into: &writer)
+                try raw.request(ClientRequestKind.subscribe.rawValue, writer.bytes)
+                let writing = Task {
+                    let blob = Value.bytes([UInt8](repeating: 7, count: 900_000))
+                    for number in 0..<80 { _ = try await client.write(Tuple([.int(Int64(number)), blob]), to: "big") }
+                }
+                let deadline = ContinuousClock.now + .seconds(20)
+                while cluster.running[0].status.droppedReplies == 0, ContinuousClock.now < deadline { Glibc.usleep(10_000) }
+                _ = writing
+                var numbers: [Int64] = []
+                while let frame = try raw.receive(withinMilliseconds: 1_000) {
+                    try frame.withUnsafeBytes { bytes in
+                        var reader = try ClientFrameReader(bytes)
+                        guard reader.kind == .responses else { return }
+                        while let response = try reader.nextResponse() {
+                            guard response.kind == .events else { continue }
+                            for event in try EventsPayload.decode(response.payload) {
+                                if case .int(let number)? = event.tuple.tuple.fields.first { numbers.append(number) }
+                            }
+                        }
+                    }
+                }
+                return numbers
+            }
+            #expect(numbers.count > 5 && numbers.count < 80)
+            #expect(numbers == numbers.indices.map { Int64($0) })
+            try await eventually("the subscription has ended") {
+                try await cluster.look { $0.subscriptions.count } == 0
+            }
+            await client.close()
+        }
+    }
+
+    @Test("When the gateways' session ends, what it held is back, and what is said of it later means nothing in the next")
+    func sessionOfGateways() async throws {
+        try await withCluster(1) { cluster in
+            let store = cluster[0].store
+            let door = cluster[0].door
+            _ = try await cluster[0].store.write(job(1), to: "jobs", key: IdempotencyKey(key: "a", digest: [1]))
+            let first = try await store.take(exactly(1), from: "jobs", timeout: .none, key: nil)
+            let session = door.session
+            _ = await door.command(.endSession)
+            try await eventually("the door has noticed") { door.session == nil }
+            #expect(try await store.count(exactly(1), in: "jobs", consistency: .local).count == 1)
+            // The same numbers again, in the next session.
+            _ = try await store.write(job(2), to: "jobs", key: nil)
+            let second = try await store.take(exactly(1), from: "jobs", timeout: .none, key: nil)
+            #expect(first != nil && second != nil && door.session != session)
+            await first?.release()
+            await first?.acknowledge()
+            #expect(try await store.count(exactly(1), in: "jobs", consistency: .linearizable).count == 0)
+            #expect(cluster[0].status.held <= 1)
+            await second?.release()
+            #expect(try await store.count(exactly(1), in: "jobs", consistency: .linearizable).count == 1)
+        }
+    }
+
     @Test("A gateway whose caller vanishes gives back what it took, and keeps nothing")
     func gatewayCallerVanishes() async throws {
         try await withCluster(1) { cluster in

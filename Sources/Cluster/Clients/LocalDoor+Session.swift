@@ -63,7 +63,7 @@ extension LocalDoor {
     }
 
     /// Sends what there is room for in the window.
-    private func sendSettlings() {
+    func sendSettlings() {
         while true {
             let step: SettlingStep = state.withLock { state in
                 guard let settling = state.settlings.first else { return .nothing }
@@ -168,12 +168,24 @@ extension LocalDoor {
         for continuation in waiting { continuation.resume(returning: failure) }
     }
 
-    /// Called by the replica thread now and then.
-    func keepAlive() {
-        let session: SessionID? = state.withLock { state in
+    /// Nil while none is open.
+    var session: SessionID? {
+        state.withLock { state in
             if case .open(let ledger) = state.session { ledger.session } else { nil }
         }
+    }
+
+    /// Called by the replica thread now and then.
+    func keepAlive() {
         if let session { inbox.post(.keepAlive(session)) }
+    }
+
+    /// Called by the replica thread when it has applied the session's end: the next request opens another.
+    func sessionEnded(_ ended: SessionID) {
+        state.withLock { state in
+            if case .open(let ledger) = state.session, ledger.session == ended { state.session = .none }
+        }
+        sendSettlings()
     }
 }
 

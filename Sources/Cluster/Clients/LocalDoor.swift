@@ -29,6 +29,12 @@ final class LocalDoor: Sendable {
         }
 
         static let stopping = Answer.failed(.noLeader, "this server is stopping")
+        /// Whoever asks without a session cannot know of this server's own. The command may have been done before that ended.
+        var forStateless: Answer {
+            guard case .failed(let failure) = reply, failure.code == .sessionExpired else { return self }
+            return .failed(.outcomeUnknown, "this server's session ended meanwhile; it may have been done")
+        }
+
         static let queueFull = Answer.failed(.busy, "this server's queue of \(Inbox.limit) requests is full")
     }
 
@@ -105,7 +111,7 @@ final class LocalDoor: Sendable {
             if let failure = await openSession() { return (failure, nobody) }
             switch begin(bytes, isHeld: isHeld) {
             case .begun(let token, let command):
-                let answer = await wait(token, command)
+                let answer = await wait(token, command).forStateless
                 return (answer, Ticket(session: command.header.session, sequence: command.header.sequence))
             case .failed(let answer): return (answer, nobody)
             case .noSession: continue

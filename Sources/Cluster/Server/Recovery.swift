@@ -9,6 +9,8 @@ struct Recovery {
     let snapshots: SnapshotStore<PosixFileSystem>
     let recovered: RecoveredLog
     let machine: StateMachine
+    /// Size of the snapshot's file; 0 without one.
+    let snapshotBytes: Int
 
     init(
         _ directory: LogDirectory<PosixFileSystem>, options: LogOptions, _ tell: (String) -> Void
@@ -27,10 +29,13 @@ struct Recovery {
         }
         guard recovered.snapshot.index > .zero else {
             machine = StateMachine()
+            snapshotBytes = 0
             return
         }
         do {
             machine = try StateMachine(restoring: recovered.snapshot, from: snapshots)
+            snapshotBytes = Int(
+                clamping: try snapshots.size(SnapshotPlace(index: recovered.snapshot.index, term: recovered.snapshot.term)))
         } catch {
             throw StartFailure(
                 "the snapshot at log index \(recovered.snapshot.index) in \(directory.path) cannot be loaded: \(error)")

@@ -241,6 +241,8 @@ final class ReplicaThread<Files: FileSystem> {
         }
         if now.since(askedAgainAt) > LocalDoor.askAgainMilliseconds * 1_000_000 {
             askedAgainAt = now
+            // It was open here, so that its absence is its end.
+            if let session = door.session, replica.machine.sessionTimeout(session) == nil { door.sessionEnded(session) }
             door.askAgain()
         }
         if wasRepairing, replica.mayVote {

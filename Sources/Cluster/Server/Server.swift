@@ -109,9 +109,10 @@ public final class Server: Sendable {
         let responder = directory.firstConfiguration.map {
             FirstStartResponder(plan: plan, node: node, configuration: $0)
         }
-        let replica = Replica(
+        var replica = Replica(
             id: node, cluster: cluster, recovered: recovery.recovered, machine: recovery.machine,
             settings: configuration.settings, now: .current, seed: .random(in: 1 ... .max))
+        replica.newestSnapshotBytes = recovery.snapshotBytes
         try start(replica, transport, endpoint, responder, recovery, statusJSON, log, onFailure)
     }
 
