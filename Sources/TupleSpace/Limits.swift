@@ -9,6 +9,8 @@ public enum Limits {
     public static let spaceNameBytes = 128
     public static let spaces = 65_536
     public static let sessions = 65_536
+    /// Ended sessions that are remembered, so that none is opened twice.
+    public static let endedSessions = 65_536
     public static let sessionTimeoutMilliseconds: ClosedRange<UInt64> = 1_000...3_600_000
     /// Commands of one session that are pending or replied and not acknowledged.
     public static let sessionWindow = 4_096

@@ -26,6 +26,24 @@ struct SessionTests {
         #expect(harness.machine.sessionTimeout(SessionID(1)) == 10_000)
     }
 
+    @Test("that has ended is not opened anew by a late repetition, nor after a restart from a snapshot")
+    func staysEnded() throws {
+        var harness = Harness(sessions: 1)
+        #expect(harness.reply(1, 1, .write(1)) != nil)
+        #expect(harness.reply(1, 2, .endSession) == .done)
+        #expect(code(harness.reply(1, 0, .openSession(timeoutMilliseconds: 10_000))) == .sessionExpired)
+        #expect(code(harness.reply(1, 1, .write(1))) == .sessionExpired)
+        #expect(harness.machine.tupleCount == 1)
+
+        var restorer = StateMachine.Restorer()
+        var pieces: [[UInt8]] = []
+        harness.machine.capture().encode { pieces.append([UInt8]($0)) }
+        for piece in pieces { try piece.withUnsafeBytes { try restorer.consume($0) } }
+        harness.machine = try restorer.finish()
+        #expect(code(harness.reply(1, 0, .openSession(timeoutMilliseconds: 10_000))) == .sessionExpired)
+        #expect(harness.machine.sessionCount == 0)
+    }
+
     @Test("that asks again is answered the same, and nothing is done twice")
     func retry() {
         var harness = Harness(sessions: 1)

@@ -49,6 +49,7 @@ struct SimpleModel {
     var tuples: [Stored] = []
     var waiters: [Waiter] = []
     var sessions: [UInt64: Session] = [:]
+    var ended: Set<UInt64> = []
     var kept: [KeptReply] = []
     var events: [Event] = []
     var answers: [Harness.Answer] = []
@@ -103,6 +104,7 @@ struct SimpleModel {
             return
         }
         if case .openSession = operation {
+            if ended.contains(id) { return fail(id, sequence, .sessionExpired) }
             if sessions[id] == nil { sessions[id] = Session(caller: header.caller) }
             return answer(id, sequence, .done)
         }
@@ -158,6 +160,7 @@ struct SimpleModel {
         var returning: [(Stored, caller: String)] = []
         for id in ids {
             guard let session = sessions.removeValue(forKey: id) else { continue }
+            ended.insert(id)
             waiters.removeAll { $0.session == id }
             for stored in tuples where stored.holder?.session == id { returning.append((stored, session.caller)) }
         }

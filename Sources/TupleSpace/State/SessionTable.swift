@@ -3,6 +3,7 @@ struct SessionTable: Sendable {
     private var slotOf: [UInt64: Int] = [:]
     private var slots: ContiguousArray<Session> = []
     private var free: ContiguousArray<Int> = []
+    var ended = EndedSessions()
 
     var count: Int { slotOf.count }
 
@@ -24,6 +25,7 @@ struct SessionTable: Sendable {
 
     mutating func close(_ id: UInt64) {
         guard let slot = slotOf.removeValue(forKey: id) else { return }
+        ended.add(id)
         slots[slot] = Session(id: 0, timeoutMilliseconds: 0, caller: [])
         free.append(slot)
     }

@@ -1,9 +1,10 @@
 import ByteCoding
+import DequeModule
 
 /// The kinds of blocks that a snapshot stream is made of; see docs/formats/tuples.md.
 enum ImageBlock: UInt8 {
     case end = 0
-    case header, spaces, tuples, waiters, keys, session, commands, events
+    case header, spaces, tuples, waiters, keys, session, commands, events, endedSessions
 }
 
 enum ImageFormat {
@@ -92,6 +93,10 @@ public struct StateImage: Sendable {
             blocks.begin(.events)
             blocks.writer.write(raw: chunk.writer.bytes)
             try blocks.flush(emit)
+        }
+        for id in sessions.ended.ids {
+            try blocks.begin(.endedSessions, emit)
+            blocks.writer.write(id)
         }
         blocks.begin(.end)
         try blocks.finish(emit)

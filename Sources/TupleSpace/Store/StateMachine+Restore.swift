@@ -109,6 +109,7 @@ private struct StateBuild {
                 try machine.keys.restore(try reader.readUInt64("key id"), try reader.readPrefixed("idempotency key"))
             }
         case .session: try readSession(&reader)
+        case .endedSessions: while !reader.isAtEnd { try readEndedSession(&reader) }
         case .commands: while !reader.isAtEnd { try readCommand(&reader) }
         case .events:
             try machine.ring.restore(bytes)
@@ -181,6 +182,17 @@ private struct StateBuild {
         guard let waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
         machine.waiters.insert(id, waiter)
         if waiter.isKeyed { machine.keys.addPending(id, caller: waiter.caller, key: waiter.key) }
+    }
+
+    private mutating func readEndedSession(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let id = try reader.readUInt64("ended session")
+        guard machine.table.slot(of: id) == nil, !machine.table.ended.contains(id),
+            machine.table.ended.ids.count < Limits.endedSessions
+        else {
+            throw MalformedBytes("ended session", at: start)
+        }
+        machine.table.ended.add(id)
     }
 
     private mutating func readSession(_ reader: inout ByteReader) throws(MalformedBytes) {

@@ -9,6 +9,10 @@ extension StateMachine {
             return reply(.failed(.sessionTimeout(timeout)), to: command, into: &applied)
         }
         if table.slot(of: command.session) == nil {
+            // A repetition that comes late: a session ends once and for all.
+            guard !table.ended.contains(command.session) else {
+                return reply(.failed(.sessionExpired), to: command, into: &applied)
+            }
             guard table.count < Limits.sessions else {
                 return reply(.failed(.tooManySessions), to: command, into: &applied)
             }
