@@ -10,6 +10,8 @@ struct SnapshotExchange: Sendable {
         /// When the receiver last got further, and when a piece was last asked of the shell.
         var progressAt: MonotonicTime
         var askedAt: MonotonicTime
+        /// What the receiver said last, if it had less than it had before.
+        var fallsBackTo: UInt64?
     }
 
     private(set) var outgoing: [NodeID: Outgoing] = [:]
@@ -37,8 +39,16 @@ struct SnapshotExchange: Sendable {
             outgoing[peer] = nil
             return .complete(index)
         }
-        if nextOffset != stream.offset { stream.progressAt = now }
+        guard nextOffset > stream.offset else {
+            // A repeated answer, or a receiver that has begun anew. The next piece is asked for by the clock: at once, every message that
+            // the network doubles would double all that follow.
+            stream.fallsBackTo = nextOffset
+            outgoing[peer] = stream
+            return .ignored
+        }
+        stream.progressAt = now
         stream.offset = nextOffset
+        stream.fallsBackTo = nil
         stream.askedAt = now
         outgoing[peer] = stream
         return .next(.init(peer: peer, index: index, offset: nextOffset, maximumBytes: 0))
@@ -67,6 +77,8 @@ struct SnapshotExchange: Sendable {
                 givenUp.append(peer)
             } else if now.since(stream.askedAt) > patienceMilliseconds * 1_000_000 / 5 {
                 stream.askedAt = now
+                stream.offset = stream.fallsBackTo ?? stream.offset
+                stream.fallsBackTo = nil
                 outgoing[peer] = stream
                 again.append(.init(peer: peer, index: stream.index, offset: stream.offset, maximumBytes: 0))
             }
