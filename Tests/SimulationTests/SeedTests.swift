@@ -35,6 +35,19 @@ struct SeedTests {
         #expect(result.failures.isEmpty, Self.describe(result))
     }
 
+    /// What these once found is told by their names; they stay.
+    @Test(
+        "Seeds that found faults hold",
+        arguments: [
+            (101_145, "a late repetition of its opening revived a session, and its first command was done twice"),
+            (101_190, "pieces of a snapshot begot one another without end on a network that doubles messages"),
+            (105_580, "the checker itself: a leader of an old term, elected late, need not have what later terms committed"),
+        ] as [(UInt64, String)])
+    func onceFound(_ seed: UInt64, _ story: String) {
+        let result = Simulator.run(seed: seed, options: Self.options(3_000))
+        #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
+    }
+
     @Test("One seed gives one run: the same trace, and another seed another")
     func deterministic() {
         let options = Self.options(1_500)

@@ -104,6 +104,8 @@ struct NaiveModel {
             return
         }
         if case .openSession(let timeout) = operation {
+            // It ends once and for all: its commands might come once more too.
+            if ended[header.session] != nil { return answer(header, .failed(Failure(.sessionExpired, ""))) }
             if sessions[header.session] == nil { sessions[header.session] = SessionState(timeout: timeout) }
             return answer(header, .done)
         }

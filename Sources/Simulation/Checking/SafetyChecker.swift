@@ -20,6 +20,8 @@ struct SafetyChecker {
     private(set) var violation: Violation?
     /// Every entry that any server is known to have committed, from index 1.
     private(set) var committed: [StampedEntry] = []
+    /// The term of the server that was the first to know it, of each of them.
+    private var committedIn: [Term] = []
     /// Replays the committed log, for digests and replies.
     private(set) var reference = ReferenceState()
     private var written: [Place: (hash: UInt64, previousTerm: Term)] = [:]
@@ -108,7 +110,10 @@ struct SafetyChecker {
             return
         }
         leaders[term] = id
-        guard let last = committed.last, !log.holds(last.entry.index, last.entry.term) else { return }
+        // A leader that was elected late, when later terms had their leaders already, need not have what those committed.
+        guard let place = committedIn.lastIndex(where: { $0 < term }) else { return }
+        let last = committed[place]
+        guard !log.holds(last.entry.index, last.entry.term) else { return }
         report(
             "leader completeness",
             "\(id) leads term \(term) without the entry \(last.entry.index) of term \(last.entry.term), which is committed")
@@ -118,7 +123,9 @@ struct SafetyChecker {
 
     /// A server's commit index has risen to `index`.
     /// - durable: what each server's disk has.
-    mutating func advanced(_ id: NodeID, from old: LogIndex, to index: LogIndex, log: LogImage, durable: [LogImage]) {
+    mutating func advanced(
+        _ id: NodeID, in term: Term, from old: LogIndex, to index: LogIndex, log: LogImage, durable: [LogImage]
+    ) {
         var next = old.next
         while next <= index, violation == nil {
             if next <= commit {
@@ -127,6 +134,7 @@ struct SafetyChecker {
                 }
             } else if let own = log.stamped(next) {
                 committed.append(own)
+                committedIn.append(max(term, committedIn.last ?? .zero))
                 reference.apply(own.entry)
             } else {
                 report("only what is in the log is committed", "\(id) commits \(next), which its log does not have")

@@ -233,7 +233,7 @@ package final class SimulatedClient {
     }
 
     private func sessionIsLost(_ operation: ClientOperation, in cluster: SimulatedCluster) {
-        guard operation.header?.session == session, state == .open else { return }
+        guard operation.header?.session == session, state != .none else { return }
         state = .none
         held.removeAll()
         for lost in operations where !lost.isQuery && !lost.isKeyed { cluster.history.gaveUp(lost.id) }

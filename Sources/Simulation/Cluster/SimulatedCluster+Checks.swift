@@ -41,7 +41,7 @@ extension SimulatedCluster {
         }
         if status.commit > process.seenCommit {
             checker.advanced(
-                server.id, from: process.seenCommit, to: status.commit, log: process.issued,
+                server.id, in: status.term, from: process.seenCommit, to: status.commit, log: process.issued,
                 durable: servers.map(\.durable))
             process.seenCommit = status.commit
             if status.role == .leader {
