@@ -51,7 +51,7 @@ struct ConformanceTests {
                 }
             }
             for check in TupleStoreConformance.checks {
-                try await named(check) {
+                try await named(check, cluster) {
                     try await TupleStoreConformance(spacePrefix: "faults") { client }.run(check)
                 }
             }
@@ -63,11 +63,14 @@ struct ConformanceTests {
         }
     }
 
-    private func named(_ check: TupleStoreConformance.Check, _ body: () async throws -> Void) async throws {
+    private func named(
+        _ check: TupleStoreConformance.Check, _ cluster: TestCluster? = nil, _ body: () async throws -> Void
+    ) async throws {
         do {
             try await body()
         } catch {
             Issue.record("\(check.name): \(error)")
+            if let cluster { print("the cluster's log:\n" + cluster.log.suffix(120).joined(separator: "\n")) }
         }
     }
 

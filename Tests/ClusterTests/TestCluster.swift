@@ -63,7 +63,20 @@ final class TestCluster: Sendable {
 
     // MARK: - Coming and going
 
+    /// libzmq closes the sockets of a server that stopped a moment later, so that its ports may still be in use for that long.
     func start(_ i: Int) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            do {
+                return try await startOnce(i)
+            } catch let failure as StartFailure where failure.description.contains("in use. Stop what uses it") {
+                guard ContinuousClock.now < deadline else { throw failure }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+    }
+
+    private func startOnce(_ i: Int) async throws {
         let configuration = configuration(i)
         let server = try await onThread {
             try Server(

@@ -75,7 +75,7 @@ struct WaitingTests {
         world.elect()
         world.open(0)
         let token = world.command(0, take(), 1)
-        world.run(milliseconds: 2_000)
+        world.run(milliseconds: 6_000)
         world.command(0, write(1), 2, acknowledged: 2)
         world.run(milliseconds: 2_000)
         #expect(world.failure(0, token) == .alreadyAcknowledged)
