@@ -48,7 +48,7 @@ let package = Package(
         room("ByteCoding", ["CChecksum"]),
         room("ZeroMQ", ["CZeroMQ"]),
         room("Raft", ["ByteCoding", deque]),
-        room("TupleSpace", ["ByteCoding"]),
+        room("TupleSpace", ["ByteCoding", deque]),
         room("ClientProtocol", ["ByteCoding", "TupleSpace"]),
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),

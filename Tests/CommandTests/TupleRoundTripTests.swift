@@ -58,6 +58,29 @@ private struct Bench: Decodable {
         }
     }
 
+    @Test("Another cluster's id exits 4, another cluster's key exits 5, and each says why")
+    func strangers() async throws {
+        try await withCluster(servers: 1) { cluster in
+            let list = "a=127.0.0.1:\(cluster.base)"
+            let plan = try await Program.run(
+                ["cluster", "plan", "--servers", list, "--out", "other"], in: cluster.directory)
+            #expect(plan.code == 0)
+            let other = try String(contentsOfFile: "\(cluster.directory.path)/other/client.json", encoding: .utf8)
+            let own = try String(contentsOfFile: "\(cluster.directory.path)/plan/client.json", encoding: .utf8)
+            func id(_ text: String) throws -> String {
+                struct File: Decodable { var cluster: String }
+                return try JSONDecoder().decode(File.self, from: Data(text.utf8)).cluster
+            }
+            let mixed = try cluster.directory.write(
+                own.replacingOccurrences(of: try id(own), with: try id(other)), to: "mixed.json")
+            let wrongID = try await cluster.run(["tuple", "count", "s", "[1]", "--client-file", mixed])
+            #expect(wrongID.code == 4 && wrongID.errors.contains("belongs to cluster"), "\(wrongID.errors)")
+            let wrongKey = try await cluster.run(
+                ["tuple", "count", "s", "[1]", "--client-file", "other/client.json", "--request-timeout", "1"])
+            #expect(wrongKey.code == 5 && wrongKey.errors.contains("does not hold the key"), "\(wrongKey.errors)")
+        }
+    }
+
     @Test("An unencrypted server serves unencrypted clients") func anUnencryptedServerServesUnencryptedClients()
         async throws
     {
