@@ -7,8 +7,9 @@ struct PendingCommands: Sendable {
     struct Pending: Sendable {
         /// As it stands in a batch.
         var command: [UInt8]
-        /// Who waits: the last to ask, and those before.
-        var tokens: [RequestToken]
+        /// Who waits: the first to ask, and those who asked for the same later. (Nearly always there is one: no array for it.)
+        var token: RequestToken
+        var laterTokens: [RequestToken] = []
         /// Order of arrival: what is sent again goes in this order, on every run of a seed.
         var arrival: UInt64
         var arrivedAt: MonotonicTime
@@ -34,11 +35,16 @@ struct PendingCommands: Sendable {
     mutating func insert(
         _ key: CommandKey, command: [UInt8], token: RequestToken, at now: MonotonicTime, answerBy: MonotonicTime
     ) -> Bool {
-        if waiting[key]?.join(token) != nil || underWay[key]?.join(token) != nil { return false }
+        if !waiting.isEmpty, waiting[key]?.join(token) != nil { return false }
+        let fresh = Pending(
+            command: command, token: token, arrival: arrivals + 1, arrivedAt: now, answerBy: answerBy)
+        if var known = underWay.updateValue(fresh, forKey: key) {
+            known.join(token)
+            underWay[key] = known
+            return false
+        }
         arrivals += 1
         byteCount += command.count
-        underWay[key] = Pending(
-            command: command, tokens: [token], arrival: arrivals, arrivedAt: now, answerBy: answerBy)
         return true
     }
 
@@ -85,9 +91,11 @@ struct PendingCommands: Sendable {
 }
 
 extension PendingCommands.Pending {
-    mutating func join(_ token: RequestToken) {
-        tokens.append(token)
+    var tokens: [RequestToken] { [token] + laterTokens }
+
+    mutating func join(_ newcomer: RequestToken) {
+        laterTokens.append(newcomer)
         // A client that asks again and again has forgotten its earlier requests.
-        if tokens.count > 4 { tokens.removeFirst(tokens.count - 4) }
+        if laterTokens.count > 3 { token = laterTokens.removeFirst() }
     }
 }

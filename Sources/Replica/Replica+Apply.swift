@@ -1,15 +1,23 @@
 import ByteCoding
+import DequeModule
 import Raft
 import TupleSpace
 
 extension Replica {
-    /// Applies committed entries in log order; while a snapshot is being loaded they wait behind it.
+    /// Takes committed entries into the backlog, and applies what this pass has room for.
     mutating func apply(_ entries: [Entry]) {
-        guard installing == nil else {
-            installing?.waiting += entries
-            return
+        backlog.append(contentsOf: entries)
+        applyBacklog()
+    }
+
+    /// Applies in log order, a bounded number of bytes in one pass: a server that has much to catch up with, as after its start, must
+    /// still send its heartbeats. While a snapshot is being loaded everything waits behind it.
+    mutating func applyBacklog() {
+        guard installing == nil else { return }
+        while appliedBytesInPass < settings.appliedBytesPerPass, let entry = backlog.popFirst() {
+            appliedBytesInPass += entry.payload.count
+            apply(entry)
         }
-        for entry in entries { apply(entry) }
     }
 
     private mutating func apply(_ entry: Entry) {
@@ -47,9 +55,9 @@ extension Replica {
             for outcome in outcomes {
                 let key = CommandKey(session: outcome.session, sequence: outcome.sequence)
                 guard let pending = pendingCommands.remove(key) else { continue }
-                for token in pending.tokens {
-                    effects.reply(encoded: UnsafeRawBufferPointer(rebasing: bytes[outcome.range]), to: token)
-                }
+                let reply = UnsafeRawBufferPointer(rebasing: bytes[outcome.range])
+                effects.reply(encoded: reply, to: pending.token)
+                for token in pending.laterTokens { effects.reply(encoded: reply, to: token) }
             }
         }
     }

@@ -121,13 +121,15 @@ extension Replica {
     }
 
     mutating func beginInstalling(_ metadata: SnapshotMetadata) {
-        installing = (metadata, [])
+        installing = metadata
+        // Everything handed out before stands in the snapshot.
+        backlog.removeAll()
         effects.snapshotToLoad = metadata
     }
 
     /// The shell has restored the state of the snapshot that `snapshotToLoad` named.
     public mutating func installed(_ machine: StateMachine, _ metadata: SnapshotMetadata) {
-        guard let installing, installing.metadata.index == metadata.index else { return }
+        guard let installing, installing.index == metadata.index else { return }
         self.machine = machine
         self.machine.skip(to: metadata.index.rawValue)
         newestSnapshot = metadata
@@ -145,7 +147,7 @@ extension Replica {
                 effects.reply(reply, to: token)
             }
         }
-        apply(installing.waiting)
+        applyBacklog()
         serveReads()
     }
 

@@ -40,6 +40,10 @@ public struct Replica: Sendable {
     /// Commands answered `busy`, `no-leader` or `outcome-unknown`.
     public internal(set) var failedCommands: UInt64 = 0
 
+    /// Committed, and still to be applied.
+    var backlog: Deque<Entry> = []
+    var appliedBytesInPass = 0
+
     // Reads.
     var reads = Reads()
     var deferred = DeferredReplies()
@@ -64,8 +68,8 @@ public struct Replica: Sendable {
     var isTakingSnapshot = false
     var appliedBytesSinceSnapshot = 0
     var snapshotNotBefore = MonotonicTime.zero
-    /// A received snapshot that is being loaded; entries behind it wait here.
-    var installing: (metadata: SnapshotMetadata, waiting: [Entry])?
+    /// A received snapshot that is being loaded.
+    var installing: SnapshotMetadata?
     var installingFrom: NodeID?
 
     /// When each thing that is done now and then was last done.
@@ -109,8 +113,8 @@ public struct Replica: Sendable {
     /// False after damage to the log, until its peers have repaired this server.
     public var mayVote: Bool { raft.mayVote }
     public var pendingCommandCount: Int { pendingCommands.count }
-    /// There is something to answer in another pass, which should come at once.
-    public var hasDeferredReplies: Bool { !deferred.isEmpty }
+    /// There is something to apply or to answer in another pass, which should come at once.
+    public var needsAnotherPass: Bool { !deferred.isEmpty || installing == nil && !backlog.isEmpty }
     public var peerStatuses: [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)] {
         peers.all(at: now)
     }
@@ -129,6 +133,11 @@ public struct Replica: Sendable {
     public mutating func advance(to now: MonotonicTime, wallMilliseconds: UInt64) {
         self.now = max(self.now, now)
         self.wallMilliseconds = wallMilliseconds
+        appliedBytesInPass = 0
+        if !backlog.isEmpty {
+            applyBacklog()
+            serveReads()
+        }
         serveDeferred()
         step(.tick(self.now))
         runTimers()

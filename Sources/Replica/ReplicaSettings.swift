@@ -11,6 +11,8 @@ public struct ReplicaSettings: Sendable, Equatable {
     public var batchBytes = 512 << 10
     /// Commands gathered while the log takes no more; beyond it they are answered `busy`.
     public var maximumBatchBytes = 16 << 20
+    /// Bytes of entries applied in one pass (and the entry that exceeds it): some milliseconds of work.
+    public var appliedBytesPerPass = 1 << 20
     public var maximumPendingCommands = 200_000
     public var maximumPendingBytes = 256 << 20
     /// Commands that a follower sends to the leader in one message: at least one goes, however big.

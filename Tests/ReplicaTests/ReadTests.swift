@@ -173,12 +173,12 @@ struct ReadTests {
         }
         let answered = { (world: World) in (0..<20).filter { world.reply(0, token($0)) != nil } }
         #expect(answered(world) == [0, 1, 2])
-        #expect(world.servers[0].replica.hasDeferredReplies)
+        #expect(world.servers[0].replica.needsAnotherPass)
         world.pass(0)
         #expect(answered(world) == [0, 1, 2, 3, 4, 5])
         for _ in 0..<10 { world.pass(0) }
         #expect(answered(world) == (0..<20).filter { $0 != 10 })
-        #expect(!world.servers[0].replica.hasDeferredReplies)
+        #expect(!world.servers[0].replica.needsAnotherPass)
         // One write wakes many.
         let readers = (0..<20).map { _ in world.query(0, read(5), timeout: .forever) }
         world.settle()

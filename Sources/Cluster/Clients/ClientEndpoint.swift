@@ -22,21 +22,8 @@ final class ClientEndpoint {
     static let keptBytesPerConnection = 64 << 10
     static let queuedMessagesPerConnection: Int32 = 4_096
 
-    private struct Connection {
-        var identity: [UInt8]
-        var budget: ByteBudget
-        var hasGreeted = false
-        var heardAt: MonotonicTime
-        /// Requests under way, by the client's id.
-        var requests: [UInt64: RequestToken] = [:]
-        var writer = ClientFrameWriter()
-        var isDirty = false
-        /// A reply could not be delivered: nothing more goes there, and it is about to be forgotten.
-        var isLost = false
-    }
-
     private struct Request {
-        var connection: Int
+        var connection: ClientConnection
         var id: UInt64
         var isCancellable: Bool
     }
@@ -51,12 +38,10 @@ final class ClientEndpoint {
     private let socket: Socket
     private let identity = Frame()
     private let frame = Frame()
-    private var connections: [Int: Connection] = [:]
-    private var byIdentity: [[UInt8]: Int] = [:]
-    private var nextConnection = 0
+    private var connections: [[UInt8]: ClientConnection] = [:]
     private var requests: [RequestToken: Request] = [:]
     private var nextToken: UInt64 = 1
-    private var dirty: [Int] = []
+    private var dirty: [ClientConnection] = []
     private var control = ClientFrameWriter()
     private var sweptAt = MonotonicTime.zero
     private(set) var counters = Counters()
@@ -115,25 +100,22 @@ final class ClientEndpoint {
         return taken
     }
 
-    private func connection(_ now: MonotonicTime) -> Int? {
+    /// Nil if there are too many.
+    private func connection(_ now: MonotonicTime) -> ClientConnection? {
         let key = identity.bytes
-        if let known = byIdentity[key] {
-            connections[known]?.heardAt = now
+        if let known = connections[key] {
+            known.heardAt = now
             return known
         }
-        guard connections.count < ClientEndpoint.maximumConnections else {
-            return nil
-        }
-        nextConnection += 1
-        connections[nextConnection] = Connection(
-            identity: key, budget: ByteBudget(limit: ClientEndpoint.queuedBytesPerConnection), heardAt: now)
-        byIdentity[key] = nextConnection
+        guard connections.count < ClientEndpoint.maximumConnections else { return nil }
+        let connection = ClientConnection(identity: key, at: now)
+        connections[key] = connection
         counters.connections = connections.count
-        return nextConnection
+        return connection
     }
 
     private func handle(
-        _ connection: Int, _ replica: inout Replica, _ welcome: (Replica) -> Welcome, _ now: MonotonicTime
+        _ connection: ClientConnection, _ replica: inout Replica, _ welcome: (Replica) -> Welcome, _ now: MonotonicTime
     ) throws(ZeroMQError) {
         var refusal: Failure?
         frame.withUnsafeBytes { bytes in
@@ -145,7 +127,7 @@ final class ClientEndpoint {
                     forgetRequests(of: connection, &replica)
                     refusal = greet(connection, &reader, welcome(replica))
                 case .ping, .requests:
-                    guard connections[connection]?.hasGreeted == true else {
+                    guard connection.hasGreeted else {
                         // Also one that was forgotten, and must learn of it.
                         refusal = Failure(.notAllowed, "the first frame of a connection must be a hello")
                         return
@@ -159,17 +141,16 @@ final class ClientEndpoint {
                 refusal = Failure(.malformed, error.description)
             }
         }
-        guard let target = connections[connection] else { return }
         if let refusal {
             counters.malformed += 1
-            return try refuse(target.identity, refusal)
+            return try refuse(connection.identity, refusal)
         }
-        guard !control.bytes.isEmpty, !target.isLost else { return }
-        try sendControl(to: target.identity)
+        guard !control.bytes.isEmpty, !connection.isLost else { return }
+        try sendControl(to: connection.identity)
     }
 
-    private func greet(_ connection: Int, _ reader: inout ClientFrameReader, _ answer: Welcome) -> Failure? {
-        connections[connection]?.hasGreeted = false
+    private func greet(_ connection: ClientConnection, _ reader: inout ClientFrameReader, _ answer: Welcome) -> Failure? {
+        connection.hasGreeted = false
         do throws(Failure) {
             let hello = try Hello(from: &reader.reader)
             guard hello.cluster == 0 || hello.cluster == answer.cluster else {
@@ -180,7 +161,7 @@ final class ClientEndpoint {
             guard hello.token.isEmpty else {
                 return Failure(.unsupported, "this server knows no accounts yet: leave the token empty")
             }
-            connections[connection]?.hasGreeted = true
+            connection.hasGreeted = true
             control.make(answer)
             return nil
         } catch {
@@ -188,9 +169,9 @@ final class ClientEndpoint {
         }
     }
 
-    private func accept(_ request: ClientRequest, from connection: Int, _ replica: inout Replica) {
+    private func accept(_ request: ClientRequest, from connection: ClientConnection, _ replica: inout Replica) {
         counters.requests += 1
-        guard let count = connections[connection]?.requests.count, count < FrameLimits.requestsPerConnection else {
+        guard connection.requests.count < FrameLimits.requestsPerConnection else {
             return answer(
                 connection, request.id, .failed(
                     Failure(.busy, "\(FrameLimits.requestsPerConnection) requests wait on this connection, which is the limit")),
@@ -236,8 +217,8 @@ final class ClientEndpoint {
     /// The server's view as `GET /v1/cluster` gives it.
     var statusJSON: () -> String = { "{}" }
 
-    private func cancel(_ id: UInt64, on connection: Int, _ replica: inout Replica) {
-        guard let token = connections[connection]?.requests[id], requests[token]?.isCancellable == true else { return }
+    private func cancel(_ id: UInt64, on connection: ClientConnection, _ replica: inout Replica) {
+        guard let token = connection.requests[id], requests[token]?.isCancellable == true else { return }
         let isSubscription = replica.isSubscription(token)
         replica.forget(token)
         finish(token)
@@ -250,23 +231,23 @@ final class ClientEndpoint {
 
     /// A request that is asked again under its id takes the place of the earlier one.
     private func token(
-        _ connection: Int, _ id: UInt64, isCancellable: Bool, _ replica: inout Replica
+        _ connection: ClientConnection, _ id: UInt64, isCancellable: Bool, _ replica: inout Replica
     ) -> RequestToken {
-        if let earlier = connections[connection]?.requests[id] {
+        if let earlier = connection.requests[id] {
             replica.forget(earlier)
             finish(earlier)
         }
         let token = RequestToken(nextToken)
         nextToken += 1
         requests[token] = Request(connection: connection, id: id, isCancellable: isCancellable)
-        connections[connection]?.requests[id] = token
+        connection.requests[id] = token
         return token
     }
 
     @discardableResult
     private func finish(_ token: RequestToken) -> Request? {
         guard let request = requests.removeValue(forKey: token) else { return nil }
-        connections[request.connection]?.requests[request.id] = nil
+        request.connection.requests[request.id] = nil
         return request
     }
 
@@ -290,23 +271,23 @@ final class ClientEndpoint {
         respond(request.connection, request.id, .end, position) { failure.encode(into: &$0) }
     }
 
-    private func answer(_ connection: Int, _ id: UInt64, _ reply: Reply, at position: Position) {
+    private func answer(_ connection: ClientConnection, _ id: UInt64, _ reply: Reply, at position: Position) {
         respond(connection, id, .reply, position) { reply.encode(into: &$0) }
     }
 
     private func respond(
-        _ connection: Int, _ id: UInt64, _ kind: ClientResponseKind, _ position: Position, _ payload: (inout ByteWriter) -> Void
+        _ connection: ClientConnection, _ id: UInt64, _ kind: ClientResponseKind, _ position: Position, _ payload: (inout ByteWriter) -> Void
     ) {
-        guard connections[connection]?.isLost == false else { return }
-        if connections[connection]?.isDirty == false {
-            connections[connection]?.isDirty = true
-            connections[connection]?.writer.beginResponses()
+        guard !connection.isLost else { return }
+        if !connection.isDirty {
+            connection.isDirty = true
+            connection.writer.beginResponses()
             dirty.append(connection)
-        } else if connections[connection]?.writer.isFull == true {
+        } else if connection.writer.isFull {
             send(connection)
-            connections[connection]?.writer.beginResponses()
+            connection.writer.beginResponses()
         }
-        connections[connection]?.writer.appendResponse(id: id, kind: kind, position: position, payload)
+        connection.writer.appendResponse(id: id, kind: kind, position: position, payload)
     }
 
     /// Sends what has gathered: one frame a connection.
@@ -314,29 +295,29 @@ final class ClientEndpoint {
         guard !dirty.isEmpty else { return }
         for connection in dirty {
             send(connection)
-            connections[connection]?.isDirty = false
+            connection.isDirty = false
         }
         dirty.removeAll(keepingCapacity: true)
         for connection in lost { drop(connection, &replica) }
         lost.removeAll(keepingCapacity: true)
     }
 
-    private var lost: [Int] = []
+    private var lost: [ClientConnection] = []
 
-    private func send(_ connection: Int) {
-        guard let target = connections[connection], !target.isLost else { return }
-        if (try? send(target.writer.bytes, to: target)) != .sent {
+    private func send(_ connection: ClientConnection) {
+        guard !connection.isLost else { return }
+        if (try? send(connection.writer.bytes, to: connection)) != .sent {
             // Its commands' replies stay in its session. A stream of events with a gap would be worse than none.
-            counters.droppedReplies += UInt64(target.writer.itemCount)
-            connections[connection]?.isLost = true
+            counters.droppedReplies += UInt64(connection.writer.itemCount)
+            connection.isLost = true
             lost.append(connection)
         }
-        if target.writer.byteCount > ClientEndpoint.keptBytesPerConnection {
-            connections[connection]?.writer = ClientFrameWriter()
+        if connection.writer.byteCount > ClientEndpoint.keptBytesPerConnection {
+            connection.writer = ClientFrameWriter()
         }
     }
 
-    private func send(_ bytes: [UInt8], to target: Connection) throws(ZeroMQError) -> Socket.SendResult {
+    private func send(_ bytes: [UInt8], to target: ClientConnection) throws(ZeroMQError) -> Socket.SendResult {
         // Asked before the first frame is on its way: behind that there is no way back.
         let budget = target.budget
         guard budget.used == 0 || budget.used + bytes.count <= budget.limit else { return .overBudget }
@@ -363,29 +344,29 @@ final class ClientEndpoint {
     private func sweep(_ replica: inout Replica, _ now: MonotonicTime) {
         guard now.since(sweptAt) > 1_000_000_000 else { return }
         sweptAt = now
-        for (connection, state) in connections {
-            let limit = state.hasGreeted ? ClientEndpoint.silenceMilliseconds : ClientEndpoint.strangerMilliseconds
-            if now.since(state.heardAt) > limit * 1_000_000 { drop(connection, &replica) }
+        for connection in connections.values {
+            let limit = connection.hasGreeted ? ClientEndpoint.silenceMilliseconds : ClientEndpoint.strangerMilliseconds
+            if now.since(connection.heardAt) > limit * 1_000_000 { drop(connection, &replica) }
         }
     }
 
-    private func drop(_ connection: Int, _ replica: inout Replica) {
+    private func drop(_ connection: ClientConnection, _ replica: inout Replica) {
         forgetRequests(of: connection, &replica)
-        guard let state = connections.removeValue(forKey: connection) else { return }
-        byIdentity[state.identity] = nil
+        guard connections.removeValue(forKey: connection.identity) != nil else { return }
         counters.connections = connections.count
-        guard state.isLost else { return }
+        guard connection.isLost else { return }
         // Should this not reach it either, its next frame is refused, since it has not said hello.
-        try? refuse(state.identity, Failure(.busy, "replies wait that were not read in time; the rest is dropped: connect again"))
+        try? refuse(connection.identity, Failure(.busy, "replies wait that were not read in time; the rest is dropped: connect again"))
     }
 
-    private func forgetRequests(of connection: Int, _ replica: inout Replica) {
-        guard let tokens = connections[connection]?.requests.values, !tokens.isEmpty else { return }
+    private func forgetRequests(of connection: ClientConnection, _ replica: inout Replica) {
+        let tokens = connection.requests.values.sorted(by: >)
+        guard !tokens.isEmpty else { return }
         // The newest first: whoever keeps many of a kind finds those soonest.
-        for token in tokens.sorted(by: >) {
+        for token in tokens {
             replica.forget(token)
             requests[token] = nil
         }
-        connections[connection]?.requests.removeAll()
+        connection.requests.removeAll()
     }
 }

@@ -109,7 +109,7 @@ final class ReplicaThread<Files: FileSystem> {
         replica.flush()
         perform()
         housekeeping(now)
-        return fromPeers == limit || fromClients == limit || replica.hasDeferredReplies
+        return fromPeers == limit || fromClients == limit || replica.needsAnotherPass
     }
 
     /// A server of the plan that is new, while this one has been running.
