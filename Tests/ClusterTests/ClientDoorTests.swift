@@ -28,10 +28,14 @@ struct ClientDoorTests {
     func malformed() async throws {
         try await withServer { address, key in
             let client = try RawClient(to: address, key: key)
-            for frame: [UInt8] in [[], [99], [0], [1], [1, 1], [3, 1], [129], [130, 1, 2], [255], [UInt8](repeating: 255, count: 5_000)] {
+            for frame: [UInt8] in [
+                [], [99], [0], [1], [1, 1], [3, 1], [129], [130, 1, 2], [255], [UInt8](repeating: 255, count: 5_000),
+            ] {
                 try client.send(frame)
                 let code = try client.refusal()
-                #expect(code == .malformed || code == .notAllowed || code == .unsupported, "\(frame.prefix(4)): \(String(describing: code))")
+                #expect(
+                    code == .malformed || code == .notAllowed || code == .unsupported,
+                    "\(frame.prefix(4)): \(String(describing: code))")
             }
             try client.send([1], [2], [3])
             #expect(try client.refusal() == .malformed)
@@ -70,7 +74,8 @@ struct ClientDoorTests {
             let nobody = try client.command(0, 1, .expireSessions([SessionID(1)]))
             let query = try client.request(ClientRequestKind.query.rawValue, [2, 0, 0, 250, 1, 2])
             let subscribe = try client.request(ClientRequestKind.subscribe.rawValue, [0xFF])
-            let big = try client.command(5, 1, .write(space: "s", tuple: Tuple([.bytes([UInt8](repeating: 1, count: 2 << 20))])))
+            let big = try client.command(
+                5, 1, .write(space: "s", tuple: Tuple([.bytes([UInt8](repeating: 1, count: 2 << 20))])))
             #expect(try client.failure(to: unknown) == .unsupported)
             #expect(try client.failure(to: cut) == .malformed)
             #expect(try client.failure(to: nobody) == .malformed)
@@ -153,7 +158,9 @@ struct ClientDoorTests {
 
 extension TestCluster {
     /// Looks into a server's replica, on its thread.
-    func look<Value: Sendable>(_ i: Int = 0, _ body: @escaping @Sendable (borrowing Replica) -> Value) async throws -> Value {
+    func look<Value: Sendable>(_ i: Int = 0, _ body: @escaping @Sendable (borrowing Replica) -> Value) async throws
+        -> Value
+    {
         let inbox = self[i].inbox
         return await withCheckedContinuation { continuation in
             inbox.post(.run { continuation.resume(returning: body($0)) })

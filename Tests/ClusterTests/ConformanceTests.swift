@@ -42,8 +42,8 @@ struct ConformanceTests {
             let kills = Mutex(0)
             let faults = Task {
                 while !Task.isCancelled {
-                    // Lease time is as late as the last stamp in the log when a leader begins: one that lives for less than a time-out
-                    // of the checks could never end it.
+                    // Lease time is as late as the last stamp in the log when a leader begins: leaders that live for less
+                    // than a time-out of the checks could never end it.
                     try await Task.sleep(for: .milliseconds(900))
                     let leader = try await cluster.leader()
                     try await cluster.stop(leader)

@@ -18,7 +18,9 @@ struct DurabilityTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for lane in 0..<64 {
                 group.addTask {
-                    for number in numbers where number % 64 == lane { _ = try await client.write(job(number), to: "jobs") }
+                    for number in numbers where number % 64 == lane {
+                        _ = try await client.write(job(number), to: "jobs")
+                    }
                 }
             }
             try await group.waitForAll()
@@ -55,7 +57,8 @@ struct DurabilityTests {
                 let began = ContinuousClock.now
                 try await cluster.start(0)
                 let count = try await cluster[0].store.count(
-                    Template([.any, .any]), in: "jobs", consistency: .linearizable).count
+                    Template([.any, .any]), in: "jobs", consistency: .linearizable
+                ).count
                 let took = ContinuousClock.now - began
                 print("restart with \(posts) posts took \(took)")
                 #expect(count == UInt64(posts))

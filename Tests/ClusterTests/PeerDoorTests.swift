@@ -22,7 +22,9 @@ struct PeerDoorTests {
     }
 
     /// A frame that bears an envelope, with whatever behind it.
-    private func frame(cluster: ClusterID, from: NodeID, to: NodeID, _ payload: [UInt8], kind: PeerEnvelope.Kind = .message) -> [UInt8] {
+    private func frame(
+        cluster: ClusterID, from: NodeID, to: NodeID, _ payload: [UInt8], kind: PeerEnvelope.Kind = .message
+    ) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: PeerEnvelope.byteCount + payload.count)
         let envelope = PeerEnvelope(kind: kind, cluster: cluster, from: from, to: to, request: RequestID(0))
         frame.withUnsafeMutableBytes { target in

@@ -86,7 +86,9 @@ struct StartTests {
         }
     }
 
-    @Test("Three servers begin in any order, with pauses, and only when all are there", arguments: [[0, 1, 2], [2, 1, 0]])
+    @Test(
+        "Three servers begin in any order, with pauses, and only when all are there",
+        arguments: [[0, 1, 2], [2, 1, 0]])
     func anyOrder(_ order: [Int]) async throws {
         try await withCluster(3, starts: false) { cluster in
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -63,7 +63,7 @@ final class TestCluster: Sendable {
 
     // MARK: - Coming and going
 
-    /// libzmq closes the sockets of a server that stopped a moment later, so that its ports may still be in use for that long.
+    /// libzmq closes the sockets of a server that stopped a moment later: until then its ports are in use.
     func start(_ i: Int) async throws {
         let deadline = ContinuousClock.now + .seconds(10)
         while true {
@@ -173,7 +173,8 @@ func eventually<Value>(
     throw TestCluster.Timeout(description: "it never came about that \(sentence)")
 }
 
-func eventually(_ sentence: String, within: Duration = .seconds(20), _ condition: () async throws -> Bool) async throws {
+func eventually(_ sentence: String, within: Duration = .seconds(20), _ condition: () async throws -> Bool) async throws
+{
     _ = try await eventually(sentence, within: within) { try await condition() ? true : nil }
 }
 

@@ -60,7 +60,9 @@ struct DigestTests {
         let odd = world.followers[0]
         var applied = Applied()
         var batch = BatchWriter()
-        bytes(of: write(666)).withUnsafeBytes { batch.append(CommandHeader(session: SessionID(1), sequence: 900), operation: $0) }
+        bytes(of: write(666)).withUnsafeBytes {
+            batch.append(CommandHeader(session: SessionID(1), sequence: 900), operation: $0)
+        }
         let payload = batch.finish(leaseTime: 0, wallStamp: 0)
         let next = world.servers[odd].replica.machine.appliedIndex
         payload.withUnsafeBytes { world.servers[odd].replica.machine.apply($0, at: next + 1, into: &applied) }

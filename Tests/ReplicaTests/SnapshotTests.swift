@@ -8,7 +8,8 @@ import TupleSpace
 @Suite("Snapshots")
 struct SnapshotTests {
     /// A cluster in which server `away` has missed more than the log keeps.
-    private func behind(_ change: (inout ReplicaSettings) -> Void = { _ in }) -> (world: World, leader: Int, away: Int) {
+    private func behind(_ change: (inout ReplicaSettings) -> Void = { _ in }) -> (world: World, leader: Int, away: Int)
+    {
         var world = World(3) {
             $0.snapshotEntries = 20
             $0.trailingEntries = 2
@@ -152,7 +153,9 @@ struct SnapshotTests {
         #expect(world.found(away, reader) == 9)
         // Writes, and the two takes behind the writes they consumed.
         var expected: [Int64] = []
-        for number: Int64 in 1...60 { expected += [Int64](repeating: number, count: number == 7 || number == 8 ? 2 : 1) }
+        for number: Int64 in 1...60 {
+            expected += [Int64](repeating: number, count: number == 7 || number == 8 ? 2 : 1)
+        }
         #expect(world.events(away, stream) == expected)
         #expect(world.servers[away].replica.pendingCommandCount == 0)
     }

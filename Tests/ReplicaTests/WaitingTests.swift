@@ -36,7 +36,9 @@ struct WaitingTests {
         #expect(world.servers.allSatisfy { $0.replica.machine.waiterCount == 0 })
     }
 
-    @Test("Without a leader a waiting take fails a second after its time-out, its outcome unknown", arguments: [600, 6_000])
+    @Test(
+        "Without a leader a waiting take fails a second after its time-out, its outcome unknown",
+        arguments: [600, 6_000])
     func timesOutAlone(_ timeout: UInt64) {
         var world = World(3)
         let leader = world.elect()
@@ -98,7 +100,8 @@ struct WaitingTests {
         let token = world.command(0, take(.milliseconds(1_000), 99), 2)
         world.settle()
         world.run(milliseconds: 1_500)
-        #expect(world.reply(0, token) == .noMatch, "time does not stand still until it reaches the log's last stamp again")
+        #expect(
+            world.reply(0, token) == .noMatch, "time does not stand still until it reaches the log's last stamp again")
     }
 
     @Test("No wall clock, not the leader's either, moves a deadline or the end of a session")

@@ -62,18 +62,23 @@ struct World {
             index: .zero, term: .zero, configuration: configuration, configurationIndex: .zero)
         servers = []
         for number in 1...UInt64(count) {
-            servers.append(Server(replica: Self.boot(number, first, HardState(), [], StateMachine(), settings, 1_000), snapshot: first))
+            servers.append(
+                Server(
+                    replica: Self.boot(number, first, HardState(), [], StateMachine(), settings, 1_000), snapshot: first
+                ))
         }
     }
 
     private static func boot(
-        _ number: UInt64, _ snapshot: SnapshotMetadata, _ hardState: HardState, _ entries: [Entry], _ machine: StateMachine,
+        _ number: UInt64, _ snapshot: SnapshotMetadata, _ hardState: HardState, _ entries: [Entry],
+        _ machine: StateMachine,
         _ settings: ReplicaSettings, _ milliseconds: UInt64
     ) -> Replica {
         Replica(
             id: NodeID(number), cluster: cluster,
             recovered: RecoveredLog(hardState: hardState, snapshot: snapshot, entries: entries), machine: machine,
-            settings: settings, now: MonotonicTime(nanoseconds: milliseconds * 1_000_000), seed: number * 977 + milliseconds)
+            settings: settings, now: MonotonicTime(nanoseconds: milliseconds * 1_000_000),
+            seed: number * 977 + milliseconds)
     }
 
     var now: MonotonicTime { MonotonicTime(nanoseconds: milliseconds * 1_000_000) }
@@ -179,8 +184,12 @@ struct World {
         for _ in 0..<1_000 {
             run(milliseconds: 10)
             if let leader, servers[leader].replica.status.commit == servers[leader].replica.status.last,
-                servers.indices.allSatisfy({ servers[$0].isDown || servers[$0].replica.leader == NodeID(UInt64(leader + 1)) })
-            { return leader }
+                servers.indices.allSatisfy({
+                    servers[$0].isDown || servers[$0].replica.leader == NodeID(UInt64(leader + 1))
+                })
+            {
+                return leader
+            }
         }
         fatalError("nobody was elected")
     }
