@@ -54,7 +54,9 @@ let package = Package(
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),
         room("Simulation", ["ByteCoding", "Raft", "TupleSpace", "WriteAheadLog", "Replica", deque]),
         room("StarlingClient", ["ByteCoding", "ZeroMQ", "TupleSpace", "ClientProtocol"]),
-        room("Cluster", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol", logging]),
+        room(
+            "Cluster",
+            ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol", logging]),
         room("Microblog", ["TupleSpace"]),
         room(
             "Gateways",
@@ -73,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "ZeroMQ", "Raft", "TupleSpace", "Replica", "Simulation", "StarlingClient", "Cluster", "Microblog", "Gateways",
+                "ZeroMQ", "Raft", "TupleSpace", "Replica", "Simulation", "StarlingClient", "Cluster", "Microblog",
+                "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
@@ -82,7 +85,8 @@ let package = Package(
             swiftSettings: settings),
 
         .executableTarget(
-            name: "tuplespace-benchmark", dependencies: ["TupleSpace", "ByteCoding"], path: "Sources/TupleSpaceBenchmark",
+            name: "tuplespace-benchmark", dependencies: ["TupleSpace", "ByteCoding"],
+            path: "Sources/TupleSpaceBenchmark",
             swiftSettings: settings),
 
         .target(
@@ -102,14 +106,16 @@ let package = Package(
         tests(
             "ClusterTests",
             [
-                "Cluster", "StarlingClient", "ClientProtocol", "TupleSpace", "TupleStoreConformance", "ZeroMQ", "Replica",
+                "Cluster", "StarlingClient", "ClientProtocol", "TupleSpace", "TupleStoreConformance", "ZeroMQ",
+                "Replica",
                 "WriteAheadLog", "Raft", "ByteCoding",
             ]),
         tests("MicroblogTests", ["Microblog", "TupleSpace"]),
         tests(
             "GatewaysTests",
             [
-                "Gateways", "Microblog", "TupleSpace", logging, .product(name: "HTTPTypes", package: "swift-http-types"),
+                "Gateways", "Microblog", "TupleSpace", logging,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),

@@ -30,7 +30,9 @@ public struct ByteReader {
 
     @inlinable
     public func require(_ count: Int, _ what: @autoclosure () -> String) throws(MalformedBytes) {
-        guard count >= 0, count <= base.count - offset else { throw MalformedBytes("\(what()) is cut short", at: offset) }
+        guard count >= 0, count <= base.count - offset else {
+            throw MalformedBytes("\(what()) is cut short", at: offset)
+        }
     }
 
     @inlinable

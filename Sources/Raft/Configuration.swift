@@ -91,7 +91,9 @@ public struct Configuration: Equatable, Sendable {
             let http = try reader.readString("HTTP address")
             let key = try reader.readPrefixedArray("public key")
             let next = try reader.readPrefixedArray("next public key")
-            if let last = members.last, last.id >= id { throw MalformedBytes("members out of order", at: reader.offset) }
+            if let last = members.last, last.id >= id {
+                throw MalformedBytes("members out of order", at: reader.offset)
+            }
             members.append(
                 Member(
                     id: id, name: name, peerAddress: peer, clientAddress: client, httpAddress: http, role: role,

@@ -39,7 +39,9 @@ public struct LogIndex: Hashable, Comparable, Sendable, CustomStringConvertible 
     @inlinable public var previous: LogIndex { LogIndex(rawValue == 0 ? 0 : rawValue - 1) }
     @inlinable public static func + (a: LogIndex, n: Int) -> LogIndex { LogIndex(a.rawValue + UInt64(n)) }
     /// How many indices lie between: negative when `b` is later.
-    @inlinable public static func - (a: LogIndex, b: LogIndex) -> Int { Int(Int64(bitPattern: a.rawValue &- b.rawValue)) }
+    @inlinable public static func - (a: LogIndex, b: LogIndex) -> Int {
+        Int(Int64(bitPattern: a.rawValue &- b.rawValue))
+    }
     public static let zero = LogIndex(0)
     public var description: String { String(rawValue) }
 }

@@ -47,7 +47,8 @@ public struct AppendRequest: Equatable, Sendable {
     public var sentAt: UInt64
 
     public init(
-        previousIndex: LogIndex, previousTerm: Term, commit: LogIndex, entries: [Entry], readRound: UInt64, sentAt: UInt64
+        previousIndex: LogIndex, previousTerm: Term, commit: LogIndex, entries: [Entry], readRound: UInt64,
+        sentAt: UInt64
     ) {
         self.previousIndex = previousIndex
         self.previousTerm = previousTerm

@@ -13,7 +13,8 @@ public struct StorageWrite: Equatable, Sendable {
     public var entries: [Entry]
 
     public init(
-        sequence: WriteSequence, hardState: HardState? = nil, snapshot: SnapshotMetadata? = nil, keepsTail: Bool = false,
+        sequence: WriteSequence, hardState: HardState? = nil, snapshot: SnapshotMetadata? = nil,
+        keepsTail: Bool = false,
         truncateFrom: LogIndex? = nil, entries: [Entry] = []
     ) {
         self.sequence = sequence

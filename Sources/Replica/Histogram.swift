@@ -24,7 +24,9 @@ public struct Histogram: Sendable, Equatable {
         var rest = Int64((Double(count) * q).rounded(.up))
         for (bucket, n) in counts.enumerated() {
             rest -= Int64(n)
-            if rest <= 0 { return bucket < Histogram.bounds.count ? Histogram.bounds[bucket] : Histogram.bounds[bucket - 1] * 2 }
+            if rest <= 0 {
+                return bucket < Histogram.bounds.count ? Histogram.bounds[bucket] : Histogram.bounds[bucket - 1] * 2
+            }
         }
         return nil
     }

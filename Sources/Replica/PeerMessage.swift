@@ -159,7 +159,8 @@ public struct PeerStatus: Sendable, Equatable {
     public var version: String
 
     public init(
-        role: Role, term: Term, commit: LogIndex, applied: LogIndex, last: LogIndex, checkpoint: LogIndex, digest: UInt64,
+        role: Role, term: Term, commit: LogIndex, applied: LogIndex, last: LogIndex, checkpoint: LogIndex,
+        digest: UInt64,
         sentAt: UInt64, echo: UInt64, echoHeld: UInt64, version: String
     ) {
         self.role = role
@@ -190,7 +191,9 @@ public struct PeerStatus: Sendable, Equatable {
 
     init(from reader: inout ByteReader) throws(MalformedBytes) {
         let code = Int(try reader.readByte("role"))
-        guard PeerStatus.roles.indices.contains(code) else { throw MalformedBytes("role \(code)", at: reader.offset - 1) }
+        guard PeerStatus.roles.indices.contains(code) else {
+            throw MalformedBytes("role \(code)", at: reader.offset - 1)
+        }
         role = PeerStatus.roles[code]
         term = Term(try reader.readUInt64("term"))
         commit = LogIndex(try reader.readUInt64("commit index"))

@@ -35,7 +35,9 @@ struct PeerTable: Sendable {
         return (status.sentAt, now.since(peer.statusAt))
     }
 
-    func all(at now: MonotonicTime) -> [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)] {
+    func all(at now: MonotonicTime) -> [(
+        id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64
+    )] {
         peers.keys.sorted().compactMap { id in
             guard let peer = peers[id], let status = peer.status else { return nil }
             return (id, status, now.since(peer.heardAt) / 1_000_000, peer.roundTrip)

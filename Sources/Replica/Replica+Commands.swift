@@ -10,7 +10,8 @@ extension Replica {
             return effects.reply(
                 .failed(
                     Failure(
-                        .tupleTooLarge, "the command has \(operation.count) bytes; the limit is \(Limits.commandBytes)")),
+                        .tupleTooLarge, "the command has \(operation.count) bytes; the limit is \(Limits.commandBytes)")
+                ),
                 to: token)
         }
         if let failure = tooManyPending { return effects.reply(.failed(failure), to: token) }
@@ -35,7 +36,8 @@ extension Replica {
         }
         if pendingCommands.byteCount >= settings.maximumPendingBytes {
             return Failure(
-                .busy, "this server holds \(settings.maximumPendingBytes) bytes of unanswered commands, which is its limit")
+                .busy,
+                "this server holds \(settings.maximumPendingBytes) bytes of unanswered commands, which is its limit")
         }
         return nil
     }
@@ -117,7 +119,8 @@ extension Replica {
     mutating func proposeBatch() {
         guard raft.role == .leader else { return }
         proposeExpiries()
-        guard !batch.isEmpty || heldBack != nil, lastStored == lastWrite || batch.byteCount >= settings.batchBytes else { return }
+        guard !batch.isEmpty || heldBack != nil, lastStored == lastWrite || batch.byteCount >= settings.batchBytes
+        else { return }
         proposeNow()
     }
 

@@ -13,7 +13,8 @@ extension Replica {
             return effects.reply(
                 .failed(
                     Failure(
-                        .malformed, "the query has \(query.count) bytes; the limit is \(Limits.commandBytes)")), to: token)
+                        .malformed, "the query has \(query.count) bytes; the limit is \(Limits.commandBytes)")),
+                to: token)
         }
         let limit = settings.maximumPendingReads
         guard reads.count + deferred.count < limit else {

@@ -8,7 +8,9 @@ extension Replica {
     /// Servers stagger their snapshots: each waits a little longer than the member before it. A large state is written more rarely: never
     /// more bytes of snapshots than of log.
     mutating func considerSnapshot() {
-        guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil, now >= snapshotNotBefore else { return }
+        guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil, now >= snapshotNotBefore else {
+            return
+        }
         let rank = raft.configuration.members.firstIndex { $0.id == id } ?? 0
         let entries = appliedIndex - newestSnapshot.index
         let staggered = { (threshold: Int) in threshold + threshold / 4 * rank }
@@ -76,7 +78,8 @@ extension Replica {
         effects.send(
             .snapshotChunk(
                 SnapshotChunk(
-                    index: stream.index, term: stream.term, offset: read.offset, total: piece.total, bytes: piece.bytes)),
+                    index: stream.index, term: stream.term, offset: read.offset, total: piece.total, bytes: piece.bytes)
+            ),
             to: read.peer, isBulk: true)
     }
 

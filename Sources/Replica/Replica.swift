@@ -115,7 +115,9 @@ public struct Replica: Sendable {
     public var pendingCommandCount: Int { pendingCommands.count }
     /// There is something to apply or to answer in another pass, which should come at once.
     public var needsAnotherPass: Bool { !deferred.isEmpty || installing == nil && !backlog.isEmpty }
-    public var peerStatuses: [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)] {
+    public var peerStatuses:
+        [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)]
+    {
         peers.all(at: now)
     }
 

@@ -18,7 +18,8 @@ struct SnapshotExchange: Sendable {
 
     func isSending(to peer: NodeID) -> Bool { outgoing[peer] != nil }
 
-    mutating func begin(to peer: NodeID, snapshot: SnapshotMetadata, now: MonotonicTime) -> ReplicaEffects.SnapshotRead? {
+    mutating func begin(to peer: NodeID, snapshot: SnapshotMetadata, now: MonotonicTime) -> ReplicaEffects.SnapshotRead?
+    {
         guard outgoing[peer] == nil else { return nil }
         outgoing[peer] = Outgoing(
             index: snapshot.index, term: snapshot.term, offset: 0, progressAt: now, askedAt: now)

@@ -44,7 +44,8 @@ public struct CurveKeyPair: Equatable, Sendable, CustomStringConvertible, Custom
         guard secretKey.count == 32 else { return nil }
         var publicText = [CChar](repeating: 0, count: 41)
         let secretText = Z85.encode(secretKey)
-        guard zmq_curve_public(&publicText, secretText) == 0, let key = CurvePublicKey(z85: Self.text(publicText)) else {
+        guard zmq_curve_public(&publicText, secretText) == 0, let key = CurvePublicKey(z85: Self.text(publicText))
+        else {
             return nil
         }
         self.init(publicKey: key, secretKey: secretKey)

@@ -6,7 +6,9 @@ import ZeroMQ
 /// Plans of one cluster, with keys that are not random, so that runs repeat.
 func makePlans(_ names: [String], cluster: UInt64 = 0xC1) throws -> [ServerPlan] {
     let keys = try names.indices.map { index in
-        guard let pair = CurveKeyPair(secretKey: [UInt8](repeating: UInt8(index + 1), count: 32)) else { throw GaveUp() }
+        guard let pair = CurveKeyPair(secretKey: [UInt8](repeating: UInt8(index + 1), count: 32)) else {
+            throw GaveUp()
+        }
         return pair
     }
     let servers = names.indices.map { index in
@@ -101,7 +103,9 @@ struct FirstStartWorld {
         }
         if let held = before.held, servers[index].held != held { violation = "\(before.plan.name) broke its word" }
         let adopted = servers.compactMap(\.adopted)
-        if adopted.contains(where: { $0 != adopted[0] }) { violation = "two servers finished with different configurations" }
+        if adopted.contains(where: { $0 != adopted[0] }) {
+            violation = "two servers finished with different configurations"
+        }
         for server in servers where server.adopted != nil && server.adopted?[server.node]?.name != server.plan.name {
             violation = "\(server.plan.name) adopted a configuration that does not name its id"
         }

@@ -75,7 +75,8 @@ struct FirstStartTests {
         world.heal()
         world.servers[2].wipe(newNode: 33)
         world.heal()
-        #expect(world.servers[2].refusal == .clusterWithoutUs("a") || world.servers[2].refusal == .clusterWithoutUs("b"))
+        #expect(
+            world.servers[2].refusal == .clusterWithoutUs("a") || world.servers[2].refusal == .clusterWithoutUs("b"))
         #expect(world.servers[2].refusal?.description.contains("starling cluster add") == true)
         #expect(world.servers[0].adopted != nil && world.violation == nil)
     }
@@ -123,7 +124,8 @@ struct FirstStartTests {
         server.boot()
         func message(_ name: String, _ node: UInt64) -> FirstStartMessage {
             FirstStartMessage(
-                name: name, node: NodeID(node), plan: plans[0].digest, configuration: nil, isFinished: false, asks: true)
+                name: name, node: NodeID(node), plan: plans[0].digest, configuration: nil, isFinished: false, asks: true
+            )
         }
         #expect(server.step(.message(message("b", 2), from: "c")).isEmpty)
         #expect(server.step(.message(message("z", 2), from: "z")).isEmpty)
@@ -137,7 +139,9 @@ struct FirstStartTests {
     func encoding() throws {
         let plans = try makePlans(["a", "b"])
         let configuration = Configuration(members: [plans[0].own.member(id: NodeID(1))])
-        for (held, finished) in [(nil, false), (configuration, false), (configuration, true)] as [(Configuration?, Bool)] {
+        for (held, finished) in [(nil, false), (configuration, false), (configuration, true)]
+            as [(Configuration?, Bool)]
+        {
             let message = FirstStartMessage(
                 name: "a", node: NodeID(7), plan: 9, configuration: held, isFinished: finished, asks: !finished)
             var writer = ByteWriter()

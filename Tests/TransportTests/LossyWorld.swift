@@ -95,7 +95,8 @@ final class InMemoryPeerTransport: PeerTransport {
     private var switchboard: PeerSwitchboard
 
     init(
-        _ identity: Identity, at address: String, _ door: LossyWorld.Door, in world: LossyWorld, _ limits: TransportLimits
+        _ identity: Identity, at address: String, _ door: LossyWorld.Door, in world: LossyWorld,
+        _ limits: TransportLimits
     ) {
         self.address = address
         self.own = identity.keys.publicKey
@@ -127,7 +128,9 @@ final class InMemoryPeerTransport: PeerTransport {
         guard switchboard.roster.position(of: peer) != nil else { throw .unknownPeer }
         let deadline = now.advanced(byMilliseconds: timeoutMilliseconds)
         guard let id = switchboard.beginRequest(to: peer, deadline: deadline) else { throw .tooManyRequests }
-        if case .refused(let refusal) = send(switchboard.envelope(.request, to: peer, request: id), payload, over: .main) {
+        if case .refused(let refusal) = send(
+            switchboard.envelope(.request, to: peer, request: id), payload, over: .main)
+        {
             switchboard.cancelRequest(id, to: peer)
             throw refusal
         }

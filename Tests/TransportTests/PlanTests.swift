@@ -7,7 +7,8 @@ import ZeroMQ
 
 @Suite("Plan files")
 struct PlanTests {
-    private let directory = FileManager.default.temporaryDirectory.path + "/starling-plan-\(UInt64.random(in: 0 ... .max))"
+    private let directory =
+        FileManager.default.temporaryDirectory.path + "/starling-plan-\(UInt64.random(in: 0 ... .max))"
 
     @Test("A list of servers is read, with ports that follow from the first or are given")
     func placements() throws {
@@ -16,7 +17,9 @@ struct PlanTests {
                 ServerPlacement(name: "a", host: "h", peerPort: 7440, clientPort: 7460, httpPort: 7480),
                 ServerPlacement(name: "b-2", host: "10.0.0.2", peerPort: 1, clientPort: 2, httpPort: 3),
             ])
-        for wrong in ["", "a", "a=", "a=h", "a=h:0", "a=h:1:2", "A=h:1", "a=h:1,a=h:2", "a=h:1,", "a=h:65530", "a=:1", "a=h:x"] {
+        for wrong in [
+            "", "a", "a=", "a=h", "a=h:0", "a=h:1:2", "A=h:1", "a=h:1,a=h:2", "a=h:1,", "a=h:65530", "a=:1", "a=h:x",
+        ] {
             #expect(throws: PlanError.self, "\(wrong)") { try ServerPlacement.parse(list: wrong) }
         }
     }
@@ -64,7 +67,9 @@ struct PlanTests {
         #expect(problem("h:7440", "h") == "x.json, field servers[0].peer: expected HOST:PORT")
         #expect(problem("\"http\"", "\"htp\"") == "x.json, field servers[0].http: is missing")
         #expect(problem("\"version\" : 1", "\"version\" : \"1\"") == "x.json, field version: expected a whole number")
-        #expect(problem("starling-server-plan", "other")?.hasPrefix("x.json, field format: expected starling-server-plan") == true)
+        #expect(
+            problem("starling-server-plan", "other")?.hasPrefix("x.json, field format: expected starling-server-plan")
+                == true)
         #expect(problem(plan.keys.secretZ85, "short")?.hasPrefix("x.json, field secretKey: expected 40") == true)
         #expect(problem(plan.cluster.description, "xyz")?.hasPrefix("x.json, field cluster: expected 16") == true)
         let syntax = try #require(problem("\"servers\" :", "\"servers\""))

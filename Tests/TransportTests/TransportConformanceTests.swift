@@ -51,7 +51,9 @@ struct TransportConformanceTests {
         world.introduce([a, b])
         try world.deliver([1], from: a, to: b)
         try world.stop(b.transport)
-        try world.await("the loss of the connection", [a]) { a.transport.send([2], to: b.id) == .refused(.notConnected) }
+        try world.await("the loss of the connection", [a]) {
+            a.transport.send([2], to: b.id) == .refused(.notConnected)
+        }
         for _ in 0..<1000 {
             #expect(a.transport.send([UInt8](repeating: 0, count: 100_000), to: b.id) == .refused(.notConnected))
         }
@@ -115,7 +117,8 @@ struct TransportConformanceTests {
     func swappedAddresses(_ kind: WorldKind) throws {
         let world = try kind.make()
         let (a, b, c) = (
-            try Station(Identity(1), in: world), try Station(Identity(2), in: world), try Station(Identity(3), in: world)
+            try Station(Identity(1), in: world), try Station(Identity(2), in: world),
+            try Station(Identity(3), in: world)
         )
         world.introduce([a, b, c])
         // `a` believes in each other's addresses; with CURVE it does not even get a connection to the wrong server.

@@ -20,7 +20,9 @@ struct DamagedBytesTests {
             case 7: return .symbol("s")
             case 8: return .list((0..<chance.below(4)).map { _ in value(depth: depth + 1) })
             default:
-                let entries = (0..<chance.below(3)).map { Value.MapEntry(key: "k\($0)", value: value(depth: depth + 1)) }
+                let entries = (0..<chance.below(3)).map {
+                    Value.MapEntry(key: "k\($0)", value: value(depth: depth + 1))
+                }
                 return .map(entries)
             }
         }

@@ -34,7 +34,8 @@ struct FormatPageTests {
 
     private static var values: [String: Value] {
         [
-            "nil": .null, "true": .bool(true), "int -1": -1, "int 300": 300, "double 2.5": 2.5, "string é": .string("\u{E9}"),
+            "nil": .null, "true": .bool(true), "int -1": -1, "int 300": 300, "double 2.5": 2.5,
+            "string é": .string("\u{E9}"),
             "bytes 1 2": .bytes([1, 2]), "list of 1 and nil": .list([1, .null]),
             "map a to true": .map([.init(key: "a", value: .bool(true))]), "symbol s": .symbol("s"),
         ]
@@ -54,7 +55,8 @@ struct FormatPageTests {
             "write alice, 5 to blog": .write("alice", 5, in: "blog"),
             "take alice, any from blog, 1 s, held": .take(
                 "alice", .any, in: "blog", timeout: .milliseconds(1_000), holds: true),
-            "take any from blog, for ever": .take(.any, in: "blog", timeout: .forever), "cancel 7": .cancel(sequence: 7),
+            "take any from blog, for ever": .take(.any, in: "blog", timeout: .forever),
+            "cancel 7": .cancel(sequence: 7),
             "release 7": .release(sequence: 7), "acknowledge": .acknowledge,
             "write nil to b under key k": .keyed(key: "k", digest: [0xAA, 0xBB], .write(.null, in: "b")),
         ]

@@ -46,4 +46,3 @@ struct InMemoryTupleStoreTests {
         #expect(try await subscriber.value == 0)
     }
 }
-

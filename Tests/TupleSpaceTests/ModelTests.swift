@@ -113,7 +113,8 @@ struct ModelRun {
             header.acknowledgedBelow = floor
         }
         if chance.chance(25) {
-            header.acknowledged = Set((0..<3).map { _ in sequence - min(sequence, UInt64(1 + chance.below(8))) }).sorted()
+            header.acknowledged = Set((0..<3).map { _ in sequence - min(sequence, UInt64(1 + chance.below(8))) })
+                .sorted()
         }
         return header
     }

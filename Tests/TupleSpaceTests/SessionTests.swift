@@ -105,7 +105,9 @@ struct SessionTests {
         harness.apply(1, 7, .acknowledge, singles: [2, 3, 5, .max])
         harness.apply(1, 7, .acknowledge, below: 2)
         harness.machine = try harness.restored()
-        for (sequence, known) in [(1, true), (2, true), (3, true), (4, false), (5, true), (6, false)] as [(UInt64, Bool)] {
+        for (sequence, known) in [(1, true), (2, true), (3, true), (4, false), (5, true), (6, false)]
+            as [(UInt64, Bool)]
+        {
             #expect((code(harness.reply(1, sequence, .cancel(sequence: 0))) == .alreadyAcknowledged) == known)
         }
         #expect(code(harness.reply(1, .max, .write(1))) == .alreadyAcknowledged)

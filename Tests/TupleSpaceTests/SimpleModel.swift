@@ -63,7 +63,9 @@ struct SimpleModel {
         self.wallStamp = max(self.wallStamp, wallStamp)
         for _ in 0..<Limits.expiriesPerEntry {
             let due = waiters.filter { ($0.deadline ?? .max) <= self.leaseTime }
-            guard let first = due.min(by: { ($0.deadline ?? .max, $0.id) < ($1.deadline ?? .max, $1.id) }) else { break }
+            guard let first = due.min(by: { ($0.deadline ?? .max, $0.id) < ($1.deadline ?? .max, $1.id) }) else {
+                break
+            }
             settle(first, .noMatch, keeps: true)
         }
         kept.removeAll { $0.expiry <= self.leaseTime }
@@ -218,7 +220,8 @@ struct SimpleModel {
             lastWaiter += 1
             waiters.append(
                 Waiter(
-                    id: lastWaiter, session: id, sequence: sequence, space: space, template: template, deadline: deadline,
+                    id: lastWaiter, session: id, sequence: sequence, space: space, template: template,
+                    deadline: deadline,
                     holds: holds, caller: header.caller, key: key))
             return nil
         case .cancel(let target):

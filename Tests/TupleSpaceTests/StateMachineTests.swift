@@ -136,7 +136,8 @@ struct StateMachineTests {
     func templateIndex() {
         var index = TemplateIndex<Int>()
         for key in (0..<100).reversed() {
-            index.insert(key, space: "s", template: key % 3 == 0 ? Template(.any) : Template(.literal(.int(Int64(key % 5)))))
+            index.insert(
+                key, space: "s", template: key % 3 == 0 ? Template(.any) : Template(.literal(.int(Int64(key % 5)))))
         }
         index.insert(200, space: "other", template: Template(.any))
         for key in stride(from: 0, to: 100, by: 10) { index.remove(key) }

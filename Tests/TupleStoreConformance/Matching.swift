@@ -15,7 +15,8 @@ extension TupleStoreConformance {
             ]
             for value in values { _ = try await store.write(tuple(value), to: space, key: nil) }
             for (type, count) in [
-                (ValueType.string, 1), (.number, 2), (.int, 1), (.float, 1), (.bool, 1), (.bytes, 1), (.list, 1), (.map, 1),
+                (ValueType.string, 1), (.number, 2), (.int, 1), (.float, 1), (.bool, 1), (.bytes, 1), (.list, 1),
+                (.map, 1),
                 (.symbol, 1),
             ] as [(ValueType, UInt64)] {
                 try await suite.expectCount(count, template(.type(type)), space, store)

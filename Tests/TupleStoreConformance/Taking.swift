@@ -4,7 +4,8 @@ extension TupleStoreConformance {
     static let takingChecks: [Check] = [
         Check(name: "the oldest match goes first") { suite, store, space in
             for i in 1...20 {
-                _ = try await store.write(tuple(.string(i % 2 == 0 ? "even" : "odd"), .int(Int64(i))), to: space, key: nil)
+                _ = try await store.write(
+                    tuple(.string(i % 2 == 0 ? "even" : "odd"), .int(Int64(i))), to: space, key: nil)
             }
             for i in stride(from: 2, through: 20, by: 2) {
                 let taken = try await suite.takeForGood(template(text("even"), .any), space, store)

@@ -58,7 +58,8 @@ final class ClientEndpoint {
         try socket.set(
             .linger(milliseconds: 200), .sendHighWaterMark(ClientEndpoint.queuedMessagesPerConnection),
             .receiveHighWaterMark(1_000), .maximumMessageSize(Int64(FrameLimits.frameBytes)), .backlog(512),
-            .routerMandatory(true), .routerHandover(true), .heartbeat(intervalMilliseconds: 5_000, timeoutMilliseconds: 15_000),
+            .routerMandatory(true), .routerHandover(true),
+            .heartbeat(intervalMilliseconds: 5_000, timeoutMilliseconds: 15_000),
             .handshakeTimeout(milliseconds: 5_000), .tcpKeepAlive(idleSeconds: 30, intervalSeconds: 10, count: 3))
         if let keys {
             authenticator?.setPolicy(.anyKey, forDomain: ClientEndpoint.domain)
@@ -75,7 +76,9 @@ final class ClientEndpoint {
     // MARK: - Receiving
 
     /// - Returns: how many frames were taken; `limit` means that more may wait.
-    func receive(into replica: inout Replica, welcome: (Replica) -> Welcome, now: MonotonicTime, limit: Int) throws(ZeroMQError) -> Int {
+    func receive(into replica: inout Replica, welcome: (Replica) -> Welcome, now: MonotonicTime, limit: Int)
+        throws(ZeroMQError) -> Int
+    {
         var taken = 0
         while taken < limit, try socket.receive(into: identity) {
             taken += 1
@@ -86,7 +89,9 @@ final class ClientEndpoint {
             let isWhole = !frame.more
             if !isWhole { try socket.skipRest(after: frame) }
             guard let connection = connection(now) else {
-                try refuse(identity.bytes, Failure(.busy, "\(ClientEndpoint.maximumConnections) clients are connected, which is the limit"))
+                try refuse(
+                    identity.bytes,
+                    Failure(.busy, "\(ClientEndpoint.maximumConnections) clients are connected, which is the limit"))
                 continue
             }
             guard isWhole else {
@@ -149,7 +154,8 @@ final class ClientEndpoint {
         try sendControl(to: connection.identity)
     }
 
-    private func greet(_ connection: ClientConnection, _ reader: inout ClientFrameReader, _ answer: Welcome) -> Failure? {
+    private func greet(_ connection: ClientConnection, _ reader: inout ClientFrameReader, _ answer: Welcome) -> Failure?
+    {
         connection.hasGreeted = false
         do throws(Failure) {
             let hello = try Hello(from: &reader.reader)
@@ -173,15 +179,20 @@ final class ClientEndpoint {
         counters.requests += 1
         guard connection.requests.count < FrameLimits.requestsPerConnection else {
             return answer(
-                connection, request.id, .failed(
-                    Failure(.busy, "\(FrameLimits.requestsPerConnection) requests wait on this connection, which is the limit")),
+                connection, request.id,
+                .failed(
+                    Failure(
+                        .busy,
+                        "\(FrameLimits.requestsPerConnection) requests wait on this connection, which is the limit")),
                 at: replica.position)
         }
         do throws(MalformedBytes) {
             switch request.kind {
             case .command:
                 let command = try CommandRequest(request.payload)
-                guard command.header.session.rawValue != 0 else { throw MalformedBytes("session 0 is the cluster's own", at: 0) }
+                guard command.header.session.rawValue != 0 else {
+                    throw MalformedBytes("session 0 is the cluster's own", at: 0)
+                }
                 replica.command(
                     token(connection, request.id, isCancellable: false, &replica), header: command.header,
                     operation: command.operation)
@@ -204,7 +215,8 @@ final class ClientEndpoint {
                 respond(connection, request.id, .status, replica.position) { $0.write(raw: Array(json.utf8)) }
             case nil:
                 answer(
-                    connection, request.id, .failed(Failure(.unsupported, "a request of a kind that this server does not know")),
+                    connection, request.id,
+                    .failed(Failure(.unsupported, "a request of a kind that this server does not know")),
                     at: replica.position)
             }
         } catch {
@@ -276,7 +288,8 @@ final class ClientEndpoint {
     }
 
     private func respond(
-        _ connection: ClientConnection, _ id: UInt64, _ kind: ClientResponseKind, _ position: Position, _ payload: (inout ByteWriter) -> Void
+        _ connection: ClientConnection, _ id: UInt64, _ kind: ClientResponseKind, _ position: Position,
+        _ payload: (inout ByteWriter) -> Void
     ) {
         guard !connection.isLost else { return }
         if !connection.isDirty {
@@ -356,7 +369,9 @@ final class ClientEndpoint {
         counters.connections = connections.count
         guard connection.isLost else { return }
         // Should this not reach it either, its next frame is refused, since it has not said hello.
-        try? refuse(connection.identity, Failure(.busy, "replies wait that were not read in time; the rest is dropped: connect again"))
+        try? refuse(
+            connection.identity,
+            Failure(.busy, "replies wait that were not read in time; the rest is dropped: connect again"))
     }
 
     private func forgetRequests(of connection: ClientConnection, _ replica: inout Replica) {

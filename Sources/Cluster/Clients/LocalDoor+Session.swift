@@ -85,7 +85,8 @@ extension LocalDoor {
             switch step {
             case .nothing: return
             case .isOver(let continuation):
-                continuation?.resume(returning: .failed(.sessionExpired, "the session has ended, which gave everything back"))
+                continuation?.resume(
+                    returning: .failed(.sessionExpired, "the session has ended, which gave everything back"))
             case .send(let token, let command):
                 inbox.post(.command(RequestToken(token), command.header, operation: command.operation))
             }

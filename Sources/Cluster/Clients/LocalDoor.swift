@@ -133,7 +133,8 @@ final class LocalDoor: Sendable {
             guard ledger.unacknowledgedCount < LocalDoor.requestWindow else {
                 return .failed(
                     .failed(
-                        .busy, "\(LocalDoor.requestWindow) requests of this server wait for the cluster, which is its limit"))
+                        .busy,
+                        "\(LocalDoor.requestWindow) requests of this server wait for the cluster, which is its limit"))
             }
             let command = Command(header: ledger.nextHeader(), operation: operation, isHeld: isHeld)
             state.session = .open(ledger)
@@ -172,7 +173,8 @@ final class LocalDoor: Sendable {
             return (command, continuation)
         }
         guard let (command, continuation) = abandoned else { return }
-        continuation.resume(returning: .failed(.outcomeUnknown, "the request was cancelled before its outcome was known"))
+        continuation.resume(
+            returning: .failed(.outcomeUnknown, "the request was cancelled before its outcome was known"))
         let header = command.header
         settle(Settling(operation: .cancel(sequence: header.sequence), session: header.session))
     }
@@ -261,7 +263,9 @@ final class LocalDoor: Sendable {
             end(
                 token,
                 Failure(
-                    .positionGone, "this subscriber left \(LocalDoor.unreadBatches) batches unread; subscribe again from \(batch.position)"))
+                    .positionGone,
+                    "this subscriber left \(LocalDoor.unreadBatches) batches unread; subscribe again from \(batch.position)"
+                ))
         }
     }
 

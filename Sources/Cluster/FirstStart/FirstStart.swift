@@ -119,7 +119,8 @@ public struct FirstStart: Sendable {
         }
         // A message that was overtaken takes nothing back: what a disk holds it holds for good, and a new disk has a new id.
         if views[position]?.node != message.node || message.configuration != nil {
-            let finished = message.isFinished || (views[position].map { $0.node == message.node && $0.isFinished } ?? false)
+            let finished =
+                message.isFinished || (views[position].map { $0.node == message.node && $0.isFinished } ?? false)
             views[position] = View(node: message.node, configuration: message.configuration, isFinished: finished)
         }
         if case .gathering = stage, let configuration = message.configuration { store(configuration, &effects) }

@@ -10,7 +10,10 @@ struct FirstStartShell {
     private let transport: ZeroMQPeerTransport
     private let log: @Sendable (String) -> Void
 
-    init(_ plan: ServerPlan, _ node: NodeID, _ transport: ZeroMQPeerTransport, _ log: @escaping @Sendable (String) -> Void) {
+    init(
+        _ plan: ServerPlan, _ node: NodeID, _ transport: ZeroMQPeerTransport,
+        _ log: @escaping @Sendable (String) -> Void
+    ) {
         self.plan = plan
         self.node = node
         self.transport = transport

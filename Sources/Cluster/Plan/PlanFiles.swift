@@ -54,7 +54,8 @@ extension ServerPlan {
     /// - Parameter file: how errors call it.
     public init(decoding data: Data, file: String) throws(PlanError) {
         let document = try decode(ServerPlanDocument.self, data, file)
-        try require(document.format == serverFormat && document.version == 1, file, "format", "\(serverFormat), version 1")
+        try require(
+            document.format == serverFormat && document.version == 1, file, "format", "\(serverFormat), version 1")
         cluster = try decodeCluster(document.cluster, file)
         guard let pair = CurveKeyPair(secretZ85: document.secretKey) else {
             throw PlanError("\(file), field secretKey", "expected 40 characters of Z85")
@@ -98,7 +99,8 @@ extension ClientPlan {
 
     public init(decoding data: Data, file: String) throws(PlanError) {
         let document = try decode(ClientPlanDocument.self, data, file)
-        try require(document.format == clientFormat && document.version == 1, file, "format", "\(clientFormat), version 1")
+        try require(
+            document.format == clientFormat && document.version == 1, file, "format", "\(clientFormat), version 1")
         cluster = try decodeCluster(document.cluster, file)
         servers = []
         for (position, server) in document.servers.enumerated() {
@@ -226,7 +228,8 @@ private func describe(_ error: DecodingError, _ data: Data, _ file: String) -> P
             }
         return PlanError(field(context.codingPath), "expected \(expected)")
     case .dataCorrupted(let context):
-        return PlanError(field(context.codingPath), "expected JSON: \(syntaxError(in: data) ?? context.debugDescription)")
+        return PlanError(
+            field(context.codingPath), "expected JSON: \(syntaxError(in: data) ?? context.debugDescription)")
     @unknown default: return PlanError(file, "expected JSON: \(error)")
     }
 }

@@ -30,7 +30,9 @@ public struct ServerPlan: Equatable, Sendable, CustomStringConvertible {
         var writer = ByteWriter()
         writer.write(cluster.rawValue)
         for server in servers {
-            for text in [server.name, server.peerAddress, server.clientAddress, server.httpAddress] { writer.write(text) }
+            for text in [server.name, server.peerAddress, server.clientAddress, server.httpAddress] {
+                writer.write(text)
+            }
             writer.writePrefixed(server.publicKey.bytes)
         }
         var hash = StableHash()
@@ -97,7 +99,8 @@ public struct ClusterPlan: Sendable {
             cluster: cluster,
             servers: planned.map {
                 .init(
-                    name: $0.name, clientAddress: $0.clientAddress, httpAddress: $0.httpAddress, publicKey: $0.publicKey)
+                    name: $0.name, clientAddress: $0.clientAddress, httpAddress: $0.httpAddress, publicKey: $0.publicKey
+                )
             })
     }
 

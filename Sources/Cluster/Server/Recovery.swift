@@ -35,7 +35,8 @@ struct Recovery {
         do {
             machine = try StateMachine(restoring: recovered.snapshot, from: snapshots)
             snapshotBytes = Int(
-                clamping: try snapshots.size(SnapshotPlace(index: recovered.snapshot.index, term: recovered.snapshot.term)))
+                clamping: try snapshots.size(
+                    SnapshotPlace(index: recovered.snapshot.index, term: recovered.snapshot.term)))
         } catch {
             throw StartFailure(
                 "the snapshot at log index \(recovered.snapshot.index) in \(directory.path) cannot be loaded: \(error)")

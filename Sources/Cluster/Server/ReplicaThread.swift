@@ -38,9 +38,11 @@ final class ReplicaThread<Files: FileSystem> {
     private var malformedMessages: UInt64 = 0
 
     init(
-        replica: Replica, transport: any PeerTransport, responder: FirstStartResponder?, endpoint: ClientEndpoint, door: LocalDoor, inbox: Inbox,
+        replica: Replica, transport: any PeerTransport, responder: FirstStartResponder?, endpoint: ClientEndpoint,
+        door: LocalDoor, inbox: Inbox,
         storage: StorageThread<Files>, snapshots: SnapshotThread<Files>, board: StatusBoard, welcome: Welcome,
-        statusJSON: @escaping @Sendable () -> String, isRepairing: Bool, onNotice: @escaping @Sendable (Notice) -> Void, onFailure: @escaping @Sendable (String) -> Void
+        statusJSON: @escaping @Sendable () -> String, isRepairing: Bool, onNotice: @escaping @Sendable (Notice) -> Void,
+        onFailure: @escaping @Sendable (String) -> Void
     ) {
         self.replica = replica
         self.transport = transport

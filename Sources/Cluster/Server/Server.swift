@@ -117,14 +117,16 @@ public final class Server: Sendable {
     }
 
     private func start(
-        _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint, _ responder: FirstStartResponder?,
+        _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint,
+        _ responder: FirstStartResponder?,
         _ recovery: Recovery,
         _ statusJSON: @escaping @Sendable (ServerStatus) -> String, _ log: @escaping @Sendable (String) -> Void,
         _ onFailure: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) {
         let board = self.board
         let welcome = Welcome(
-            cluster: cluster.rawValue, server: node.rawValue, leader: 0, incarnation: .random(in: 1 ... .max), servers: [])
+            cluster: cluster.rawValue, server: node.rawValue, leader: 0, incarnation: .random(in: 1 ... .max),
+            servers: [])
         // `sending` cannot see that nothing here keeps the two socket owners: they are used by the new thread only.
         nonisolated(unsafe) let sockets = (transport, endpoint)
         let isRepairing = !recovery.recovered.mayVote
@@ -133,7 +135,8 @@ public final class Server: Sendable {
             try snapshots.start()
             try startThread(named: "replica") { [inbox, door, storage, snapshots, ended] in
                 ReplicaThread(
-                    replica: replica, transport: sockets.0, responder: responder, endpoint: sockets.1, door: door, inbox: inbox,
+                    replica: replica, transport: sockets.0, responder: responder, endpoint: sockets.1, door: door,
+                    inbox: inbox,
                     storage: storage, snapshots: snapshots, board: board, welcome: welcome,
                     statusJSON: { statusJSON(board.current) }, isRepairing: isRepairing,
                     onNotice: { notice in
@@ -166,7 +169,10 @@ public final class Server: Sendable {
     public func probe(withinMilliseconds milliseconds: UInt64 = 2_000) async -> UInt64? {
         let began = MonotonicTime.current
         let answers = AsyncStream<Void> { continuation in
-            inbox.post(.run { _ in continuation.yield(); continuation.finish() })
+            inbox.post(
+                .run { _ in
+                    continuation.yield(); continuation.finish()
+                })
         }
         let isAlive = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -222,7 +228,8 @@ public final class Server: Sendable {
     private static func cannotListen(_ whom: String, _ address: String, _ error: ZeroMQError) -> StartFailure {
         if error.isAddressInUse {
             return StartFailure(
-                "cannot listen for \(whom) at \(address): the port is in use. Stop what uses it, or give this server another port.")
+                "cannot listen for \(whom) at \(address): the port is in use. Stop what uses it, or give this server another port."
+            )
         }
         return StartFailure("cannot listen for \(whom) at \(address): \(error.text)")
     }

@@ -102,9 +102,11 @@ extension Notice {
         case .leaderChanged(let id?, let term): "\(name(id)) leads in term \(term)"
         case .leaderChanged(nil, let term): "no leader is known in term \(term)"
         case .snapshotTaken(let index): "took a snapshot at log index \(index)"
-        case .snapshotInstalled(let index, let from?): "caught up by a snapshot at log index \(index) from \(name(from))"
+        case .snapshotInstalled(let index, let from?):
+            "caught up by a snapshot at log index \(index) from \(name(from))"
         case .snapshotInstalled(let index, nil): "caught up by a snapshot at log index \(index)"
-        case .sendingSnapshot(let index, let to): "sends the snapshot at log index \(index) to \(name(to)), which is far behind"
+        case .sendingSnapshot(let index, let to):
+            "sends the snapshot at log index \(index) to \(name(to)), which is far behind"
         case .sessionsExpired(let count): "\(count) silent session\(count == 1 ? "" : "s") end"
         case .diverged(let id, let index): "the state of \(name(id)) differs at log index \(index)"
         case .configurationChanged(let index): "the members changed at log index \(index)"

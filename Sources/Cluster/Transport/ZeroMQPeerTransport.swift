@@ -144,7 +144,9 @@ public final class ZeroMQPeerTransport: PeerTransport {
         guard switchboard.roster.position(of: peer) != nil else { throw .unknownPeer }
         let deadline = now.advanced(byMilliseconds: timeoutMilliseconds)
         guard let id = switchboard.beginRequest(to: peer, deadline: deadline) else { throw .tooManyRequests }
-        if case .refused(let refusal) = send(switchboard.envelope(.request, to: peer, request: id), payload, over: .main) {
+        if case .refused(let refusal) = send(
+            switchboard.envelope(.request, to: peer, request: id), payload, over: .main)
+        {
             switchboard.cancelRequest(id, to: peer)
             throw refusal
         }

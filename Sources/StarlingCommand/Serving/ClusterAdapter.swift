@@ -50,7 +50,7 @@ struct ClusterAdapter: ClusterView {
         let newest = status.peers.compactMap(\.last).max()
         return ClusterStatus(
             clusterID: status.cluster.description, server: status.name, leader: status.name(of: status.leader),
-            members: status.peers.map { member($0, status, newest: newest) },
+            members: status.peers.sorted { $0.member.name < $1.member.name }.map { member($0, status, newest: newest) },
             commitLatency: percentiles(status.commitLatency), durableLatency: percentiles(status.sync),
             events: status.events.map { ClusterEvent(millisecondsSince1970: $0.millisecondsSince1970, text: $0.text) },
             tuples: status.tuples, waiters: status.waiters, sessions: status.sessions)

@@ -48,7 +48,9 @@ struct OrderedChunks<Element: Comparable & BitwiseCopyable & Sendable>: Sendable
     /// Does nothing if it is there.
     mutating func insert(_ element: Element) {
         guard count > 0 else {
-            if chunks.isEmpty { chunks.append(Chunk(items: [element], last: element)) } else {
+            if chunks.isEmpty {
+                chunks.append(Chunk(items: [element], last: element))
+            } else {
                 chunks[0].items.append(element)
                 chunks[0].last = element
             }
