@@ -47,7 +47,9 @@ struct ClusterAdapter: ClusterView {
     }
 
     static func status(_ status: ServerStatus) -> ClusterStatus {
-        let newest = status.peers.compactMap(\.last).max()
+        // What the others say is a quarter of a second old, the leader's word as well: that is what they are compared with.
+        let leader = status.peers.first { $0.member.id == status.leader }
+        let newest = leader?.last ?? status.peers.compactMap(\.last).max()
         return ClusterStatus(
             clusterID: status.cluster.description, server: status.name, leader: status.name(of: status.leader),
             members: status.peers.sorted { $0.member.name < $1.member.name }.map { member($0, status, newest: newest) },
