@@ -15,7 +15,9 @@ struct LinearizabilityTests {
     }
 
     func take(_ found: Int64?, _ began: UInt64, _ ended: UInt64?) -> Checker.Operation {
-        .init(input: .take(Self.any), began: began, ended: ended, output: found.map { .found(Self.tuple($0)) } ?? .noMatch)
+        .init(
+            input: .take(Self.any), began: began, ended: ended, output: found.map { .found(Self.tuple($0)) } ?? .noMatch
+        )
     }
 
     func read(_ found: Int64?, _ began: UInt64, _ ended: UInt64?) -> Checker.Operation {
@@ -34,7 +36,8 @@ struct LinearizabilityTests {
 
     @Test("Accepts operations one after another that answer as a list would")
     func sequential() {
-        #expect(verdict([write(1, 0, 1), read(1, 2, 3), take(1, 4, 5), read(nil, 6, 7), count(0, 8, 9)]) == .linearizable)
+        #expect(
+            verdict([write(1, 0, 1), read(1, 2, 3), take(1, 4, 5), read(nil, 6, 7), count(0, 8, 9)]) == .linearizable)
         #expect(verdict([]) == .linearizable)
     }
 

@@ -34,7 +34,7 @@ struct MutationTests {
     static func options() -> SimulationOptions {
         var options = SimulationOptions()
         options.faultMilliseconds = 1_500
-        options.healingMilliseconds = 20_000
+        options.healingMilliseconds = 10_000
         return options
     }
 

@@ -20,14 +20,20 @@ struct ScenarioTests {
     }
 
     /// Writes tuples one after another, each to its end.
-    func write(_ numbers: ClosedRange<Int64>, _ cluster: SimulatedCluster, _ client: SimulatedClient, at server: Int? = nil) {
+    func write(
+        _ numbers: ClosedRange<Int64>, _ cluster: SimulatedCluster, _ client: SimulatedClient, at server: Int? = nil
+    ) {
         for number in numbers {
             let operation = cluster.begin(Self.write(number), by: client, at: server)
-            #expect(isWritten(cluster.reply(to: operation, of: client)), "write \(number): \(cluster.violationText ?? "no answer")")
+            #expect(
+                isWritten(cluster.reply(to: operation, of: client)),
+                "write \(number): \(cluster.violationText ?? "no answer")")
         }
     }
 
-    @Test("Scenario 1: a single voter answers only what a power loss cannot take", arguments: 1...10 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 1: a single voter answers only what a power loss cannot take",
+        arguments: 1...10 as ClosedRange<UInt64>)
     func singleVoter(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 1, seed: seed)
         let client = cluster.addScriptedClient()
@@ -93,7 +99,7 @@ struct ScenarioTests {
             cluster.healNetwork()
             cluster.run(milliseconds: 400)
             cluster.restart(leader)
-            if let now = cluster.leader { cluster.crash(now) ; cluster.restart(now) }
+            if let now = cluster.leader { cluster.crash(now); cluster.restart(now) }
             guard cluster.run(milliseconds: 300) else { break }
         }
         return cluster
@@ -105,7 +111,10 @@ struct ScenarioTests {
             let cluster = figureEight([], seed: seed)
             #expect(cluster.recover() == nil)
         }
-        #expect((1...40 as ClosedRange<UInt64>).contains { figureEight(.countOlderTermCommit, seed: $0).violationText != nil })
+        #expect(
+            (1...40 as ClosedRange<UInt64>).contains {
+                figureEight(.countOlderTermCommit, seed: $0).violationText != nil
+            })
     }
 
     /// A new leader that has not committed in its own term is asked for a read.
@@ -117,7 +126,9 @@ struct ScenarioTests {
         let others = (0..<3).filter { $0 != old }
         // The followers do not learn what is committed last: nothing but entries reaches them.
         cluster.drops = { message, from, _ in
-            guard from == old, case .raft(let raft) = message, case .appendRequest(let request) = raft.body else { return false }
+            guard from == old, case .raft(let raft) = message, case .appendRequest(let request) = raft.body else {
+                return false
+            }
             return request.entries.isEmpty
         }
         let written = cluster.begin(Self.write(1), by: client, at: old)
@@ -136,10 +147,14 @@ struct ScenarioTests {
     @Test("Scenario 8: a fresh leader confirms no read before it has committed an entry of its own term")
     func freshLeaderReads() {
         for seed in 1...4 as ClosedRange<UInt64> { #expect(freshLeader([], seed: seed).recover() == nil) }
-        #expect((1...20 as ClosedRange<UInt64>).contains { freshLeader(.readBeforeOwnTermCommit, seed: $0).violationText != nil })
+        #expect(
+            (1...20 as ClosedRange<UInt64>).contains {
+                freshLeader(.readBeforeOwnTermCommit, seed: $0).violationText != nil
+            })
     }
 
-    /// A leader is cut off and its clock runs slowly, so that it believes in itself while others elect another and write.
+    /// A leader is cut off and its clock runs slowly, so that it believes in itself while others elect another and
+    /// write.
     private func deposed(_ mutations: Mutations, friends: Int, seed: UInt64) -> SimulatedCluster {
         let cluster = SimulatedCluster.scripted(servers: 5, seed: seed, mutations: mutations)
         let writer = cluster.addScriptedClient()
@@ -163,7 +178,10 @@ struct ScenarioTests {
     @Test("Scenario 9: a leader that was deposed without knowing it confirms no read")
     func deposedLeader() {
         for seed in 1...4 as ClosedRange<UInt64> { #expect(deposed([], friends: 1, seed: seed).recover() == nil) }
-        #expect((1...10 as ClosedRange<UInt64>).contains { deposed(.confirmReadWithoutRound, friends: 1, seed: $0).violationText != nil })
+        #expect(
+            (1...10 as ClosedRange<UInt64>).contains {
+                deposed(.confirmReadWithoutRound, friends: 1, seed: $0).violationText != nil
+            })
     }
 
     @Test("Scenario 9: a process that stood still and goes on confirms no read of its past")
@@ -187,10 +205,14 @@ struct ScenarioTests {
     @Test("Scenario 12: a read needs a whole majority beside the leader's word")
     func readQuorum() {
         for seed in 1...3 as ClosedRange<UInt64> { #expect(deposed([], friends: 1, seed: seed).recover() == nil) }
-        #expect((1...10 as ClosedRange<UInt64>).contains { deposed(.readQuorumMinusOne, friends: 1, seed: $0).violationText != nil })
+        #expect(
+            (1...10 as ClosedRange<UInt64>).contains {
+                deposed(.readQuorumMinusOne, friends: 1, seed: $0).violationText != nil
+            })
     }
 
-    /// The leader keeps only one follower, and that one hears nobody else; the others see one another and that follower.
+    /// The leader keeps only one follower, and that one hears nobody else; the others see one another and that
+    /// follower.
     private func partialPartition(_ mutations: Mutations) -> Bool {
         let cluster = SimulatedCluster.scripted(servers: 5, mutations: mutations)
         let client = cluster.addScriptedClient()
@@ -209,7 +231,9 @@ struct ScenarioTests {
         #expect(!partialPartition(.noCheckQuorum))
     }
 
-    @Test("Scenario 22: a follower that restarts while it receives a snapshot gets it all the same", arguments: 1...5 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 22: a follower that restarts while it receives a snapshot gets it all the same",
+        arguments: 1...5 as ClosedRange<UInt64>)
     func restartWhileReceiving(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 3, seed: seed) {
             $0.snapshotEntries = 10
@@ -233,7 +257,9 @@ struct ScenarioTests {
         #expect(cluster.machine(behind)?.tupleCount == 40)
     }
 
-    @Test("Scenario 26: the first failed sync ends a process, and nothing of it was answered", arguments: 1...10 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 26: the first failed sync ends a process, and nothing of it was answered",
+        arguments: 1...10 as ClosedRange<UInt64>)
     func failedSync(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 1, seed: seed)
         let client = cluster.addScriptedClient()
@@ -266,7 +292,9 @@ struct ScenarioTests {
         #expect(cluster.machine(leader)?.tupleCount == 12)
     }
 
-    @Test("Scenario 28: a write torn by a power loss is not there, and the log goes on", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 28: a write torn by a power loss is not there, and the log goes on",
+        arguments: 1...20 as ClosedRange<UInt64>)
     func tornWrite(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 1, seed: seed)
         let client = cluster.addScriptedClient()

@@ -20,7 +20,8 @@ struct SeedTests {
 
     @Test("Whatever goes wrong, every seed keeps all invariants and recovers")
     func all() async {
-        let result = await Simulator.runMany(seeds: 1..<1 + Self.count * 7 / 8, options: Self.options(1_000), threads: 2)
+        let result = await Simulator.runMany(
+            seeds: 1..<1 + Self.count * 7 / 8, options: Self.options(800), threads: 2)
         #expect(result.failures.isEmpty, Self.describe(result))
         #expect(result.statistics.commandsAnswered > UInt64(result.seeds))
         #expect(result.statistics.crashes > 0 && result.statistics.snapshotsInstalled > 0)
@@ -41,7 +42,10 @@ struct SeedTests {
         arguments: [
             (101_145, "a late repetition of its opening revived a session, and its first command was done twice"),
             (101_190, "pieces of a snapshot begot one another without end on a network that doubles messages"),
-            (105_580, "the checker itself: a leader of an old term, elected late, need not have what later terms committed"),
+            (
+                105_580,
+                "the checker itself: a leader of an old term, elected late, need not have what later terms committed"
+            ),
         ] as [(UInt64, String)])
     func onceFound(_ seed: UInt64, _ story: String) {
         let result = Simulator.run(seed: seed, options: Self.options(3_000))

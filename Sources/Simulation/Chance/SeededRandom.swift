@@ -1,7 +1,7 @@
 /// Blackman and Vigna's xoshiro256**, seeded by SplitMix64: the same numbers for the same seed, in every process.
 ///
-/// Each part of a simulation draws from a stream of its own (`fork`), so that switching one kind of fault off changes as little as
-/// possible of all else.
+/// Each part of a simulation draws from a stream of its own (`fork`), so that switching one kind of fault off changes
+/// as little as possible of all else.
 public struct SeededRandom: Sendable {
     private var a: UInt64
     private var b: UInt64

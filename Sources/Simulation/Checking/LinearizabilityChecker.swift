@@ -7,8 +7,8 @@ protocol SequentialObject: Hashable {
     func performing(_ input: Input, answering output: Output?) -> Self?
 }
 
-/// Wing and Gong, "Testing and verifying concurrent objects" (1993), with Lowe's memory of what was tried (2017): looks for one order
-/// of the operations that respects real time and that a sequential object could have answered so.
+/// Wing and Gong, "Testing and verifying concurrent objects" (1993), with Lowe's memory of what was tried (2017): looks
+/// for one order of the operations that respects real time and that a sequential object could have answered so.
 ///
 /// Exponential at worst: for histories of a few dozen operations.
 struct LinearizabilityChecker<Object: SequentialObject> {

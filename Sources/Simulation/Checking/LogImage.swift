@@ -41,7 +41,8 @@ struct LogImage {
         return index == snapshot.index ? snapshot.term : nil
     }
 
-    /// Whether the entry of this term at this index is in the log, itself or within the snapshot (whose contents are committed).
+    /// Whether the entry of this term at this index is in the log, itself or within the snapshot (whose contents are
+    /// committed).
     func holds(_ index: LogIndex, _ term: Term) -> Bool {
         if let found = stamped(index) { return found.entry.term == term }
         return index <= snapshot.index
@@ -76,7 +77,8 @@ struct LogImage {
 
     init() {}
 
-    /// What differs from what a disk gave back; nil if nothing does that matters. Entries before the snapshot may be gone.
+    /// What differs from what a disk gave back; nil if nothing does that matters. Entries before the snapshot may be
+    /// gone.
     func difference(from recovered: LogImage) -> String? {
         if hardState != recovered.hardState { return "hard state \(recovered.hardState) instead of \(hardState)" }
         if snapshot.index != recovered.snapshot.index || snapshot.term != recovered.snapshot.term {

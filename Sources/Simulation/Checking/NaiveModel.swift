@@ -1,11 +1,11 @@
 import ByteCoding
 import TupleSpace
 
-/// The tuplespace as one would write it on a page: lists that are scanned. It shares no code with the state machine but the
-/// types of values and the format of commands.
+/// The tuplespace as one would write it on a page: lists that are scanned. It shares no code with the state machine but
+/// the types of values and the format of commands.
 ///
-/// It keeps what it ever saw, with the log indices between which each tuple was visible, so that it can answer a read as of any
-/// index.
+/// It keeps what it ever saw, with the log indices between which each tuple was visible, so that it can answer a read
+/// as of any index.
 struct NaiveModel {
     struct Item {
         var id: TupleID
@@ -84,13 +84,16 @@ struct NaiveModel {
         ordinal = 0
         payload.withUnsafeBytes { raw in
             var reader = ByteReader(raw)
-            guard (try? reader.readByte()) == 1, let lease = try? reader.readUInt64(), let wall = try? reader.readUInt64()
+            guard (try? reader.readByte()) == 1, let lease = try? reader.readUInt64(),
+                let wall = try? reader.readUInt64()
             else { return }
             leaseTime = max(leaseTime, lease)
             wallStamp = max(wallStamp, wall)
             expire()
             while !reader.isAtEnd {
-                guard let length = try? reader.readUInt32(), let bytes = try? reader.readRaw(Int(length)) else { return }
+                guard let length = try? reader.readUInt32(), let bytes = try? reader.readRaw(Int(length)) else {
+                    return
+                }
                 command(bytes)
             }
         }
@@ -98,7 +101,9 @@ struct NaiveModel {
 
     private mutating func command(_ bytes: UnsafeRawBufferPointer) {
         var reader = ByteReader(bytes)
-        guard let header = try? CommandHeader(from: &reader), let operation = try? Operation(from: &reader) else { return }
+        guard let header = try? CommandHeader(from: &reader), let operation = try? Operation(from: &reader) else {
+            return
+        }
         guard header.session.rawValue != 0 else {
             if case .expireSessions(let list) = operation { end(list) }
             return
@@ -259,7 +264,9 @@ struct NaiveModel {
     }
 
     private mutating func cancel(_ session: SessionID, _ sequence: UInt64) {
-        guard let place = waiters.firstIndex(where: { $0.session == session && $0.sequence == sequence }) else { return }
+        guard let place = waiters.firstIndex(where: { $0.session == session && $0.sequence == sequence }) else {
+            return
+        }
         // Nothing was done under its key, if it had one: that is free again.
         let waiter = waiters.remove(at: place)
         settle(waiter.session, waiter.sequence, .noMatch)
@@ -348,7 +355,9 @@ func naivelyMatches(_ template: Template, _ tuple: Tuple) -> Bool {
             guard case .string(let text) = value else { return false }
             return text.utf8.starts(with: prefix.utf8)
         case .range(let lower, let upper, let open):
-            guard case .int(let low) = lower, case .int(let high) = upper, case .int(let number) = value else { return false }
+            guard case .int(let low) = lower, case .int(let high) = upper, case .int(let number) = value else {
+                return false
+            }
             return low <= number && (open ? number < high : number <= high)
         }
     }

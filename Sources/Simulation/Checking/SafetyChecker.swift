@@ -3,8 +3,8 @@ import Raft
 import Replica
 import TupleSpace
 
-/// What must never happen in consensus, checked after every pass of every server from the outside: from what the servers write,
-/// send and say of themselves, not from what they keep inside.
+/// What must never happen in consensus, checked after every pass of every server from the outside: from what the
+/// servers write, send and say of themselves, not from what they keep inside.
 struct SafetyChecker {
     struct Violation: Equatable {
         var invariant: String
@@ -74,8 +74,8 @@ struct SafetyChecker {
         return log.term(at: before)
     }
 
-    /// Raft paper, figure 3, log matching: by induction over the index it is enough that equal index and term mean equal contents
-    /// and equal terms before.
+    /// Raft paper, figure 3, log matching: by induction over the index it is enough that equal index and term mean
+    /// equal contents and equal terms before.
     private mutating func checkMatching(_ stamped: StampedEntry, behind previousTerm: Term, by id: NodeID) {
         let place = Place(term: stamped.entry.term.rawValue, index: stamped.entry.index.rawValue)
         guard let known = written[place] else {
@@ -85,20 +85,25 @@ struct SafetyChecker {
         if known.hash != stamped.hash || known.previousTerm != previousTerm {
             report(
                 "log matching",
-                "\(id) has at index \(place.index), term \(place.term) other contents than another server, or another term before it")
+                "\(id) has at index \(place.index), term \(place.term) other contents than another server, "
+                    + "or another term before it"
+            )
         }
     }
 
     private mutating func checkSnapshot(_ metadata: SnapshotMetadata, by id: NodeID) {
         guard metadata.index > .zero else { return }
         guard metadata.index <= commit else {
-            return report("a snapshot holds committed entries", "\(id) has one at \(metadata.index); committed is \(commit)")
+            return report(
+                "a snapshot holds committed entries", "\(id) has one at \(metadata.index); committed is \(commit)")
         }
         let entry = committed[Int(metadata.index.rawValue) - 1].entry
         if entry.term != metadata.term {
             report(
                 "a snapshot holds committed entries",
-                "\(id) has one at \(metadata.index) of term \(metadata.term); the committed entry has term \(entry.term)")
+                "\(id) has one at \(metadata.index) of term \(metadata.term); "
+                    + "the committed entry has term \(entry.term)"
+            )
         }
     }
 
@@ -110,13 +115,16 @@ struct SafetyChecker {
             return
         }
         leaders[term] = id
-        // A leader that was elected late, when later terms had their leaders already, need not have what those committed.
+        // A leader that was elected late, when later terms had their leaders already, need not have what those
+        // committed.
         guard let place = committedIn.lastIndex(where: { $0 < term }) else { return }
         let last = committed[place]
         guard !log.holds(last.entry.index, last.entry.term) else { return }
         report(
             "leader completeness",
-            "\(id) leads term \(term) without the entry \(last.entry.index) of term \(last.entry.term), which is committed")
+            "\(id) leads term \(term) without the entry \(last.entry.index) of term "
+                + "\(last.entry.term), which is committed"
+        )
     }
 
     // MARK: - What is committed and applied
@@ -157,7 +165,8 @@ struct SafetyChecker {
         }
         let expected = reference.digest(at: index)
         if expected != digest {
-            report("same state at the same index", "\(id) at \(index): digest \(digest), and the replay has \(expected)")
+            report(
+                "same state at the same index", "\(id) at \(index): digest \(digest), and the replay has \(expected)")
         }
     }
 
@@ -203,8 +212,11 @@ struct SafetyChecker {
             if let candidateLog, (candidateLog.lastTerm, candidateLog.last) < (durable.lastTerm, durable.last) {
                 report(
                     "votes go to logs that are at least as up to date",
-                    "\(id) votes for \(message.to) in term \(message.term): its own log ends at \(durable.last) in term "
-                        + "\(durable.lastTerm), the candidate's at \(candidateLog.last) in term \(candidateLog.lastTerm)")
+                    "\(id) votes for \(message.to) in term \(message.term): its own log ends at "
+                        + "\(durable.last) in term "
+                        + "\(durable.lastTerm), the candidate's at "
+                        + "\(candidateLog.last) in term \(candidateLog.lastTerm)"
+                )
             }
         default:
             if told.term < message.term {
@@ -227,7 +239,9 @@ struct SafetyChecker {
         guard let leaderLog, let term = leaderLog.term(at: match), !durable.holds(match, term) else { return }
         report(
             "an entry is durable before it is acknowledged",
-            "\(message.from) acknowledges \(match) to \(message.to), and its disk has another entry there than the leader")
+            "\(message.from) acknowledges \(match) to \(message.to), and "
+                + "its disk has another entry there than the leader"
+        )
     }
 }
 

@@ -30,7 +30,10 @@ extension SimulatedClient {
     private func keyed(_ operation: TupleSpace.Operation, _ cluster: SimulatedCluster) -> ClientOperation.Kind {
         guard usesKeys else { return .command(operation) }
         cluster.nextUnique += 1
-        return .command(.keyed(key: "k\(number)-\(cluster.nextUnique)", digest: [UInt8(truncatingIfNeeded: cluster.nextUnique)], operation))
+        return .command(
+            .keyed(
+                key: "k\(number)-\(cluster.nextUnique)", digest: [UInt8(truncatingIfNeeded: cluster.nextUnique)],
+                operation))
     }
 
     private func query(_ space: String, _ cluster: SimulatedCluster) -> Query {

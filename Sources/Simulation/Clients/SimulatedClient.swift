@@ -1,8 +1,8 @@
 import ByteCoding
 import TupleSpace
 
-/// A client: opens a session, wants this and that, repeats what it gets no answer to at other servers, acknowledges or releases what it
-/// took, and may die at any moment.
+/// A client: opens a session, wants this and that, repeats what it gets no answer to at other servers, acknowledges or
+/// releases what it took, and may die at any moment.
 package final class SimulatedClient {
     package static let spaces = ["jobs", "log"]
 
@@ -39,7 +39,10 @@ package final class SimulatedClient {
         maximumOutstanding = options.isSmallHistory ? 1 : random.pick([1, 1, 2, 4]) ?? 1
         let thinks: [ClosedRange<UInt64>] = [1...10, 5...40, 20...120]
         think = options.thinkMilliseconds ?? random.pick(thinks) ?? 5...40
-        sessionTimeout = options.isSmallHistory || isScripted ? 60_000 : random.pick([1_000, 1_500, 4_000]) ?? 4_000
+        // A run ends when the sessions of those who died have ended: a short one shall not wait long for that.
+        let timeouts: [UInt64] = options.faultMilliseconds < 2_000 ? [1_000, 1_000, 1_200] : [1_000, 1_500, 4_000]
+        let drawn = random.pick(timeouts) ?? 1_000
+        sessionTimeout = options.isSmallHistory || isScripted ? 60_000 : drawn
         if options.isSmallHistory { operationsLeft = 10 }
         self.random = random
     }
@@ -49,7 +52,8 @@ package final class SimulatedClient {
     }
 
     var whatItWaitsFor: String {
-        "\(operations.map { "\($0.kind) as \($0.sequence ?? 0), attempt \($0.attempts)" }), held \(held), session \(state)"
+        "\(operations.map { "\($0.kind) as \($0.sequence ?? 0), attempt \($0.attempts)" }), "
+            + "held \(held), session \(state)"
     }
 
     func lives(_ id: SessionID) -> Bool { !isDead && id == session }
@@ -102,7 +106,8 @@ package final class SimulatedClient {
         let operation = operations[place]
         let body: ClientRequest.Body
         switch operation.kind {
-        case .query(let query, let consistency, let timeout): body = .query(query, operation.bytes, consistency, timeout)
+        case .query(let query, let consistency, let timeout):
+            body = .query(query, operation.bytes, consistency, timeout)
         case .open, .command:
             guard let header = operation.header else { return }
             body = .command(header, operation.bytes)
@@ -113,7 +118,10 @@ package final class SimulatedClient {
             floor: cluster.checker.commit)
         if cluster.trace.isReadable {
             cluster.trace.note(
-                cluster.now, "client \(number) asks \(server), operation \(operation.id) as \(operation.sequence ?? 0): \(operation.kind)")
+                cluster.now,
+                "client \(number) asks \(server), operation \(operation.id) as "
+                    + "\(operation.sequence ?? 0): \(operation.kind)"
+            )
         }
         if let delay = cluster.network.clientDelay(server: server) {
             cluster.plan(.request(server: server, request), after: delay)
@@ -194,7 +202,8 @@ package final class SimulatedClient {
     private func refused(_ place: Int, _ attempt: UInt64, in cluster: SimulatedCluster) {
         let operation = operations[place]
         guard operation.attempt == attempt else { return }
-        guard operation.attempts == 1, !operation.isQuery, !operation.isKeyed, !isWindingDown, let sequence = operation.sequence,
+        guard operation.attempts == 1, !operation.isQuery, !operation.isKeyed, !isWindingDown,
+            let sequence = operation.sequence,
             case .command(.write) = operation.kind, random.chance(percent: 30)
         else { return retrySoon(operation, attempt, in: cluster) }
         operations.remove(at: place)
@@ -211,7 +220,9 @@ package final class SimulatedClient {
 
     /// No answer in time, or one that says try again: the same once more, wherever.
     func overdue(_ id: UInt64, _ attempt: UInt64, in cluster: SimulatedCluster) {
-        guard !isDead, let place = operations.firstIndex(where: { $0.id == id && $0.attempt == attempt }) else { return }
+        guard !isDead, let place = operations.firstIndex(where: { $0.id == id && $0.attempt == attempt }) else {
+            return
+        }
         let operation = operations[place]
         if isWindingDown, case .query(_, _, let timeout) = operation.kind, timeout != .none {
             operations.remove(at: place)

@@ -37,7 +37,8 @@ extension SimulatedCluster {
         }
         if status.last != process.issued.last {
             checker.report(
-                "the log is what was written", "\(name(server)) has entries to \(status.last), wrote \(process.issued.last)")
+                "the log is what was written",
+                "\(name(server)) has entries to \(status.last), wrote \(process.issued.last)")
         }
         if status.commit > process.seenCommit {
             checker.advanced(
@@ -73,7 +74,9 @@ extension SimulatedCluster {
     func checkMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer, to: Int) {
         guard message.bytes.first == 1 else { return }
         do {
-            guard case .raft(let raft) = try message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else { return }
+            guard case .raft(let raft) = try message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else {
+                return
+            }
             let receiver = servers[to].process
             let leads = receiver.map { $0.seenRole == .leader && $0.seenTerm == raft.term } ?? false
             let stands = receiver.map { $0.seenRole == .candidate && $0.seenTerm == raft.term } ?? false
@@ -97,7 +100,8 @@ extension SimulatedCluster {
     }
 
     private func checkCommand(
-        _ reply: Reply, _ header: CommandHeader, _ request: ClientRequest, at applied: LogIndex, by server: SimulatedServer
+        _ reply: Reply, _ header: CommandHeader, _ request: ClientRequest, at applied: LogIndex,
+        by server: SimulatedServer
     ) {
         if case .failed(let failure) = reply {
             switch failure.code {
@@ -112,17 +116,20 @@ extension SimulatedCluster {
         guard let answer = model.answers[.init(session: header.session, sequence: header.sequence)] else {
             return checker.report(
                 "no reply before commit",
-                "\(name(server)) answers command \(header.sequence) of session \(header.session) with \(reply), and no committed entry "
+                "\(name(server)) answers command \(header.sequence) of session \(header.session) with \(reply)"
+                    + ", and no committed entry "
                     + "decided that")
         }
         if answer.index > applied.rawValue {
             checker.report(
-                "no reply before it is applied", "\(name(server)) answers \(reply) at \(applied), decided at \(answer.index)")
+                "no reply before it is applied",
+                "\(name(server)) answers \(reply) at \(applied), decided at \(answer.index)")
         }
         if !isSame(answer.reply, reply) {
             checker.report(
                 "replies are those of the one order",
-                "\(name(server)) answers command \(header.sequence) of session \(header.session) with \(reply); by the log it is "
+                "\(name(server)) answers command \(header.sequence) of session \(header.session) with \(reply)"
+                    + "; by the log it is "
                     + "\(answer.reply), decided at \(answer.index)")
         }
     }
@@ -142,7 +149,9 @@ extension SimulatedCluster {
         if applied < floor {
             checker.report(
                 "a linearizable read sees all that was committed before it",
-                "\(name(server)) answers operation \(request.operation) at \(applied); \(floor) was committed when it was asked")
+                "\(name(server)) answers operation \(request.operation) at \(applied); \(floor)"
+                    + " was committed when it was asked"
+            )
         }
         if isSame(model.answer(query, at: applied.rawValue), reply) { return }
         // One that waited saw a tuple appear, which may be gone again; one that found nothing waited for nothing.
@@ -156,7 +165,9 @@ extension SimulatedCluster {
         }
         checker.report(
             "reads show the state of one index",
-            "\(name(server)) answers \(query) at \(applied) with \(reply); by the log it is \(model.answer(query, at: applied.rawValue))")
+            "\(name(server)) answers \(query) at \(applied) with \(reply); "
+                + "by the log it is \(model.answer(query, at: applied.rawValue))"
+        )
     }
 
     /// Equal but for the wording of failures, and the position of what was only read.
@@ -201,11 +212,13 @@ extension SimulatedCluster {
                 let query = Query.count(space: space, template: Template([.any, .any]))
                 if machine.answer(query) != .count(UInt64(all.count)) {
                     checker.report(
-                        "all replicas end equal", "\(name(server)) counts \(machine.answer(query)) in \(space), by the log \(all.count)")
+                        "all replicas end equal",
+                        "\(name(server)) counts \(machine.answer(query)) in \(space), by the log \(all.count)")
                 }
                 let page = Query.readAll(space: space, template: Template([.any, .any]), page: Page(limit: 1_000))
                 if all.count <= 1_000, !isSame(machine.answer(page), model.answer(page, at: checker.commit.rawValue)) {
-                    checker.report("all replicas end equal", "\(name(server)) has other tuples in \(space) than by the log")
+                    checker.report(
+                        "all replicas end equal", "\(name(server)) has other tuples in \(space) than by the log")
                 }
             }
         }
@@ -214,7 +227,8 @@ extension SimulatedCluster {
     func noteMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer) {
         guard let decoded = try? message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else { return }
         switch decoded {
-        case .raft(let raft): trace.note(now, "\(name(server)) > \(name(message.to)) term \(raft.term) \(brief(raft.body))")
+        case .raft(let raft):
+            trace.note(now, "\(name(server)) > \(name(message.to)) term \(raft.term) \(brief(raft.body))")
         case .status: break
         default: trace.note(now, "\(name(server)) > \(name(message.to)) \(String("\(decoded)".prefix(60)))")
         }

@@ -35,7 +35,9 @@ extension SimulatedCluster {
     package func block(from: Int, to: Int) { network.block(from: from, to: to) }
     package func unblock(from: Int, to: Int) { network.unblock(from: from, to: to) }
     package func healNetwork() { network.heal() }
-    package func setClockRate(_ server: Int, percent: UInt64) { servers[server].setClock(rate: percent * 1_024 / 100, at: now) }
+    package func setClockRate(_ server: Int, percent: UInt64) {
+        servers[server].setClock(rate: percent * 1_024 / 100, at: now)
+    }
     package func jumpWallClock(_ server: Int, milliseconds: Int64) { servers[server].wallOffset += milliseconds }
     package func failNextSync(_ server: Int) { servers[server].files.failNextSync() }
     package func stallDisk(_ server: Int, milliseconds: UInt64) {

@@ -123,7 +123,9 @@ extension SimulatedCluster {
         switch interruption {
         case .crash(_, let loss):
             trace.fault(
-                now, "\(name(server)) crashes after \(performance.next) of \(performance.steps.count) effects, loses \(loss)")
+                now,
+                "\(name(server)) crashes after \(performance.next) of \(performance.steps.count) effects, loses \(loss)"
+            )
             crash(server, loss)
             planRestart(server)
         case .pause(_, let nanoseconds):
@@ -148,7 +150,9 @@ extension SimulatedCluster {
             guard let metadata = effects.snapshotToLoad else { return }
             plan(.snapshotLoaded(server: server.number, life: server.life, metadata), after: diskDelay(server))
         case .readSnapshot(let i):
-            plan(.snapshotRead(server: server.number, life: server.life, effects.snapshotReads[i]), after: diskDelay(server))
+            plan(
+                .snapshotRead(server: server.number, life: server.life, effects.snapshotReads[i]),
+                after: diskDelay(server))
         case .storeChunk(let i):
             let (sender, chunk) = effects.snapshotChunks[i]
             plan(
@@ -178,7 +182,8 @@ extension SimulatedCluster {
         _ process: ServerProcess
     ) {
         guard let request = process.requests.removeValue(forKey: range.token) else {
-            return checker.report("one reply to a request", "\(name(server)) answers request \(range.token) twice, or unasked")
+            return checker.report(
+                "one reply to a request", "\(name(server)) answers request \(range.token) twice, or unasked")
         }
         let reply: Reply
         do {

@@ -6,7 +6,8 @@ import TupleSpace
 extension SimulatedCluster {
     /// Servers without misfortune but what the script does; no client but those that it adds.
     package static func scripted(
-        servers: Int, seed: UInt64 = 1, mutations: Mutations = [], replicaMutations: ReplicaMutations = [], traceLines: Int = 0,
+        servers: Int, seed: UInt64 = 1, mutations: Mutations = [], replicaMutations: ReplicaMutations = [],
+        traceLines: Int = 0,
         _ adjust: (inout ReplicaSettings) -> Void = { _ in }
     ) -> SimulatedCluster {
         var options = SimulationOptions()
@@ -43,7 +44,8 @@ extension SimulatedCluster {
     }
 
     package func begin(
-        _ query: Query, _ consistency: Consistency = .linearizable, timeout: Timeout = .none, by client: SimulatedClient,
+        _ query: Query, _ consistency: Consistency = .linearizable, timeout: Timeout = .none,
+        by client: SimulatedClient,
         at server: Int? = nil, once: Bool = false
     ) -> UInt64 {
         client.submit(.query(query, consistency, timeout), in: self, at: server, once: once)

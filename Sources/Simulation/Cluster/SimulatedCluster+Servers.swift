@@ -51,8 +51,8 @@ extension SimulatedCluster {
         return ServerProcess(replica: replica, log: log, store: store, directory: directory, issued: image)
     }
 
-    /// What a disk gives back after a crash is what was durable, and perhaps the write that was under way: nothing less, and nothing
-    /// else.
+    /// What a disk gives back after a crash is what was durable, and perhaps the write that was under way: nothing
+    /// less, and nothing else.
     private func check(
         _ image: LogImage, _ recovered: RecoveredLog, _ report: OpenReport, of server: SimulatedServer
     ) {
@@ -64,7 +64,8 @@ extension SimulatedCluster {
         guard server.hasStarted else { return }
         if !recovered.mayVote {
             checker.report(
-                "a crash is no damage", "\(name(server)) finds \(report.findings.map(\.description).joined(separator: "; "))")
+                "a crash is no damage",
+                "\(name(server)) finds \(report.findings.map(\.description).joined(separator: "; "))")
         }
         guard let difference = server.durable.difference(from: image) else { return }
         if let other = server.perhapsDurable, other.difference(from: image) == nil { return }

@@ -3,10 +3,11 @@ import Raft
 import Replica
 import TupleSpace
 
-/// A whole cluster with its clients, disks, clocks and network, in one thread and in virtual time. One seed decides everything.
+/// A whole cluster with its clients, disks, clocks and network, in one thread and in virtual time. One seed decides
+/// everything.
 ///
-/// `Simulator` runs it with faults drawn from the seed; tests drive it step by step with the same functions (crash, partition, …).
-/// One task at a time may use it.
+/// `Simulator` runs it with faults drawn from the seed; tests drive it step by step with the same functions (crash,
+/// partition, …). One task at a time may use it.
 package final class SimulatedCluster {
     let options: SimulationOptions
     let seed: UInt64

@@ -5,8 +5,8 @@ import TupleSpace
 
 /// Runs whole clusters from seeds, and says what went wrong.
 public enum Simulator {
-    /// Runs one seed: a phase with faults, in which safety is checked at every step, and a phase without, in which the cluster must
-    /// become whole again. The same seed and options give the same run, in any process.
+    /// Runs one seed: a phase with faults, in which safety is checked at every step, and a phase without, in which the
+    /// cluster must become whole again. The same seed and options give the same run, in any process.
     public static func run(seed: UInt64, options: SimulationOptions = SimulationOptions()) -> RunResult {
         let clock = ContinuousClock()
         let began = clock.now
@@ -26,7 +26,8 @@ public enum Simulator {
             if cluster.unhealed() == nil { return }
         }
         if let reason = cluster.unhealed() {
-            cluster.checker.report("the cluster recovers", "\(options.healingMilliseconds) ms after the last fault: \(reason)")
+            cluster.checker.report(
+                "the cluster recovers", "\(options.healingMilliseconds) ms after the last fault: \(reason)")
         }
     }
 
@@ -37,7 +38,8 @@ public enum Simulator {
             if case .failed(_) = answer.reply { continue }
             cluster.checker.report(
                 "what was refused is not done",
-                "command \(name.sequence) of session \(name.session) was refused as certainly not done: \(answer.reply)")
+                "command \(name.sequence) of session \(name.session) was refused as certainly not done: \(answer.reply)"
+            )
         }
         guard options.isSmallHistory else { return }
         let operations = cluster.history.operations()
@@ -71,7 +73,8 @@ public enum Simulator {
     ///   - stopsAtFirst: no further seeds are begun once one has failed.
     ///   - progress: called after each seed, on any thread.
     public static func runMany(
-        seeds: Range<UInt64>, options: SimulationOptions = SimulationOptions(), threads: Int, stopsAtFirst: Bool = false,
+        seeds: Range<UInt64>, options: SimulationOptions = SimulationOptions(), threads: Int,
+        stopsAtFirst: Bool = false,
         progress: (@Sendable (RunResult) -> Void)? = nil
     ) async -> ManyRunsResult {
         let clock = ContinuousClock()
@@ -125,7 +128,9 @@ public enum Simulator {
                 break
             }
         }
-        if best.virtualMilliseconds < options.faultMilliseconds { options.faultMilliseconds = best.virtualMilliseconds + 1 }
+        if best.virtualMilliseconds < options.faultMilliseconds {
+            options.faultMilliseconds = best.virtualMilliseconds + 1
+        }
         var length = options.faultMilliseconds / 2
         while length >= 50 {
             var candidate = options
