@@ -60,6 +60,23 @@ public enum PeerMessage: Sendable, Equatable {
         }
     }
 
+    static func isForward(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.first == Kind.forward.rawValue }
+
+    /// Walks the commands of a `forward` without copying them. All or none: nothing is handed out before all are known to be whole.
+    static func commands(
+        ofForward bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(MalformedBytes) {
+        for isCheck in [true, false] {
+            var reader = ByteReader(bytes, from: 1)
+            let count = try reader.readCount(of: "commands")
+            for _ in 0..<count {
+                let command = try reader.readPrefixed("command")
+                if !isCheck { body(command) }
+            }
+            try reader.requireEnd("forwarded commands")
+        }
+    }
+
     static func encode(raft message: Message, into writer: inout ByteWriter) {
         writer.write(Kind.raft.rawValue)
         message.encode(into: &writer)

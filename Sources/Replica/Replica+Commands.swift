@@ -69,8 +69,7 @@ extension Replica {
         }
         if raft.role == .leader {
             guard batch.byteCount <= settings.maximumBatchBytes else { return }
-            command.withUnsafeBytes { batch.append(command: $0) }
-            sessionKeeper.hear(key.session, at: now)
+            command.withUnsafeBytes { gather($0, of: key.session) }
             pendingCommands.sent(key, at: now)
             if settings.mutations.contains(.answersBeforeCommit) {
                 for token in pendingCommands.remove(key)?.tokens ?? [] { effects.reply(.done, to: token) }
@@ -81,20 +80,21 @@ extension Replica {
         }
     }
 
-    mutating func receiveForwarded(_ commands: [[UInt8]], from sender: NodeID) {
-        // A follower that thinks we lead will learn better from consensus, and send them to the new leader.
-        guard raft.role == .leader else { return }
+    mutating func receiveForwarded(_ bytes: UnsafeRawBufferPointer, from sender: NodeID) throws(MalformedBytes) {
+        let leads = raft.role == .leader
         var refused: [CommandKey] = []
-        for command in commands {
-            guard let key = CommandKey(ofCommand: command), key.session.rawValue != 0 else { continue }
-            if batch.byteCount > settings.maximumBatchBytes {
-                refused.append(key)
-                continue
-            }
-            command.withUnsafeBytes { batch.append(command: $0) }
-            sessionKeeper.hear(key.session, at: now)
+        try PeerMessage.commands(ofForward: bytes) { command in
+            // A follower that thinks we lead will learn better from consensus, and send them to the new leader.
+            guard leads, let key = CommandKey(ofCommand: command), key.session.rawValue != 0 else { return }
+            if batch.byteCount > settings.maximumBatchBytes { return refused.append(key) }
+            gather(command, of: key.session)
         }
         if !refused.isEmpty { effects.send(.refused(refused), to: sender) }
+    }
+
+    private mutating func gather(_ command: UnsafeRawBufferPointer, of session: SessionID) {
+        batch.append(command: command)
+        sessionKeeper.hear(session, at: now)
     }
 
     /// The leader is full. What was sent only once was certainly not done; the rest is tried again until its time is up.
@@ -119,8 +119,8 @@ extension Replica {
     mutating func proposeBatch() {
         guard raft.role == .leader else { return }
         proposeExpiries()
-        guard !batch.isEmpty || heldBack != nil, lastStored == lastWrite || batch.byteCount >= settings.batchBytes
-        else { return }
+        guard !batch.isEmpty || heldBack != nil else { return }
+        guard lastStored == lastWrite || batch.byteCount >= settings.batchBytes else { return }
         proposeNow()
     }
 
@@ -265,11 +265,10 @@ extension Failure {
 
 extension CommandKey {
     /// The first 16 bytes of a command.
-    init?(ofCommand command: [UInt8]) {
+    init?(ofCommand command: UnsafeRawBufferPointer) {
         guard command.count > 16 else { return nil }
-        let (session, sequence) = command.withUnsafeBytes { bytes in
-            (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-        }
+        let session = command.loadUnaligned(as: UInt64.self)
+        let sequence = command.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
         self.init(session: SessionID(UInt64(littleEndian: session)), sequence: UInt64(littleEndian: sequence))
     }
 }

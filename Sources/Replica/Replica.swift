@@ -154,13 +154,18 @@ public struct Replica: Sendable {
     /// Bytes from a peer that the transport knows to be `sender`.
     /// - Throws: what is malformed in them; nothing has changed then.
     public mutating func receive(_ bytes: UnsafeRawBufferPointer, from sender: NodeID) throws(MalformedBytes) {
+        if PeerMessage.isForward(bytes) {
+            // The bulk of a leader's work: its commands are copied once, from the frame into the batch.
+            try receiveForwarded(bytes, from: sender)
+            return peers.heard(sender, at: now)
+        }
         let message = try PeerMessage(decoding: bytes)
         peers.heard(sender, at: now)
         switch message {
         case .raft(let message):
             guard message.from == sender else { return }
             step(.message(message))
-        case .forward(let commands): receiveForwarded(commands, from: sender)
+        case .forward: break
         case .refused(let keys): receiveRefused(keys)
         case .keepAlive(let sessions):
             for session in sessions { sessionKeeper.hear(session, at: now) }
@@ -214,7 +219,11 @@ public struct Replica: Sendable {
     }
 
     private mutating func send(_ message: Message) {
-        var writer = ByteWriter()
+        var size = 256
+        if case .appendRequest(let request) = message.body {
+            for entry in request.entries { size += entry.payload.count + 32 }
+        }
+        var writer = ByteWriter(reserving: size)
         PeerMessage.encode(raft: message, into: &writer)
         effects.messages.append(.init(to: message.to, bytes: writer.take(), isBulk: false))
     }
