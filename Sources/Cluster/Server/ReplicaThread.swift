@@ -36,6 +36,7 @@ final class ReplicaThread<Files: FileSystem> {
     private var publishedAt = MonotonicTime.zero
     private var wasRepairing: Bool
     private var malformedMessages: UInt64 = 0
+    private var applyLatency = Histogram()
 
     init(
         replica: Replica, transport: any PeerTransport, responder: FirstStartResponder?, endpoint: ClientEndpoint,
@@ -92,6 +93,7 @@ final class ReplicaThread<Files: FileSystem> {
         let now = MonotonicTime.current
         replica.advance(to: now, wallMilliseconds: wallMilliseconds())
         updateMembers()
+        let appliedBefore = replica.appliedIndex
         let limit = Self.takenPerPass
         let fromPeers = try transport.receive(now: now, limit: limit) { event in
             do throws(MalformedBytes) {
@@ -109,6 +111,9 @@ final class ReplicaThread<Files: FileSystem> {
         inbox.takeAll(into: &arrived)
         for item in arrived { handle(item) }
         replica.flush()
+        if replica.appliedIndex > appliedBefore {
+            applyLatency.record(nanoseconds: MonotonicTime.current.since(now))
+        }
         perform()
         housekeeping(now)
         return fromPeers == limit || fromClients == limit || replica.needsAnotherPass
@@ -253,6 +258,6 @@ final class ReplicaThread<Files: FileSystem> {
         }
         guard now.since(publishedAt) > 100_000_000 else { return }
         publishedAt = now
-        board.publish(replica, endpoint.counters, malformedMessages: malformedMessages)
+        board.publish(replica, endpoint.counters, malformedMessages: malformedMessages, applyLatency: applyLatency)
     }
 }

@@ -54,6 +54,8 @@ public struct ServerStatus: Sendable {
     public var proposalsFailed: UInt64 = 0
     public var sync = Histogram()
     public var commitLatency = Histogram()
+    /// How long passes of the replica thread took that applied entries.
+    public var applyLatency = Histogram()
     public var snapshotSave = Histogram()
     public var snapshotFailures: UInt64 = 0
     public var isDiskFull = false

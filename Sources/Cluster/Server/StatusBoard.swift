@@ -25,7 +25,9 @@ final class StatusBoard: Sendable {
         return current
     }
 
-    func publish(_ replica: Replica, _ clients: ClientEndpoint.Counters, malformedMessages: UInt64) {
+    func publish(
+        _ replica: Replica, _ clients: ClientEndpoint.Counters, malformedMessages: UInt64, applyLatency: Histogram
+    ) {
         let node = replica.status
         let statuses = replica.peerStatuses
         let peers = replica.configuration.members.map { member in
@@ -53,6 +55,7 @@ final class StatusBoard: Sendable {
             status.droppedReplies = clients.droppedReplies
             status.proposalsFailed = replica.failedCommands
             status.commitLatency = replica.commitLatency
+            status.applyLatency = applyLatency
             status.mayVote = replica.mayVote
             status.publishedAt = .current
         }

@@ -28,6 +28,9 @@ enum ServerMetrics {
             histogram(
                 "starling_commit_duration_seconds", "From a proposal to its commit, measured while leading.",
                 status.commitLatency),
+            histogram(
+                "starling_apply_duration_seconds", "A pass of the replica thread that applied entries.",
+                status.applyLatency),
             .gauge(
                 "starling_may_vote", "0 while this server repairs a damaged log and must not vote.",
                 status.mayVote ? 1 : 0),
