@@ -123,6 +123,9 @@ extension Replica {
         }
     }
 
+    /// Whether `installed` is still waited for. No longer, if a newer snapshot has arrived meanwhile: then its file may be gone.
+    public func isInstalling(_ metadata: SnapshotMetadata) -> Bool { installing?.index == metadata.index }
+
     mutating func beginInstalling(_ metadata: SnapshotMetadata) {
         installing = metadata
         // Everything handed out before stands in the snapshot.

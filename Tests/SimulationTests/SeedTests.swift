@@ -52,6 +52,12 @@ struct SeedTests {
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
+    @Test("Seed 904867 of `starling simulate`: a snapshot overtaken by a newer one, whose file is gone, is not loaded")
+    func overtakenSnapshot() {
+        let result = Simulator.run(seed: 904_867, options: SimulationOptions())
+        #expect(result.failure == nil, "\(result.failure?.description ?? "")")
+    }
+
     @Test("One seed gives one run: the same trace, and another seed another")
     func deterministic() {
         let options = Self.options(1_500)

@@ -18,6 +18,7 @@ enum Inward: Sendable {
     case snapshotUnreadable(ReplicaEffects.SnapshotRead)
     case snapshotChunkStored(from: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?)
     case installed(StateMachine, SnapshotMetadata)
+    case notLoaded(SnapshotMetadata, reason: String)
     /// Answered by running it on the replica thread: a probe that goes through it.
     case run(@Sendable (inout Replica) -> Void)
     case stop

@@ -168,6 +168,8 @@ final class ReplicaThread<Files: FileSystem> {
         case .installed(let machine, let metadata):
             replica.installed(machine, metadata)
             compactBefore = metadata.index.next
+        case .notLoaded(let metadata, let reason):
+            if replica.isInstalling(metadata) { onFailure(reason) }
         case .run(let body): body(&replica)
         case .stop: isStopping = true
         }

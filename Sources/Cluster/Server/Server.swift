@@ -95,7 +95,7 @@ public final class Server: Sendable {
         store = LocalTupleStore(door: door)
         storage = StorageThread(log: recovery.log, inbox: inbox, meters: meters, onNotice: log, onFailure: onFailure)
         snapshots = SnapshotThread(
-            store: recovery.snapshots, inbox: inbox, meters: meters, onNotice: log, onFailure: onFailure)
+            store: recovery.snapshots, inbox: inbox, meters: meters, onNotice: log)
 
         let endpoint: ClientEndpoint
         do throws(ZeroMQError) {

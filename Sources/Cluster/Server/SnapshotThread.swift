@@ -20,18 +20,15 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
     private let inbox: Inbox
     private let meters: Meters
     private let onNotice: @Sendable (String) -> Void
-    private let onFailure: @Sendable (String) -> Void
     private let ended = WorkQueue<Void>()
 
     init(
-        store: SnapshotStore<Files>, inbox: Inbox, meters: Meters, onNotice: @escaping @Sendable (String) -> Void,
-        onFailure: @escaping @Sendable (String) -> Void
+        store: SnapshotStore<Files>, inbox: Inbox, meters: Meters, onNotice: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.inbox = inbox
         self.meters = meters
         self.onNotice = onNotice
-        self.onFailure = onFailure
     }
 
     func start() throws(ZeroMQError) {
@@ -152,7 +149,8 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         do {
             inbox.post(.installed(try StateMachine(restoring: metadata, from: store), metadata))
         } catch {
-            onFailure("the snapshot at \(metadata.index) cannot be loaded: \(error)")
+            inbox.post(
+                .notLoaded(metadata, reason: "the snapshot at \(metadata.index) cannot be loaded: \(error)"))
         }
     }
 }

@@ -143,6 +143,9 @@ extension SimulatedCluster {
             let machine = try restore(metadata, from: process.store)
             process.keepFrom = metadata.index.next
             receive(server, .installed(machine, metadata))
+        } catch  where !process.replica.isInstalling(metadata) {
+            // A newer one has arrived meanwhile, and this one was removed.
+            trace.note(now, "\(name(server)) does not load the snapshot at \(metadata.index): \(error)")
         } catch {
             checker.report("a received snapshot can be loaded", "\(name(server)): \(error)")
         }
