@@ -56,7 +56,7 @@ let package = Package(
         room("StarlingClient", ["ByteCoding", "ZeroMQ", "TupleSpace", "ClientProtocol"]),
         room(
             "Cluster",
-            ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol", logging]),
+            ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol"]),
         room("Microblog", ["TupleSpace"]),
         room(
             "Gateways",

@@ -165,7 +165,7 @@ public struct Replica: Sendable {
         case .raft(let message):
             guard message.from == sender else { return }
             step(.message(message))
-        case .forward: break
+        case .forward: break  // Taken above, without being decoded.
         case .refused(let keys): receiveRefused(keys)
         case .keepAlive(let sessions):
             for session in sessions { sessionKeeper.hear(session, at: now) }
