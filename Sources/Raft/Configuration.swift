@@ -6,6 +6,8 @@ public struct Member: Equatable, Sendable {
         case voter = 0
         /// Receives the log and counts for nothing.
         case learner = 1
+        /// Only in a joint configuration: a voter of the old set that the new one removes.
+        case leaving = 2
     }
 
     public var id: NodeID
@@ -38,26 +40,39 @@ public struct Member: Equatable, Sendable {
 }
 
 /// Who belongs to the cluster. Replicated as an entry, and carried by every snapshot.
+///
+/// A change of voters goes through a *joint* configuration (dissertation 4.3), in which every decision needs a majority of the
+/// old voters and one of the new. A server that is to join starts with a configuration without members.
 public struct Configuration: Equatable, Sendable {
     /// In ascending order of id, without repeats.
     public var members: [Member]
+    /// The voters that a joint configuration leaves, in ascending order; empty if this one is not joint.
+    public var outgoingVoters: [NodeID]
     /// What every member is known to support; switches on whatever changes what apply does.
     public var featureLevel: UInt32
 
-    public init(members: [Member], featureLevel: UInt32 = Configuration.supportedFeatureLevel) {
+    public init(
+        members: [Member], outgoingVoters: [NodeID] = [],
+        featureLevel: UInt32 = Configuration.supportedFeatureLevel
+    ) {
         self.members = members.sorted { $0.id < $1.id }
+        self.outgoingVoters = outgoingVoters.sorted()
         self.featureLevel = featureLevel
     }
 
-    /// The highest feature level of this program.
-    public static let supportedFeatureLevel: UInt32 = 1
+    /// The highest feature level of this program. 1: the first; 2: joint configurations.
+    public static let supportedFeatureLevel: UInt32 = 2
 
+    /// The new voters, in ascending order of id.
     public var voters: [NodeID] { members.filter { $0.role == .voter }.map(\.id) }
+
+    public var isJoint: Bool { !outgoingVoters.isEmpty }
 
     public subscript(id: NodeID) -> Member? { members.first { $0.id == id } }
 
+    /// Version 1 unless the configuration is joint, which only version 2 can say; so an older program reads what it can.
     public func encode(into writer: inout ByteWriter) {
-        writer.write(UInt8(1))
+        writer.write(UInt8(isJoint ? 2 : 1))
         writer.write(featureLevel)
         writer.writeVarint(UInt64(members.count))
         for member in members {
@@ -71,11 +86,16 @@ public struct Configuration: Equatable, Sendable {
             writer.writePrefixed(member.publicKey)
             writer.writePrefixed(member.nextPublicKey ?? [])
         }
+        guard isJoint else { return }
+        writer.writeVarint(UInt64(outgoingVoters.count))
+        for id in outgoingVoters { writer.write(id.rawValue) }
     }
 
     public init(from reader: inout ByteReader) throws(MalformedBytes) {
         let version = try reader.readByte("configuration version")
-        guard version == 1 else { throw MalformedBytes("configuration version \(version)", at: reader.offset - 1) }
+        guard version == 1 || version == 2 else {
+            throw MalformedBytes("configuration version \(version)", at: reader.offset - 1)
+        }
         let featureLevel = try reader.readUInt32("feature level")
         let count = try reader.readCount(of: "members", minimumBytes: 16)
         var members: [Member] = []
@@ -99,6 +119,31 @@ public struct Configuration: Equatable, Sendable {
                     id: id, name: name, peerAddress: peer, clientAddress: client, httpAddress: http, role: role,
                     publicKey: key, nextPublicKey: next.isEmpty ? nil : next, promoteWhenCaughtUp: promote))
         }
-        self.init(members: members, featureLevel: featureLevel)
+        var outgoing: [NodeID] = []
+        if version == 2 {
+            for _ in 0..<(try reader.readCount(of: "outgoing voters", minimumBytes: 8)) {
+                let id = NodeID(try reader.readUInt64("outgoing voter"))
+                if let last = outgoing.last, last >= id {
+                    throw MalformedBytes("outgoing voters out of order", at: reader.offset)
+                }
+                outgoing.append(id)
+            }
+            if outgoing.isEmpty {
+                throw MalformedBytes("a joint configuration without outgoing voters", at: reader.offset)
+            }
+        }
+        self.init(members: members, outgoingVoters: outgoing, featureLevel: featureLevel)
+    }
+}
+
+/// A configuration and where it stands in the log.
+public struct PlacedConfiguration: Sendable, Equatable {
+    /// Where it was appended; 0 for the cluster's first one, and for the empty one of a server that is to join.
+    public var index: LogIndex
+    public var configuration: Configuration
+
+    public init(index: LogIndex, configuration: Configuration) {
+        self.index = index
+        self.configuration = configuration
     }
 }

@@ -13,6 +13,8 @@ public enum Input: Sendable {
     case snapshotReceived(SnapshotMetadata, from: NodeID)
     /// The stream of a snapshot to `peer`, begun by a `snapshotsToSend` effect, ended; `index` nil when it failed.
     case snapshotSent(to: NodeID, index: LogIndex?)
+    /// The connection to a peer broke, as far as the transport can tell. If that was the leader, it is probably dead.
+    case connectionLost(NodeID)
 }
 
 /// What the shell shall do about it. One value is reused for step after step: `reset()` keeps the memory.
@@ -35,12 +37,17 @@ public struct Effects: Sendable {
     public var snapshotToInstall: SnapshotMetadata?
     /// Role, term or known leader changed in this step.
     public var roleChanged = false
+    /// `Node.reachableMembers` or `Node.isRemoved` may have changed in this step.
+    public var membersChanged = false
+    /// A transfer of leadership to this member did not come about in time; this server leads on.
+    public var transferFailed: NodeID?
 
     public init() {}
 
     public var isEmpty: Bool {
         messages.isEmpty && write == nil && committed.isEmpty && confirmedReads.isEmpty && failedReads.isEmpty
-            && snapshotsToSend.isEmpty && snapshotToInstall == nil && !roleChanged
+            && snapshotsToSend.isEmpty && snapshotToInstall == nil && !roleChanged && !membersChanged
+            && transferFailed == nil
     }
 
     public mutating func reset() {
@@ -52,6 +59,8 @@ public struct Effects: Sendable {
         snapshotsToSend.removeAll(keepingCapacity: true)
         snapshotToInstall = nil
         roleChanged = false
+        membersChanged = false
+        transferFailed = nil
     }
 }
 
@@ -64,12 +73,41 @@ public enum ProposalRefused: Error, Equatable, Sendable {
     case notLeader(known: NodeID?)
     /// More than `Settings.maximumUncommittedBytes` wait to be committed.
     case busy
+    /// Leadership is being handed to this member; in a moment it takes proposals.
+    case transferring(to: NodeID)
+}
+
+/// Why leadership is not transferred. Nothing has changed.
+public enum TransferRefused: Error, Equatable, Sendable {
+    case notLeader(known: NodeID?)
+    case unknownMember(NodeID)
+    /// Only a voter can lead.
+    case notVoter(NodeID)
+    /// Nobody else can take over: no other voter has been heard lately.
+    case nobodyElse
+    case underWay(to: NodeID)
 }
 
 public struct Settings: Sendable, Equatable {
     /// A follower that hears nothing for a random time in this range starts a pre-vote.
+    /// With adaptive timeouts, what is taken until the first leader has told what it measured.
     public var electionTimeoutMilliseconds: Range<UInt64> = 300..<600
+    /// With adaptive timeouts, the same.
     public var heartbeatMilliseconds: UInt64 = 50
+    /// Floor and ceiling of the least election timeout that a leader computes from round trips and tells all; nil: the fixed ones above.
+    /// At the floor it is scheduling, not the network, that dominates.
+    public var adaptiveTimeoutMilliseconds: ClosedRange<UInt64>? = 150...3_000
+    /// Linearizable reads without a round of messages while a lease holds (dissertation 6.4.1). Right only if, over
+    /// `leaseMilliseconds`, no server's clock runs faster than another's by more than the third by which
+    /// `leaseVoteMilliseconds` is longer.
+    public var leaseReads = false
+    /// How long after it sent what a majority has answered a leader takes itself for the only one.
+    public var leaseMilliseconds: UInt64 = 100
+    /// How long after it heard a leader a server gives no vote to another (dissertation 4.2.3). Fixed, the same on every server, at most the
+    /// least election timeout, and longer than any lease.
+    public var leaseVoteMilliseconds: UInt64 = 150
+    /// What this server can do: see `Configuration.supportedFeatureLevel`. Lower only in tests of upgrades.
+    public var supportedFeatureLevel = Configuration.supportedFeatureLevel
     /// Under way to one follower without an answer. Beyond it the leader waits.
     public var maximumInflightRequests = 64
     public var maximumInflightBytes = 8 << 20
@@ -93,7 +131,6 @@ public struct Status: Sendable, Equatable {
         /// Smoothed round trip in nanoseconds; 0 if none was measured.
         public var roundTripNanoseconds: UInt64
         public var isReceivingSnapshot: Bool
-
         public init(
             id: NodeID, match: LogIndex, silentMilliseconds: UInt64?, roundTripNanoseconds: UInt64,
             isReceivingSnapshot: Bool
@@ -115,11 +152,17 @@ public struct Status: Sendable, Equatable {
     public var commit: LogIndex
     public var durable: LogIndex
     public var peers: [Peer]
+    /// Whom the leader hands over to.
+    public var transferee: NodeID?
+    /// The least election timeout that is in use.
+    public var electionTimeoutMilliseconds: UInt64
 
     public init(
         id: NodeID, role: Role, term: Term, leader: NodeID?, first: LogIndex, last: LogIndex, commit: LogIndex,
-        durable: LogIndex, peers: [Peer]
+        durable: LogIndex, peers: [Peer], transferee: NodeID? = nil, electionTimeoutMilliseconds: UInt64 = 0
     ) {
+        self.transferee = transferee
+        self.electionTimeoutMilliseconds = electionTimeoutMilliseconds
         self.id = id
         self.role = role
         self.term = term

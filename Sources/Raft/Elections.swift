@@ -21,6 +21,8 @@ extension Node {
         durability.oldestAge(at: now) >= settings.electionTimeoutMilliseconds.upperBound * 1_000_000
     }
 
+    mutating func connectionLost(to peer: NodeID, into effects: inout Effects) {}
+
     mutating func electionTimeoutElapsed(into effects: inout Effects) {
         resetElectionDeadline()
         if leader != nil { become(.follower, leader: nil, into: &effects) }
@@ -31,26 +33,30 @@ extension Node {
 
     // MARK: Pre-vote: would you vote for me? (dissertation 9.6)
 
+    private func voteRequest(isTransfer: Bool = false) -> VoteRequest {
+        VoteRequest(
+            lastIndex: log.last, lastTerm: log.lastTerm, isTransfer: isTransfer,
+            configurationIndex: log.latestConfiguration.index, sentAt: now.nanoseconds)
+    }
+
     private mutating func beginPreVote(into effects: inout Effects) {
         become(.preCandidate, leader: nil, into: &effects)
         ballots = Ballots()
         for voter in voters.all where voter != id {
-            let question = Message.Body.preVoteRequest(lastIndex: log.last, lastTerm: log.lastTerm)
-            send(question, to: voter, term: term.next, into: &effects)
+            send(.preVoteRequest(voteRequest()), to: voter, term: term.next, into: &effects)
         }
         countPreVote(from: id, granted: true, into: &effects)
     }
 
-    mutating func answerPreVote(
-        _ request: Message, lastIndex: LogIndex, lastTerm: Term, into effects: inout Effects
-    ) {
+    mutating func answerPreVote(_ message: Message, _ request: VoteRequest, into effects: inout Effects) {
         // Whoever hears a leader helps nobody to depose it; a leader hears itself as long as a majority hears it
         // (dissertation 4.2.3, 9.6). A leader without one steps down, so this ends (scenario 14).
         let leaderIsAlive =
             role == .leader || (leader != nil && now.since(leaderContact) < minimumElectionTimeout)
         let granted =
-            !leaderIsAlive && mayGiveVote && request.term > term && isUpToDate(lastIndex: lastIndex, lastTerm: lastTerm)
-        send(.preVoteResponse(granted: granted), to: request.from, into: &effects)
+            !leaderIsAlive && mayGiveVote && message.term > term && isUpToDate(request)
+        send(
+            .preVoteResponse(VoteResponse(granted: granted, sentAt: request.sentAt)), to: message.from, into: &effects)
     }
 
     mutating func countPreVote(from voter: NodeID, granted: Bool, into effects: inout Effects) {
@@ -73,7 +79,7 @@ extension Node {
         effects.roleChanged = true
         ballots = Ballots()
         for voter in voters.all where voter != id {
-            send(.voteRequest(lastIndex: log.last, lastTerm: log.lastTerm), to: voter, into: &effects)
+            send(.voteRequest(voteRequest()), to: voter, into: &effects)
         }
         countOwnVote(into: &effects)
     }
@@ -84,10 +90,10 @@ extension Node {
         countVote(from: id, granted: true, into: &effects)
     }
 
-    mutating func answerVote(from candidate: NodeID, lastIndex: LogIndex, lastTerm: Term, into effects: inout Effects) {
+    mutating func answerVote(from candidate: NodeID, _ request: VoteRequest, into effects: inout Effects) {
         // Whether the candidate is in our configuration does not matter: ours may be the older one (dissertation 4.1).
         let free = hardState.vote == nil || hardState.vote == candidate || settings.mutations.contains(.voteTwice)
-        let granted = free && mayGiveVote && role != .leader && isUpToDate(lastIndex: lastIndex, lastTerm: lastTerm)
+        let granted = free && mayGiveVote && role != .leader && isUpToDate(request)
         if granted {
             resetElectionDeadline()
             if hardState.vote != candidate {
@@ -95,7 +101,8 @@ extension Node {
                 writeHardState(into: &effects)
             }
         }
-        send(.voteResponse(granted: granted), to: candidate, into: &effects)
+        send(
+            .voteResponse(VoteResponse(granted: granted, sentAt: request.sentAt)), to: candidate, into: &effects)
     }
 
     mutating func countVote(from voter: NodeID, granted: Bool, into effects: inout Effects) {
@@ -110,9 +117,11 @@ extension Node {
 
     /// Dissertation 3.6.1: the later last term wins, and with equal terms the longer log. Never the length first
     /// (scenario 10).
-    private func isUpToDate(lastIndex: LogIndex, lastTerm: Term) -> Bool {
-        if settings.mutations.contains(.logComparedByLengthFirst), lastIndex != log.last { return lastIndex > log.last }
-        return (lastTerm, lastIndex) >= (log.lastTerm, log.last)
+    private func isUpToDate(_ request: VoteRequest) -> Bool {
+        if settings.mutations.contains(.logComparedByLengthFirst), request.lastIndex != log.last {
+            return request.lastIndex > log.last
+        }
+        return (request.lastTerm, request.lastIndex) >= (log.lastTerm, log.last)
     }
 
     private var mayGiveVote: Bool { damage == nil || settings.mutations.contains(.damagedVotes) }

@@ -6,12 +6,6 @@ import DequeModule
 /// Everything up to and including `base` is gone (it is in a snapshot); of `base` only the term is still known. Payload
 /// arrays are shared with whoever handed them in and are never copied.
 struct Log: Sendable {
-    struct PlacedConfiguration: Sendable, Equatable {
-        /// Where it was appended; 0 for the cluster's first one.
-        var index: LogIndex
-        var configuration: Configuration
-    }
-
     /// The index before the first entry.
     private(set) var base: LogIndex
     private(set) var baseTerm: Term

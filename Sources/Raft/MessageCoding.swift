@@ -15,10 +15,10 @@ extension Message {
         writer.write(to.rawValue)
         writer.write(term.rawValue)
         switch body {
-        case .preVoteRequest(let lastIndex, let lastTerm), .voteRequest(let lastIndex, let lastTerm):
-            writer.write(lastIndex.rawValue)
-            writer.write(lastTerm.rawValue)
-        case .preVoteResponse(let granted), .voteResponse(let granted): writer.write(granted)
+        case .preVoteRequest(let request), .voteRequest(let request):
+            writer.write(request.lastIndex.rawValue)
+            writer.write(request.lastTerm.rawValue)
+        case .preVoteResponse(let response), .voteResponse(let response): writer.write(response.granted)
         case .appendRequest(let request): request.encode(into: &writer)
         case .appendResponse(let response): response.encode(into: &writer)
         case .readIndexRequest(let context): writer.write(context)
@@ -26,6 +26,7 @@ extension Message {
             writer.write(context)
             writer.write(index != nil)
             if let index { writer.write(index.rawValue) }
+        case .timeoutNow: break
         }
     }
 
@@ -55,6 +56,7 @@ extension Message {
         case appendResponse = 6
         case readIndexRequest = 7
         case readIndexResponse = 8
+        case timeoutNow = 9
     }
 }
 
@@ -69,6 +71,7 @@ extension Message.Body {
         case .appendResponse: .appendResponse
         case .readIndexRequest: .readIndexRequest
         case .readIndexResponse: .readIndexResponse
+        case .timeoutNow: .timeoutNow
         }
     }
 
@@ -77,11 +80,10 @@ extension Message.Body {
         case .preVoteRequest, .voteRequest:
             let index = LogIndex(try reader.readUInt64("last index"))
             let term = Term(try reader.readUInt64("last term"))
-            self =
-                kind == .voteRequest
-                ? .voteRequest(lastIndex: index, lastTerm: term) : .preVoteRequest(lastIndex: index, lastTerm: term)
-        case .preVoteResponse: self = .preVoteResponse(granted: try reader.readBool("granted"))
-        case .voteResponse: self = .voteResponse(granted: try reader.readBool("granted"))
+            let request = VoteRequest(lastIndex: index, lastTerm: term)
+            self = kind == .voteRequest ? .voteRequest(request) : .preVoteRequest(request)
+        case .preVoteResponse: self = .preVoteResponse(VoteResponse(granted: try reader.readBool("granted")))
+        case .voteResponse: self = .voteResponse(VoteResponse(granted: try reader.readBool("granted")))
         case .appendRequest: self = .appendRequest(try AppendRequest(from: &reader))
         case .appendResponse: self = .appendResponse(try AppendResponse(from: &reader))
         case .readIndexRequest: self = .readIndexRequest(context: try reader.readUInt64("context"))
@@ -89,6 +91,7 @@ extension Message.Body {
             let context = try reader.readUInt64("context")
             let index = try reader.readBool("has an index") ? LogIndex(try reader.readUInt64("index")) : nil
             self = .readIndexResponse(context: context, index: index)
+        case .timeoutNow: self = .timeoutNow
         }
     }
 }
@@ -115,6 +118,7 @@ extension AppendRequest {
         commit = LogIndex(try reader.readUInt64("commit index"))
         readRound = try reader.readUInt64("read round")
         sentAt = try reader.readUInt64("time of sending")
+        electionTimeoutMilliseconds = 0
         let start = reader.offset
         let count = try reader.readCount(of: "entries", minimumBytes: AppendRequest.minimumEntryBytes)
         guard UInt64.max - previousIndex.rawValue >= UInt64(count) else {
@@ -164,6 +168,7 @@ extension AppendResponse {
     fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
         readRound = try reader.readUInt64("read round")
         sentAt = try reader.readUInt64("time of sending")
+        waitedForDisk = false
         guard let kind = Kind(rawValue: try reader.readByte("append result")) else {
             throw MalformedBytes("append result", at: reader.offset - 1)
         }

@@ -1,9 +1,9 @@
 /// Deliberate faults, for tests only: each switches off one defence, and the simulator must then find a violation. The
 /// numbers are those of the scenarios in the documentation of consensus.
 public struct Mutations: OptionSet, Sendable {
-    public let rawValue: UInt32
+    public let rawValue: UInt64
 
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// 1: a follower acknowledges entries before they are durable.
     public static let ackBeforeDurable = Mutations(rawValue: 1 << 0)
@@ -47,4 +47,36 @@ public struct Mutations: OptionSet, Sendable {
     public static let commitBeyondMatch = Mutations(rawValue: 1 << 19)
     /// A server whose log was damaged votes at once.
     public static let damagedVotes = Mutations(rawValue: 1 << 20)
+
+    // MARK: Members
+
+    /// 11: the voters that count are those of before the last change.
+    public static let staleVoters = Mutations(rawValue: 1 << 21)
+    /// 15: a learner that does not know yet that it was promoted refuses to vote.
+    public static let learnersRefuseVotes = Mutations(rawValue: 1 << 22)
+    /// 17: a leader changes members before it has committed an entry of its own term.
+    public static let changeBeforeOwnTermCommit = Mutations(rawValue: 1 << 23)
+    /// 18: only the leader that began a joint configuration leaves it.
+    public static let onlyBeginnerLeaves = Mutations(rawValue: 1 << 24)
+    /// 19: a configuration is in force when it is committed, not when it is appended.
+    public static let configurationInForceWhenCommitted = Mutations(rawValue: 1 << 25)
+    /// 20: a leader that was removed leads on.
+    public static let removedLeadsOn = Mutations(rawValue: 1 << 26)
+    /// 23: compacting the log twice loses the configuration.
+    public static let compactionLosesMembers = Mutations(rawValue: 1 << 27)
+    /// Two changes may be under way at a time.
+    public static let changesOverlap = Mutations(rawValue: 1 << 28)
+    /// In a joint configuration a majority of the new voters is enough.
+    public static let jointCountsNewVotersOnly = Mutations(rawValue: 1 << 29)
+    /// A leader counts itself although it is no voter.
+    public static let nonVoterCountsItself = Mutations(rawValue: 1 << 30)
+
+    // MARK: Leadership
+
+    /// 31: a leader that has told another to stand for election keeps its lease.
+    public static let leaseSurvivesTransfer = Mutations(rawValue: 1 << 40)
+    /// Votes are given though a leader was heard within the time of a lease.
+    public static let votesBreakLease = Mutations(rawValue: 1 << 41)
+    /// A lease is counted from the answer's arrival, not from when the question was sent.
+    public static let leaseFromArrival = Mutations(rawValue: 1 << 42)
 }

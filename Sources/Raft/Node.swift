@@ -90,6 +90,7 @@ public struct Node: Sendable {
         case .snapshotTaken(let metadata, let keepFrom): snapshotTaken(metadata, keepFrom: keepFrom, into: &effects)
         case .snapshotReceived(let metadata, _): snapshotReceived(metadata, into: &effects)
         case .snapshotSent(let peer, let index): snapshotSent(to: peer, index: index, into: &effects)
+        case .connectionLost(let peer): connectionLost(to: peer, into: &effects)
         }
     }
 

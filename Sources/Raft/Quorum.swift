@@ -8,7 +8,7 @@ struct VoterSets: Sendable, Equatable {
     }
 
     init(_ configuration: Configuration) {
-        sets = [configuration.voters]
+        sets = configuration.isJoint ? [configuration.outgoingVoters, configuration.voters] : [configuration.voters]
     }
 
     func contains(_ id: NodeID) -> Bool { sets.contains { $0.contains(id) } }

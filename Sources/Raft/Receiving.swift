@@ -4,17 +4,17 @@ extension Node {
     mutating func receive(_ message: Message, into effects: inout Effects) {
         guard message.cluster == cluster, message.to == id, message.from != id, message.isPlausible else { return }
         switch message.body {
-        case .preVoteRequest(let lastIndex, let lastTerm):
+        case .preVoteRequest(let request):
             // It asks about a term that nobody is in yet: this changes no term (dissertation 9.6).
-            answerPreVote(message, lastIndex: lastIndex, lastTerm: lastTerm, into: &effects)
+            answerPreVote(message, request, into: &effects)
             return
-        case .preVoteResponse(let granted):
+        case .preVoteResponse(let response):
             // A refusal may come from a later term; without taking it over here, a candidate with the longer log and a
             // voter of the later term would refuse each other for ever (scenario 13).
             if message.term > term, !settings.mutations.contains(.preVoteTeachesNoTerm) {
                 becomeFollower(of: message.term, leader: nil, into: &effects)
             } else {
-                countPreVote(from: message.from, granted: granted, into: &effects)
+                countPreVote(from: message.from, granted: response.granted, into: &effects)
             }
             return
         default: break
@@ -31,14 +31,15 @@ extension Node {
     private mutating func receiveInTerm(_ message: Message, into effects: inout Effects) {
         switch message.body {
         case .preVoteRequest, .preVoteResponse: break  // handled before
-        case .voteRequest(let lastIndex, let lastTerm):
-            answerVote(from: message.from, lastIndex: lastIndex, lastTerm: lastTerm, into: &effects)
-        case .voteResponse(let granted): countVote(from: message.from, granted: granted, into: &effects)
+        case .voteRequest(let request): answerVote(from: message.from, request, into: &effects)
+        case .voteResponse(let response):
+            countVote(from: message.from, granted: response.granted, into: &effects)
         case .appendRequest(let request): follow(request, from: message.from, into: &effects)
         case .appendResponse(let response): heed(response, from: message.from, into: &effects)
         case .readIndexRequest(let context): readForPeer(message.from, context: context, into: &effects)
         case .readIndexResponse(let context, let index):
             finishForwardedReads(from: message.from, token: context, index: index, into: &effects)
+        case .timeoutNow: beginTransferredElection(askedBy: message.from, into: &effects)
         }
     }
 
@@ -46,13 +47,16 @@ extension Node {
     /// steps down (dissertation 3.3). Answers of an older term are nothing to us.
     private mutating func answerStale(_ message: Message, into effects: inout Effects) {
         switch message.body {
-        case .voteRequest: send(.voteResponse(granted: false), to: message.from, into: &effects)
+        case .voteRequest(let request):
+            send(
+                .voteResponse(VoteResponse(granted: false, sentAt: request.sentAt)), to: message.from, into: &effects)
         case .appendRequest(let request):
             let response = AppendResponse(result: .alive, readRound: 0, sentAt: request.sentAt)
             send(.appendResponse(response), to: message.from, into: &effects)
         case .readIndexRequest(let context):
             send(.readIndexResponse(context: context, index: nil), to: message.from, into: &effects)
-        case .preVoteRequest, .preVoteResponse, .voteResponse, .appendResponse, .readIndexResponse: break
+        case .preVoteRequest, .preVoteResponse, .voteResponse, .appendResponse, .readIndexResponse, .timeoutNow:
+            break
         }
     }
 
@@ -79,9 +83,9 @@ extension Message {
     var isPlausible: Bool {
         guard from.rawValue != 0, term.rawValue < Message.limit else { return false }
         switch body {
-        case .preVoteRequest(let index, let lastTerm), .voteRequest(let index, let lastTerm):
-            return index.rawValue < Message.limit && lastTerm < term
-        case .preVoteResponse, .voteResponse, .readIndexRequest: return true
+        case .preVoteRequest(let request), .voteRequest(let request):
+            return request.lastIndex.rawValue < Message.limit && request.lastTerm < term
+        case .preVoteResponse, .voteResponse, .readIndexRequest, .timeoutNow: return true
         case .readIndexResponse(_, let index): return (index ?? .zero).rawValue < Message.limit
         case .appendRequest(let request): return request.isPlausible(in: term)
         case .appendResponse(let response): return response.isPlausible

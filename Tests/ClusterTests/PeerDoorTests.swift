@@ -43,7 +43,7 @@ struct PeerDoorTests {
             let id = cluster.plan.servers[0].cluster
             let liar = Message(
                 cluster: id, from: cluster[1].node, to: target, term: Term(term.rawValue + 1_000),
-                body: .voteRequest(lastIndex: LogIndex(1 << 40), lastTerm: Term(1 << 40)))
+                body: .voteRequest(VoteRequest(lastIndex: LogIndex(1 << 40), lastTerm: Term(1 << 40))))
             var writer = ByteWriter()
             PeerMessage.raft(liar).encode(into: &writer)
             let forged = frame(cluster: id, from: cluster[1].node, to: target, writer.take())

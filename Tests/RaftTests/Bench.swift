@@ -98,7 +98,19 @@ struct Bench {
 
     var votes: [Bool] {
         last.messages.compactMap { message in
-            if case .voteResponse(let granted) = message.body { granted } else { nil }
+            if case .voteResponse(let response) = message.body { response.granted } else { nil }
         }
     }
+}
+
+/// The shapes that most tests need.
+extension Message.Body {
+    static func preVoteRequest(lastIndex: LogIndex, lastTerm: Term) -> Message.Body {
+        .preVoteRequest(VoteRequest(lastIndex: lastIndex, lastTerm: lastTerm))
+    }
+    static func voteRequest(lastIndex: LogIndex, lastTerm: Term) -> Message.Body {
+        .voteRequest(VoteRequest(lastIndex: lastIndex, lastTerm: lastTerm))
+    }
+    static func preVoteResponse(granted: Bool) -> Message.Body { .preVoteResponse(VoteResponse(granted: granted)) }
+    static func voteResponse(granted: Bool) -> Message.Body { .voteResponse(VoteResponse(granted: granted)) }
 }

@@ -48,6 +48,7 @@ extension ProposalRefused {
         switch self {
         case .notLeader(let known): "not leader; the leader is \(known?.letter ?? "unknown")"
         case .busy: "busy"
+        case .transferring(let target): "leadership goes to \(target.letter)"
         }
     }
 }
@@ -72,16 +73,21 @@ extension Message {
 extension Message.Body {
     var inWords: String {
         switch self {
-        case .preVoteRequest(let index, let term): "would you vote for me? my log ends at \(index) of term \(term)"
-        case .preVoteResponse(let granted): granted ? "I would" : "I would not"
-        case .voteRequest(let index, let term): "vote for me; my log ends at \(index) of term \(term)"
-        case .voteResponse(let granted): granted ? "you have my vote" : "no vote"
+        case .preVoteRequest(let request): "would you vote for me? \(request.inWords)"
+        case .preVoteResponse(let response): response.granted ? "I would" : "I would not"
+        case .voteRequest(let request): "vote for me; \(request.inWords)"
+        case .voteResponse(let response): response.granted ? "you have my vote" : "no vote"
         case .appendRequest(let request): request.inWords
         case .appendResponse(let response): response.inWords
         case .readIndexRequest: "where must a read stand?"
         case .readIndexResponse(_, let index): index.map { "a read must stand at \($0)" } ?? "I cannot say"
+        case .timeoutNow: "stand for election now"
         }
     }
+}
+
+extension VoteRequest {
+    var inWords: String { "my log ends at \(lastIndex) of term \(lastTerm)" }
 }
 
 extension AppendRequest {

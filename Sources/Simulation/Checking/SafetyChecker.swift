@@ -199,7 +199,7 @@ struct SafetyChecker {
             if told.term < message.term || (told.term == message.term && told.vote != id) {
                 report("a vote is durable before it is told", complain("that it stands in term \(message.term)"))
             }
-        case .voteResponse(granted: true):
+        case .voteResponse(let response) where response.granted:
             if told.term < message.term || (told.term == message.term && told.vote != message.to) {
                 report("a vote is durable before it is told", complain("its vote in term \(message.term)"))
             }
