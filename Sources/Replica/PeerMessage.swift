@@ -17,9 +17,15 @@ public enum PeerMessage: Sendable, Equatable {
     case snapshotChunk(SnapshotChunk)
     /// The receiver of a snapshot has this much of it safely, or all of it.
     case snapshotProgress(index: LogIndex, nextOffset: UInt64, complete: Bool)
+    /// For the leader. From feature level 2 on, like all that follow.
+    case clusterQuestion(ClusterQuestion)
+    case clusterAnswer(id: UInt64, ClusterOutcome)
+    /// A chunk with a checksum of its own, which is right: a piece with a wrong one does not decode.
+    case snapshotPiece(SnapshotChunk)
 
     private enum Kind: UInt8 {
-        case raft = 1, forward, refused, keepAlive, status, snapshotChunk, snapshotProgress
+        case raft = 1, forward, refused, keepAlive, status, snapshotChunk, snapshotProgress, clusterQuestion
+        case clusterAnswer, snapshotPiece
     }
 
     /// A batch of commands is copied straight from the log entry; nothing else here is large or frequent.
@@ -47,11 +53,18 @@ public enum PeerMessage: Sendable, Equatable {
             status.encode(into: &writer)
         case .snapshotChunk(let chunk):
             writer.write(Kind.snapshotChunk.rawValue)
-            writer.write(chunk.index.rawValue)
-            writer.write(chunk.term.rawValue)
-            writer.write(chunk.offset)
-            writer.write(chunk.total)
-            writer.writePrefixed(chunk.bytes)
+            chunk.encode(into: &writer)
+        case .snapshotPiece(let chunk):
+            writer.write(Kind.snapshotPiece.rawValue)
+            writer.write(chunk.checksum)
+            chunk.encode(into: &writer)
+        case .clusterQuestion(let question):
+            writer.write(Kind.clusterQuestion.rawValue)
+            question.encode(into: &writer)
+        case .clusterAnswer(let id, let outcome):
+            writer.write(Kind.clusterAnswer.rawValue)
+            writer.write(id)
+            outcome.encode(into: &writer)
         case .snapshotProgress(let index, let nextOffset, let complete):
             writer.write(Kind.snapshotProgress.rawValue)
             writer.write(index.rawValue)
@@ -113,12 +126,20 @@ public enum PeerMessage: Sendable, Equatable {
         case .status:
             self = .status(try PeerStatus(from: &reader))
         case .snapshotChunk:
-            let index = LogIndex(try reader.readUInt64("snapshot index"))
-            let term = Term(try reader.readUInt64("snapshot term"))
-            let offset = try reader.readUInt64("snapshot offset")
-            let total = try reader.readUInt64("snapshot length")
-            let bytes = try reader.readPrefixedArray("snapshot chunk")
-            self = .snapshotChunk(SnapshotChunk(index: index, term: term, offset: offset, total: total, bytes: bytes))
+            self = .snapshotChunk(try SnapshotChunk(from: &reader))
+        case .snapshotPiece:
+            let checksum = try reader.readUInt32("checksum")
+            let chunk = try SnapshotChunk(from: &reader)
+            guard chunk.checksum == checksum else {
+                throw MalformedBytes(
+                    "a piece of the snapshot at log index \(chunk.index), offset \(chunk.offset): its checksum is wrong",
+                    at: reader.offset)
+            }
+            self = .snapshotPiece(chunk)
+        case .clusterQuestion: self = .clusterQuestion(try ClusterQuestion(from: &reader))
+        case .clusterAnswer:
+            let id = try reader.readUInt64("request id")
+            self = .clusterAnswer(id: id, try ClusterOutcome(from: &reader))
         case .snapshotProgress:
             let index = LogIndex(try reader.readUInt64("snapshot index"))
             let next = try reader.readUInt64("snapshot offset")
@@ -154,6 +175,30 @@ public struct SnapshotChunk: Sendable, Equatable {
         self.offset = offset
         self.total = total
         self.bytes = bytes
+    }
+
+    func encode(into writer: inout ByteWriter) {
+        for number in [index.rawValue, term.rawValue, offset, total] { writer.write(number) }
+        writer.writePrefixed(bytes)
+    }
+
+    init(from reader: inout ByteReader) throws(MalformedBytes) {
+        index = LogIndex(try reader.readUInt64("snapshot index"))
+        term = Term(try reader.readUInt64("snapshot term"))
+        offset = try reader.readUInt64("snapshot offset")
+        total = try reader.readUInt64("snapshot length")
+        bytes = try reader.readPrefixedArray("snapshot chunk")
+        guard offset <= total, UInt64(bytes.count) <= total - offset else {
+            throw MalformedBytes(
+                "a piece of \(bytes.count) bytes at offset \(offset) of a snapshot of \(total)", at: reader.offset)
+        }
+    }
+
+    /// CRC-32C of the four numbers, little-endian, and the bytes: what it is and where it belongs.
+    var checksum: UInt32 {
+        var writer = ByteWriter()
+        for number in [index.rawValue, term.rawValue, offset, total] { writer.write(number) }
+        return crc32c(bytes, continuing: crc32c(writer.bytes))
     }
 }
 

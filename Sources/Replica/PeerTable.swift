@@ -7,12 +7,25 @@ struct PeerTable: Sendable {
         var statusAt = MonotonicTime.zero
         var heardAt = MonotonicTime.zero
         var roundTrip: UInt64 = 0
+        /// The highest that it supports; nil if it has not told yet.
+        var featureLevel: UInt32?
     }
 
     private var peers: [NodeID: Peer] = [:]
 
     mutating func heard(_ id: NodeID, at now: MonotonicTime) {
         peers[id, default: Peer()].heardAt = now
+    }
+
+    mutating func supports(_ level: UInt32, _ id: NodeID) {
+        peers[id, default: Peer()].featureLevel = level
+    }
+
+    func featureLevel(of id: NodeID) -> UInt32? { peers[id]?.featureLevel }
+
+    /// Whoever is no longer to be reached is forgotten.
+    mutating func keep(_ ids: [NodeID]) {
+        peers = peers.filter { ids.contains($0.key) }
     }
 
     mutating func received(_ status: PeerStatus, from id: NodeID, at now: MonotonicTime) {

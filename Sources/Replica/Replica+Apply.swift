@@ -79,7 +79,7 @@ extension Replica {
 
     private mutating func sendStatus() {
         let checkpoint = digests.newest
-        for member in raft.configuration.members where member.id != id {
+        for member in reachableMembers where member.id != id {
             let echo = peers.echo(to: member.id, at: now)
             let status = PeerStatus(
                 role: raft.role, term: raft.term, commit: raft.commit, applied: appliedIndex, last: raft.lastIndex,

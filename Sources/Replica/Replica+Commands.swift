@@ -48,6 +48,7 @@ extension Replica {
         deferred.forget(token)
         watches.forget(token)
         subscriptions.end(token)
+        desk.forget(token)
     }
 
     /// A client's session is in use, though it sends no command.
@@ -132,7 +133,8 @@ extension Replica {
         do {
             let place = try raft.propose(payload, into: &raftEffects)
             proposed.append((place.index, now))
-        } catch .busy {
+        } catch .busy, .transferring {
+            // Should the transfer succeed, this goes to the new leader when it is known: see `roleChanged`.
             heldBack = payload
         } catch {
             // Leadership has just been lost: every server sends its own unanswered commands to the next leader.

@@ -60,6 +60,12 @@ public struct Replica: Sendable {
     var wasLeader = false
     var timers = Timers()
 
+    // The cluster itself.
+    var desk: ClusterDesk
+    var wasRemoved = false
+    /// Messages of members that were not used, for what they said.
+    public internal(set) var refusedMessages: UInt64 = 0
+
     // Snapshots.
     var snapshotExchange = SnapshotExchange()
     var newestSnapshot: SnapshotMetadata
@@ -79,6 +85,7 @@ public struct Replica: Sendable {
         var pending = MonotonicTime.zero
         var waiting = MonotonicTime.zero
         var keepAlives = MonotonicTime.zero
+        var refusals: MonotonicTime?
     }
 
     /// - Parameters:
@@ -93,6 +100,7 @@ public struct Replica: Sendable {
         self.settings = settings
         self.now = now
         newestSnapshot = recovered.snapshot
+        desk = ClusterDesk(seed: seed)
         raft = Node(id: id, cluster: cluster, recovered: recovered, settings: settings.raft, now: now, seed: seed)
         self.machine.skip(to: recovered.snapshot.index.rawValue)
         subscriptions.dispatched = self.machine.lastPosition
@@ -102,6 +110,12 @@ public struct Replica: Sendable {
     public var isLeader: Bool { raft.role == .leader }
     public var leader: NodeID? { raft.leader }
     public var configuration: Configuration { raft.configuration }
+    /// Whom this server may have to talk to, in ascending order of id: see `Node.reachableMembers`.
+    public var reachableMembers: [Member] { raft.reachableMembers }
+    /// This server is no longer a member, and knows it for certain. It may be stopped for good.
+    public var isRemoved: Bool { raft.isRemoved }
+    /// Whom this leader hands over to.
+    public var transferee: NodeID? { raft.status.transferee }
     public var appliedIndex: LogIndex { LogIndex(machine.appliedIndex) }
     /// What this server has applied, as a position: reading elsewhere at it sees as much, subscribing from it misses and repeats nothing.
     public var position: Position {
@@ -151,6 +165,11 @@ public struct Replica: Sendable {
         step(.stored(sequence))
     }
 
+    /// The connection to a peer broke, as far as the transport can tell.
+    public mutating func connectionLost(_ peer: NodeID) {
+        step(.connectionLost(peer))
+    }
+
     /// Bytes from a peer that the transport knows to be `sender`.
     /// - Throws: what is malformed in them; nothing has changed then.
     public mutating func receive(_ bytes: UnsafeRawBufferPointer, from sender: NodeID) throws(MalformedBytes) {
@@ -163,14 +182,19 @@ public struct Replica: Sendable {
         peers.heard(sender, at: now)
         switch message {
         case .raft(let message):
-            guard message.from == sender else { return }
+            guard message.from == sender else {
+                return noteRefused(sender, "a message of consensus in the name of \(message.from)")
+            }
+            peers.supports(message.featureLevel, sender)
             step(.message(message))
         case .forward: break  // Taken above, without being decoded.
         case .refused(let keys): receiveRefused(keys)
         case .keepAlive(let sessions):
             for session in sessions { sessionKeeper.hear(session, at: now) }
         case .status(let status): receive(status, from: sender)
-        case .snapshotChunk(let chunk): receive(chunk, from: sender)
+        case .snapshotChunk(let chunk), .snapshotPiece(let chunk): receive(chunk, from: sender)
+        case .clusterQuestion(let question): serve(question, for: sender)
+        case .clusterAnswer(let id, let outcome): receiveAnswer(id, outcome)
         case .snapshotProgress(let index, let next, let complete):
             receiveSnapshotProgress(index, nextOffset: next, complete: complete, from: sender)
         }
@@ -184,6 +208,15 @@ public struct Replica: Sendable {
         beginReads()
         continueSubscriptions()
         considerSnapshot()
+        reviewCluster()
+    }
+
+    /// Bytes of a member that could not be used, by whoever found out. Counted; the reason is told at most once a second.
+    public mutating func noteRefused(_ sender: NodeID, _ reason: String) {
+        refusedMessages += 1
+        if let last = timers.refusals, now.since(last) < 1_000_000_000 { return }
+        timers.refusals = now
+        effects.notices.append(.refused(from: sender, reason))
     }
 
     // MARK: - Consensus
@@ -208,6 +241,8 @@ public struct Replica: Sendable {
         }
         for message in effects.messages { send(message) }
         if let metadata = effects.snapshotToInstall { beginInstalling(metadata) }
+        if effects.membersChanged { membersChanged() }
+        if let target = effects.transferFailed { transferFailed(target) }
         if effects.roleChanged { roleChanged() }
         if !effects.committed.isEmpty { apply(effects.committed) }
         if !effects.confirmedReads.isEmpty || !effects.failedReads.isEmpty {
@@ -248,7 +283,23 @@ public struct Replica: Sendable {
         if raft.leader != knownLeader {
             knownLeader = raft.leader
             effects.notices.append(.leaderChanged(raft.leader, raft.term))
+            desk.askAgain()
             if raft.leader != nil { sendAllAgain() }
         }
+    }
+
+    private mutating func membersChanged() {
+        effects.membersChanged = true
+        peers.keep(reachableMembers.map(\.id))
+        guard isRemoved, !wasRemoved else { return wasRemoved = isRemoved }
+        wasRemoved = true
+        effects.notices.append(.removed(at: removedAt))
+    }
+
+    /// Where the configuration without this server stands in the log, if this server has it.
+    public var removedAt: LogIndex? {
+        guard isRemoved else { return nil }
+        let committed = raft.snapshotMetadata(at: raft.commit)
+        return committed.configuration[id] == nil ? committed.configurationIndex : nil
     }
 }

@@ -60,6 +60,10 @@ public struct ReplicaEffects: Sendable {
     public var snapshotReads: [SnapshotRead] = []
     /// Write this piece of an arriving snapshot and call `snapshotChunkStored`.
     public var snapshotChunks: [(from: NodeID, chunk: SnapshotChunk)] = []
+    /// What became of requests to the cluster.
+    public var clusterOutcomes: [(token: RequestToken, outcome: ClusterOutcome)] = []
+    /// `Replica.reachableMembers` or `Replica.isRemoved` may have changed.
+    public var membersChanged = false
     public var notices: [Notice] = []
     /// The server must stop, for this reason.
     public var fatal: String?
@@ -69,7 +73,7 @@ public struct ReplicaEffects: Sendable {
     public var isEmpty: Bool {
         messages.isEmpty && writes.isEmpty && replies.isEmpty && events.isEmpty && endedSubscriptions.isEmpty
             && snapshotToTake == nil && snapshotToLoad == nil && snapshotReads.isEmpty && snapshotChunks.isEmpty
-            && notices.isEmpty && fatal == nil
+            && notices.isEmpty && fatal == nil && clusterOutcomes.isEmpty && !membersChanged
     }
 
     public mutating func reset() {
@@ -83,6 +87,8 @@ public struct ReplicaEffects: Sendable {
         snapshotToLoad = nil
         snapshotReads.removeAll(keepingCapacity: true)
         snapshotChunks.removeAll(keepingCapacity: true)
+        clusterOutcomes.removeAll(keepingCapacity: true)
+        membersChanged = false
         notices.removeAll(keepingCapacity: true)
         fatal = nil
     }
@@ -117,4 +123,10 @@ public enum Notice: Sendable, Equatable {
     case sessionsExpired(Int)
     case diverged(NodeID, at: LogIndex)
     case configurationChanged(LogIndex)
+    case transferring(to: NodeID)
+    case transferFailed(to: NodeID)
+    /// This server is no longer a member; since which log index, if it has that.
+    case removed(at: LogIndex?)
+    /// What a member sent and is not used, and why. At most once a second.
+    case refused(from: NodeID, String)
 }

@@ -7,6 +7,8 @@ public struct ReplicaSettings: Sendable, Equatable {
     public var patienceMilliseconds: UInt64 = 4_000
     /// A command that is not known to have been applied is sent to the leader again after this.
     public var resendMilliseconds: UInt64 = 1_000
+    /// How long a request to the cluster (a change of members, a transfer of leadership) may take until its outcome is called unknown.
+    public var clusterPatienceMilliseconds: UInt64 = 10_000
     /// A batch is proposed as soon as the disk is idle, or when it has grown to this.
     public var batchBytes = 512 << 10
     /// Commands gathered while the log takes no more; beyond it they are answered `busy`.
@@ -34,6 +36,10 @@ public struct ReplicaSettings: Sendable, Equatable {
     /// Entries behind a snapshot that stay in the log for followers that are a little behind.
     public var trailingEntries = 10_000
     public var snapshotChunkBytes = 512 << 10
+    /// All streams of snapshots from this server together take no more of disk and network than this.
+    public var snapshotBytesPerSecond: UInt64 = 64 << 20
+    /// Pieces under way to one peer without an answer.
+    public var snapshotWindow = 4
     /// A peer that takes no piece of a snapshot for this long is given up for now.
     public var snapshotPatienceMilliseconds: UInt64 = 5_000
     public var statusIntervalMilliseconds: UInt64 = 250

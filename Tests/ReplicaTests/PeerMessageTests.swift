@@ -27,8 +27,9 @@ struct PeerMessageTests {
         ),
         .keepAlive([SessionID(1), SessionID(.max)]), .status(status),
         .snapshotChunk(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
+        .snapshotPiece(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
         .snapshotProgress(index: LogIndex(5), nextOffset: .max, complete: true),
-    ]
+    ] + ClusterRequestCodingTests.messages
 
     private static func encoded(_ message: PeerMessage) -> [UInt8] {
         var writer = ByteWriter()

@@ -113,6 +113,11 @@ extension Notice {
         case .sessionsExpired(let count): "\(count) silent session\(count == 1 ? "" : "s") end"
         case .diverged(let id, let index): "the state of \(name(id)) differs at log index \(index)"
         case .configurationChanged(let index): "the members changed at log index \(index)"
+        case .transferring(let to): "hands leadership to \(name(to))"
+        case .transferFailed(let to): "\(name(to)) did not take over leadership; this server leads on"
+        case .removed(let index?): "this server was removed from the cluster at log index \(index)"
+        case .removed(nil): "this server was removed from the cluster"
+        case .refused(let from, let reason): "a message from \(name(from)) was refused: \(reason)"
         }
     }
 }

@@ -1,0 +1,274 @@
+import Raft
+
+/// Changes of members and of leadership, asked for at any server.
+extension Replica {
+    /// An operator's request. Its outcome comes in `effects.clusterOutcomes`, once, within `settings.clusterPatienceMilliseconds`.
+    public mutating func clusterRequest(_ token: RequestToken, _ request: ClusterRequest) {
+        if case .change(let changes) = request {
+            if changes.isEmpty { return end(token, ChangeRefused.noChanges.refusal(names).outcome) }
+            if changes.count > ClusterRequest.maximumChanges {
+                return end(token, ClusterRefusal.tooManyChanges(changes.count).outcome)
+            }
+        }
+        guard desk.asked.count < ClusterDesk.maximumAsked else {
+            return end(token, ClusterRefusal.tooManyRequests(ClusterDesk.maximumAsked, at: names(id)).outcome)
+        }
+        let question = ClusterQuestion(id: desk.nextID(), isRepeat: false, term: .zero, request: request)
+        desk.asked.append(
+            .init(
+                token: token, question: question,
+                deadline: now.advanced(byMilliseconds: settings.clusterPatienceMilliseconds)))
+        ask(desk.asked.count - 1)
+    }
+
+    var names: MemberNames { MemberNames(configuration: raft.configuration) }
+
+    private mutating func end(_ token: RequestToken, _ outcome: ClusterOutcome) {
+        effects.clusterOutcomes.append((token, outcome))
+    }
+
+    // MARK: - The server that was asked
+
+    /// Sends a request to the leader, or serves it here. Without a leader it waits for one.
+    private mutating func ask(_ i: Int) {
+        guard let leader = raft.leader else { return }
+        let level = leader == id ? settings.raft.supportedFeatureLevel : peers.featureLevel(of: leader)
+        if let level, level < Replica.clusterRequestLevel {
+            // Only if it was never sent: an earlier leader may have begun it.
+            guard desk.asked[i].timesSent == 0 else { return }
+            let refusal = ClusterRefusal.leaderTooOld(names(leader), level: level, needed: Replica.clusterRequestLevel)
+            return end(desk.asked.remove(at: i).token, refusal.outcome)
+        }
+        // A known leader means that our term is its term.
+        if desk.asked[i].timesSent == 0 { desk.asked[i].question.term = raft.term }
+        var question = desk.asked[i].question
+        question.isRepeat = desk.asked[i].timesSent > 0
+        desk.asked[i].sentAt = now
+        desk.asked[i].timesSent += 1
+        if leader == id { serve(question, for: id) } else { effects.send(.clusterQuestion(question), to: leader) }
+    }
+
+    /// From this feature level on a server knows these messages.
+    static var clusterRequestLevel: UInt32 { 2 }
+
+    mutating func receiveAnswer(_ questionID: UInt64, _ outcome: ClusterOutcome) {
+        // Not there: it was answered, or given up, before.
+        guard let i = desk.asked.firstIndex(where: { $0.question.id == questionID }) else { return }
+        end(desk.asked.remove(at: i).token, outcome)
+    }
+
+    /// Once a pass: goes on with what could not go on before, and ends what has taken too long.
+    mutating func reviewCluster() {
+        guard !desk.isIdle else { return }
+        for served in desk.served { review(served) }
+        for asked in desk.asked {
+            guard let i = desk.asked.firstIndex(where: { $0.question.id == asked.question.id }) else { continue }
+            if asked.deadline <= now {
+                desk.asked.remove(at: i)
+                end(asked.token, lateOutcome(asked))
+            } else if asked.sentAt.map({ now.since($0) >= settings.resendMilliseconds * 1_000_000 }) ?? true {
+                ask(i)
+            }
+        }
+    }
+
+    private func lateOutcome(_ asked: ClusterDesk.Asked) -> ClusterOutcome {
+        let patience = settings.clusterPatienceMilliseconds
+        guard asked.timesSent > 0 else { return ClusterRefusal.noLeader(afterMilliseconds: patience).outcome }
+        return .unknown(
+            "no leader confirmed it within \(patience) ms; it may have been done, or be under way. The members' list tells,"
+                + " and asking again is safe.")
+    }
+
+    // MARK: - The leader
+
+    /// A request of a member, or of this server itself.
+    mutating func serve(_ question: ClusterQuestion, for asker: NodeID) {
+        guard raft.configuration[asker] != nil else {
+            return refuse(from: asker, ClusterRefusal.notMember(asker), question)
+        }
+        if desk.isServing(asker, question.id) { return }
+        if let outcome = desk.answer(to: asker, question.id) { return tell(asker, question.id, outcome) }
+        // A server that thinks we lead will learn better from consensus, and ask the new leader.
+        guard raft.role == .leader else { return }
+        guard desk.served.count < ClusterDesk.maximumServed else {
+            let refusal = ClusterRefusal.tooManyRequests(ClusterDesk.maximumServed, at: names(id))
+            return answer(asker, question.id, refusal.outcome)
+        }
+        let served = ClusterDesk.Served(
+            asker: asker, question: question,
+            deadline: now.advanced(byMilliseconds: settings.clusterPatienceMilliseconds),
+            state: .waiting(ClusterRefusal("not-ready", "")))
+        desk.served.append(served)
+        review(served)
+    }
+
+    private mutating func refuse(from asker: NodeID, _ refusal: ClusterRefusal, _ question: ClusterQuestion) {
+        noteRefused(asker, refusal.sentence)
+        tell(asker, question.id, refusal.outcome)
+    }
+
+    private mutating func tell(_ asker: NodeID, _ questionID: UInt64, _ outcome: ClusterOutcome) {
+        if asker == id { return receiveAnswer(questionID, outcome) }
+        effects.send(.clusterAnswer(id: questionID, outcome), to: asker)
+    }
+
+    private mutating func answer(_ asker: NodeID, _ questionID: UInt64, _ outcome: ClusterOutcome) {
+        desk.served.removeAll { $0.asker == asker && $0.question.id == questionID }
+        desk.remember(outcome, to: asker, questionID)
+        tell(asker, questionID, outcome)
+    }
+
+    private mutating func setState(_ served: ClusterDesk.Served, _ state: ClusterDesk.Served.State) {
+        guard
+            let i = desk.served.firstIndex(where: {
+                $0.asker == served.asker && $0.question.id == served.question.id
+            })
+        else { return }
+        desk.served[i].state = state
+    }
+
+    private mutating func drop(_ served: ClusterDesk.Served) {
+        desk.served.removeAll { $0.asker == served.asker && $0.question.id == served.question.id }
+    }
+
+    private mutating func review(_ served: ClusterDesk.Served) {
+        switch served.state {
+        case .waiting(let refusal):
+            guard raft.role == .leader else { return drop(served) }
+            if served.deadline <= now { return answer(served.asker, served.question.id, refusal.outcome) }
+            begin(served)
+        case .change(let index, let term): reviewChange(served, index, term)
+        case .transfer(let target, let term): reviewTransfer(served, to: target, begunIn: term)
+        }
+    }
+
+    private mutating func begin(_ served: ClusterDesk.Served) {
+        do throws(ClusterRefusal) {
+            switch served.question.request {
+            case .change(let changes): try begin(changes, served)
+            case .transfer(let target): try beginTransfer(to: target, served)
+            }
+        } catch {
+            answer(served.asker, served.question.id, error.outcome)
+        }
+    }
+
+    private mutating func begin(_ changes: [MemberChange], _ served: ClusterDesk.Served) throws(ClusterRefusal) {
+        var wanted = changes
+        if served.question.isRepeat {
+            if let vague = changes.first(where: { raft.configuration.isVague($0) }) { return endVague(vague, served) }
+            wanted.removeAll { raft.configuration.alreadyHas($0) }
+        }
+        guard !wanted.isEmpty else { return awaitLast(served) }
+        do throws(ChangeRefused) {
+            let place = try raft.change(wanted, into: &raftEffects)
+            setState(served, .change(place.index, place.term))
+        } catch {
+            switch error {
+            case .nothingToDo: awaitLast(served)
+            case .notReady, .transferring: setState(served, .waiting(error.refusal(names)))
+            case .underWay where served.question.isRepeat: setState(served, .waiting(error.refusal(names)))
+            case .notLeader: drop(served)
+            default: throw error.refusal(names)
+            }
+        }
+        absorb()
+    }
+
+    /// All is so already, but perhaps not yet committed. What is at or before the end of the log will be, if the last entry will.
+    private mutating func awaitLast(_ served: ClusterDesk.Served) {
+        setState(served, .change(raft.lastIndex, raft.term(at: raft.lastIndex) ?? raft.term))
+    }
+
+    private mutating func endVague(_ change: MemberChange, _ served: ClusterDesk.Served) {
+        answer(
+            served.asker, served.question.id,
+            .unknown(
+                "the leader changed while it was asked for, and \(change) leaves no trace that tells whether it was done;"
+                    + " look at the members' list"))
+    }
+
+    private mutating func reviewChange(_ served: ClusterDesk.Served, _ index: LogIndex, _ term: Term) {
+        guard raft.commit >= index else {
+            // The next leader is asked again by whoever asked; this one's memory of it is of no use then.
+            if raft.role != .leader, served.deadline <= now { drop(served) }
+            return
+        }
+        // Lost to another leader's entries, or compacted away before anyone looked.
+        guard raft.term(at: index) == term else { return drop(served) }
+        let committed = raft.snapshotMetadata(at: raft.commit)
+        guard !committed.configuration.isJoint else { return }
+        answer(served.asker, served.question.id, .changed(committed.configurationIndex))
+    }
+
+    private mutating func beginTransfer(to target: NodeID?, _ served: ClusterDesk.Served) throws(ClusterRefusal) {
+        // To this server itself; or asked again, of the one that it went to.
+        if target == id || target == nil && served.question.isRepeat && raft.term > served.question.term {
+            return answer(served.asker, served.question.id, .transferred(to: id, raft.term))
+        }
+        do throws(TransferRefused) {
+            let chosen = try raft.transfer(to: target, into: &raftEffects)
+            setState(served, .transfer(to: chosen, raft.term))
+            effects.notices.append(.transferring(to: chosen))
+        } catch {
+            switch error {
+            case .notLeader: drop(served)
+            case .underWay(let other) where target == nil || target == other:
+                setState(served, .transfer(to: other, raft.term))
+            default: throw error.refusal(names)
+            }
+        }
+        absorb()
+    }
+
+    private mutating func reviewTransfer(_ served: ClusterDesk.Served, to target: NodeID, begunIn term: Term) {
+        if let leader = raft.leader, raft.term > term {
+            guard case .transfer(let wanted) = served.question.request, wanted != nil, wanted != leader else {
+                return answer(served.asker, served.question.id, .transferred(to: leader, raft.term))
+            }
+            let refusal = ClusterRefusal.otherLeader(names(leader), raft.term, insteadOf: names(wanted))
+            answer(served.asker, served.question.id, refusal.outcome)
+        } else if served.deadline <= now {
+            // Whoever asked gives up by itself.
+            drop(served)
+        }
+    }
+
+    /// Consensus gave a transfer up and leads on.
+    mutating func transferFailed(_ target: NodeID) {
+        effects.notices.append(.transferFailed(to: target))
+        for served in desk.served {
+            guard case .transfer(target, _) = served.state else { continue }
+            let refusal = ClusterRefusal.transferFailed(names(target), leader: names(id))
+            answer(served.asker, served.question.id, refusal.outcome)
+        }
+    }
+}
+
+extension Configuration {
+    /// The change would change nothing: it was made already.
+    fileprivate func alreadyHas(_ change: MemberChange) -> Bool {
+        switch change {
+        case .add(let member):
+            guard var own = self[member.id] else { return false }
+            // It may have been promoted since.
+            own.role = member.role
+            own.promoteWhenCaughtUp = member.promoteWhenCaughtUp
+            return own == member
+        case .remove(let id): return self[id] == nil
+        case .setRole(let id, let role): return self[id]?.role == role
+        case .setPromoteWhenCaughtUp(let id, let promotes): return self[id]?.promoteWhenCaughtUp == promotes
+        case .setAddresses(let id, let peer, let client, let http):
+            return self[id].map { ($0.peerAddress, $0.clientAddress, $0.httpAddress) == (peer, client, http) } ?? false
+        case .setNextKey(let id, let key): return self[id].map { $0.nextPublicKey == key } ?? false
+        case .adoptNextKey: return false
+        }
+    }
+
+    /// Nobody can tell whether the change was made: there is no next key, which may have been adopted, or never set.
+    fileprivate func isVague(_ change: MemberChange) -> Bool {
+        guard case .adoptNextKey(let id) = change, let member = self[id] else { return false }
+        return member.nextPublicKey == nil
+    }
+}
