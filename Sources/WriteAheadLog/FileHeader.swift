@@ -99,6 +99,7 @@ struct FileHeader: Equatable, Sendable {
             return .damaged("the checksum of the file's header does not hold")
         }
         guard version <= supportedVersion else { return .newer(version: version) }
+        guard version > 0 else { return .damaged("the file's header names version 0, which there never was") }
         guard bodyLength <= UInt32(maximumBody) else {
             return .damaged("the file's header names a body of \(bodyLength) bytes")
         }

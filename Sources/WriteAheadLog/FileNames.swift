@@ -15,6 +15,13 @@ enum FileNames {
         "snapshot-" + hexadecimal(index) + "-" + hexadecimal(term)
     }
 
+    static func receiving(_ place: SnapshotPlace) -> String { "receiving-" + place.fileName + temporarySuffix }
+    static func isReceiving(_ name: String) -> Bool { name.hasPrefix("receiving-") }
+    static func receivingPlace(_ name: String) -> (index: UInt64, term: UInt64)? {
+        guard name.hasPrefix("receiving-"), name.hasSuffix(temporarySuffix) else { return nil }
+        return snapshotPlace(String(name.dropFirst("receiving-".count).dropLast(temporarySuffix.count)))
+    }
+
     /// The id in a segment's name; also in that of one set aside if `damaged`.
     static func segmentID(_ name: String, damaged: Bool = false) -> UInt64? {
         guard damaged else { return number(of: name, after: "segment-") }

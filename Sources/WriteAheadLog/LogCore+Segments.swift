@@ -16,6 +16,9 @@ extension LogCore {
             try goOnInNewest(opening)
         }
         if marking { try writeMark(keepsTail: !opening.replay.entries.isEmpty) }
+        if opening.hasRaisedTerm, !marking {
+            try append(CollectionOfOne(StorageWrite(sequence: .zero, hardState: hardState)))
+        }
         if isFull { report.findings.append(.diskFull(needed: options.usableSegmentBytes)) }
     }
 
@@ -28,10 +31,12 @@ extension LogCore {
         guard let newest = segments.last else { return }
         do throws(FileSystemError) {
             let file = try files.open(join(path, FileNames.segment(newest.id)), .update)
-            let begins = UInt64(opening.lastBatchBegins)
-            let batch = try file.readRange(begins, count: opening.end - opening.lastBatchBegins)
-            try file.write(batch, at: begins)
-            try file.syncData()
+            if !options.mutations.contains(.lastBatchNotRewritten) {
+                let begins = UInt64(opening.lastBatchBegins)
+                let batch = try file.readRange(begins, count: opening.end - opening.lastBatchBegins)
+                try file.write(batch, at: begins)
+                try file.syncData()
+            }
             length = try file.size()
             self.file = file
         } catch {
@@ -114,7 +119,7 @@ extension LogCore {
             try file.syncData()
             try files.rename(join(path, source.name), to: join(path, FileNames.segment(header.id)))
             // Before any entry in it counts (scenario 3).
-            try files.syncDirectory(path)
+            if !options.mutations.contains(.directoryNotSynced) { try files.syncDirectory(path) }
             self.file?.close()
             self.file = file
         } catch {
@@ -145,7 +150,9 @@ extension LogCore {
             return PreparedSegment(name: name, length: length, number: number)
         } catch .diskFull {
             isFull = true
-            guard mayUseReserve, !reserves.isEmpty, needed <= options.usableReserveBytes else {
+            guard mayUseReserve, !reserves.isEmpty, needed <= options.usableReserveBytes,
+                !options.mutations.contains(.nothingReserved)
+            else {
                 throw .diskFull(path: path, needed: max(needed, options.usableSegmentBytes))
             }
             return PreparedSegment(name: reserves.removeLast(), length: options.usableReserveBytes, number: 0)

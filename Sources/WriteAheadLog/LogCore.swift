@@ -67,13 +67,15 @@ struct LogCore<Files: FileSystem>: Sendable {
         note(writes, last: after)
     }
 
-    /// The batch, behind what its segment restates if it is the first in it.
+    /// The batch, behind the term and vote in force, so that any later batch that can be read says how far terms had
+    /// got if one before it is damaged; and, in a segment's first batch, the newest snapshot mark.
     private mutating func encode(_ writes: some Collection<StorageWrite>) {
         encoder.begin(batch: nextBatch, salt: salt)
-        if let active = segments.last, !active.hasBatches {
+        let isFirst = segments.last.map { !$0.hasBatches } ?? true
+        if isFirst || writes.first?.hardState == nil, !options.mutations.contains(.hardStateNotRestated) {
             encoder.add(hardState)
-            encoder.add(snapshot, detail: SnapshotMark.restated | SnapshotMark.keepsTail)
         }
+        if isFirst { encoder.add(snapshot, detail: SnapshotMark.restated | SnapshotMark.keepsTail) }
         for write in writes { encoder.add(write) }
         encoder.commit()
     }
@@ -82,13 +84,22 @@ struct LogCore<Files: FileSystem>: Sendable {
         guard let file, let active = segments.indices.last else { throw poisoned(by: "no segment is open") }
         do throws(FileSystemError) {
             try file.write(encoder.bytes, at: offset)
-            try file.syncData()
+            try sync(file)
         } catch {
             throw poisoned(by: error)
         }
         offset += UInt64(encoder.bytes.count)
         nextBatch &+= 1
         segments[active].hasBatches = true
+    }
+
+    private func sync(_ file: Files.File) throws(FileSystemError) {
+        do throws(FileSystemError) {
+            try file.syncData()
+        } catch {
+            guard options.mutations.contains(.syncRetried) else { throw error }
+            try file.syncData()
+        }
     }
 
     /// Takes over what is durable now.
@@ -167,6 +178,7 @@ struct LogCore<Files: FileSystem>: Sendable {
         do throws(LogDirectoryError) {
             try directory.endRepair()
         } catch {
+            poison = error.description
             throw .directory(error)
         }
     }

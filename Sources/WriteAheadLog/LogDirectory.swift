@@ -18,6 +18,8 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     public private(set) var heldConfiguration: Configuration?
     /// Why this server must not vote, until `WriteAheadLog.markRepaired`; nil if it may.
     public private(set) var pendingRepair: String?
+    /// While repair is pending: no term below this was in force when the damage was found.
+    public private(set) var pendingRepairTerm = Term.zero
     private let lock: Files.Lock
 
     public var isInitialised: Bool { identity != nil }
@@ -104,13 +106,16 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         try publish(header.encoded(body: body.take()), as: name)
     }
 
-    /// Makes durable that this server neither votes nor leads, and why. The first reason stays.
-    mutating func demandRepair(_ reason: String) throws(LogDirectoryError) {
+    /// Makes durable that this server neither votes nor leads, and why. The first reason stays, and the highest term.
+    mutating func demandRepair(_ reason: String, term: Term) throws(LogDirectoryError) {
         guard let identity else { throw .notInitialised(path: path) }
-        guard pendingRepair == nil else { return }
-        let header = FileHeader(magic: .repair, cluster: identity.cluster, node: identity.node)
+        guard pendingRepair == nil || term > pendingRepairTerm else { return }
+        let reason = pendingRepair ?? reason
+        let header = FileHeader(
+            magic: .repair, cluster: identity.cluster, node: identity.node, fields: (term.rawValue, 0, 0, 0))
         try publish(header.encoded(body: Array(reason.utf8)), as: FileNames.repair)
         pendingRepair = reason
+        pendingRepairTerm = term
     }
 
     mutating func endRepair() throws(LogDirectoryError) {
@@ -120,6 +125,7 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
             try files.syncDirectory(path)
         }
         pendingRepair = nil
+        pendingRepairTerm = .zero
     }
 
     private func publish(_ bytes: [UInt8], as name: String) throws(LogDirectoryError) {
@@ -148,9 +154,21 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
             heldConfiguration = try readConfiguration(FileNames.held, identity)
         }
         if names.contains(FileNames.repair) {
-            // Whatever has become of its contents: that it is there forbids voting.
-            let read = try? read(FileNames.repair, .repair)
-            pendingRepair = read.map { String(decoding: $0.body, as: UTF8.self) } ?? "the reason has become unreadable"
+            try readRepair()
+        }
+    }
+
+    /// Whatever has become of its contents: that it is there forbids voting.
+    private mutating func readRepair() throws(LogDirectoryError) {
+        let file = join(path, FileNames.repair)
+        let bytes = try attempt { () throws(FileSystemError) in try files.contents(of: file) }
+        let (reading, body) = FileHeader.readWithBody(bytes, expecting: .repair)
+        switch reading {
+        case .newer: _ = try LogDirectory.valid(reading, file)
+        case .damaged: pendingRepair = "the reason has become unreadable"
+        case .valid(let header):
+            pendingRepair = String(decoding: body, as: UTF8.self)
+            if header.fields.0 < LogReplay.bound { pendingRepairTerm = Term(header.fields.0) }
         }
     }
 

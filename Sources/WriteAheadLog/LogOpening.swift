@@ -33,8 +33,12 @@ struct LogOpening<Files: FileSystem> {
     var end = SegmentHeader.recordsBegin
     var mustBeginSegment = true
     var isDamaged = false
+    /// Whether the term that the log names is below one that is known to have been in force, and was raised.
+    var hasRaisedTerm = false
+    let mutations: StorageMutations
 
-    init(_ directory: LogDirectory<Files>) throws(LogError) {
+    init(_ directory: LogDirectory<Files>, mutations: StorageMutations) throws(LogError) {
+        self.mutations = mutations
         guard let identity = directory.identity else { throw .directory(.notInitialised(path: directory.path)) }
         guard let configuration = directory.firstConfiguration else {
             throw .directory(.noConfiguration(path: directory.path))
@@ -57,6 +61,7 @@ struct LogOpening<Files: FileSystem> {
         if let reason = directory.pendingRepair { report.findings.append(.repairPending(reason)) }
         let names = try step { () throws(FileSystemError) in try files.list(path) }
         let found = try readHeaders(names)
+        try refuseForeignSnapshots(names)
         for name in names {
             let id = FileNames.segmentID(name) ?? FileNames.segmentID(name, damaged: true) ?? 0
             nextSegmentID = max(nextSegmentID, id &+ 1)
@@ -82,7 +87,8 @@ struct LogOpening<Files: FileSystem> {
         if position == 0 { nextBatch = header.firstBatch }
         let successor = successor(of: this.id, in: found, position)
         let scan = try scan(this, header, successor)
-        let decision = OpeningDecision.decide(scan, followedBy: successor)
+        var decision = OpeningDecision.decide(scan, followedBy: successor)
+        if case .damage = decision, mutations.contains(.damageIsCut) { decision = .cut }
         let isUseless = scan.end == SegmentHeader.recordsBegin
         if case .damage(let reason) = decision {
             if case .unreadable = successor, scan.nonsense == nil {
@@ -99,7 +105,8 @@ struct LogOpening<Files: FileSystem> {
         nextBatch = scan.nextBatch
         lastBatchBegins = scan.lastBatchBegins
         end = scan.end
-        mustBeginSegment = decision != .goOnHere
+        let goesOn = decision == .goOnHere || decision == .cut && mutations.contains(.tornSegmentReused)
+        mustBeginSegment = !goesOn
         if decision == .cut { report.findings.append(.tornTail(file: join(path, this.name), offset: scan.end)) }
         return decision == .complete
     }
@@ -112,7 +119,8 @@ struct LogOpening<Files: FileSystem> {
         if case .segment(let end, _) = successor { limit = Int(clamping: end) }
         let salt = SegmentHeader.salt(identity, id: this.id)
         return bytes.withUnsafeBytes { raw in
-            var scanner = SegmentScanner(raw, salt: salt, firstBatch: header.firstBatch)
+            var scanner = SegmentScanner(
+                raw, salt: salt, firstBatch: header.firstBatch, mutations: mutations)
             return scanner.scan(limit: limit, into: &replay)
         }
     }
@@ -158,6 +166,25 @@ struct LogOpening<Files: FileSystem> {
         return found
     }
 
+    /// A snapshot of a newer program is not taken for a damaged one, nor one of another cluster for ours.
+    private func refuseForeignSnapshots(_ names: [String]) throws(LogError) {
+        for name in names where FileNames.snapshotPlace(name) != nil {
+            let file = join(path, name)
+            let bytes = try step { () throws(FileSystemError) in
+                let open = try files.open(file, .read)
+                defer { open.close() }
+                return try open.readRange(0, count: FileHeader.byteCount)
+            }
+            switch bytes.withUnsafeBytes({ FileHeader.read($0, expecting: .snapshot) }) {
+            case .newer(let version):
+                throw .directory(.newerVersion(file: file, found: version, supported: FileHeader.supportedVersion))
+            case .valid(let header) where header.cluster != identity.cluster:
+                throw .directory(.otherCluster(path: file, found: header.cluster, expected: identity.cluster))
+            case .valid, .damaged: continue
+            }
+        }
+    }
+
     // MARK: - Damage
 
     /// The marker is durable before anything is renamed, so that a crash in between finds it.
@@ -168,12 +195,35 @@ struct LogOpening<Files: FileSystem> {
         try demandRepair(finding.description)
     }
 
+    /// Makes the demand durable together with the highest term that can still be read anywhere in the log.
     mutating func demandRepair(_ reason: String) throws(LogError) {
+        let term = mutations.contains(.termOfDamageForgotten) ? .zero : try highestTermOnDisk()
         do throws(LogDirectoryError) {
-            try directory.demandRepair(reason)
+            try directory.demandRepair(reason, term: term)
         } catch {
             throw .directory(error)
         }
+    }
+
+    /// The server may have voted, and acknowledged entries, in terms that stand only behind the damage: as long as it
+    /// is not repaired, it starts in a term that is not below any of them. Only a leader of a later term can repair it.
+    mutating func raiseTerm() {
+        guard directory.pendingRepair != nil, directory.pendingRepairTerm > replay.hardState.term else { return }
+        replay.raise(to: directory.pendingRepairTerm)
+        hasRaisedTerm = true
+    }
+
+    /// Of every record whose header is sound, wherever it stands.
+    private func highestTermOnDisk() throws(LogError) -> Term {
+        var highest = replay.hardState.term
+        for name in try step({ () throws(FileSystemError) in try files.list(path) }) {
+            guard let id = FileNames.segmentID(name) ?? FileNames.segmentID(name, damaged: true) else { continue }
+            let bytes = try step { () throws(FileSystemError) in try files.contents(of: join(path, name)) }
+            let salt = SegmentHeader.salt(identity, id: id)
+            let found = bytes.withUnsafeBytes { SegmentScanner.highestTerm(in: $0, salt: salt) }
+            highest = max(highest, Term(found))
+        }
+        return highest
     }
 
     mutating func setAside(_ names: [String]) throws(LogError) {

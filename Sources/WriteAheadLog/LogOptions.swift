@@ -13,6 +13,8 @@ public struct LogOptions: Sendable, Equatable {
     public var preparedSegments = 1
     /// The longest payload of one entry.
     public var maximumPayload = 256 << 20
+    /// Defences switched off. For tests.
+    public var mutations: StorageMutations = []
 
     public init() {}
 

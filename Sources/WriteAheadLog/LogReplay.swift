@@ -65,6 +65,9 @@ struct LogReplay: Sendable {
         entries.removeSubrange(kept...)
     }
 
+    /// A later term is known to have been in force; whom this server voted for in it is not.
+    mutating func raise(to term: Term) { hardState = HardState(term: term) }
+
     mutating func dropEverything(base: SnapshotMetadata) {
         snapshot = base
         entries.removeAll()

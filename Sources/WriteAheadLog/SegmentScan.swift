@@ -29,11 +29,13 @@ struct SegmentScanner {
     private let salt: UInt32
     private var batch: UInt64
     private var records: [(header: RecordHeader, payload: Range<Int>)] = []
+    private let mutations: StorageMutations
 
     /// - Parameters:
     ///   - bytes: the segment's file from its start.
     ///   - firstBatch: the number of the first batch in it.
-    init(_ bytes: UnsafeRawBufferPointer, salt: UInt32, firstBatch: UInt64) {
+    init(_ bytes: UnsafeRawBufferPointer, salt: UInt32, firstBatch: UInt64, mutations: StorageMutations = []) {
+        self.mutations = mutations
         self.bytes = bytes
         self.salt = salt
         batch = firstBatch
@@ -64,6 +66,9 @@ struct SegmentScanner {
             // A batch number can only come from us, one after the other: 2^64 of them are never reached.
             batch &+= 1
         }
+        if mutations.contains(.tornTailIncluded), limit == nil, scan.nonsense == nil {
+            try? replay.apply(records, in: bytes)
+        }
         scan.nextBatch = batch
         scan.rest = limit == nil ? examineRest(from: scan.end) : .zeros
         return scan
@@ -92,6 +97,22 @@ struct SegmentScanner {
             offset = end
         }
         return nil
+    }
+
+    /// The highest term that any record with a sound header names; 0 if there is none.
+    static func highestTerm(in bytes: UnsafeRawBufferPointer, salt: UInt32) -> UInt64 {
+        var highest: UInt64 = 0
+        var offset = SegmentHeader.recordsBegin
+        while offset < bytes.count, bytes.count - offset >= RecordHeader.byteCount {
+            guard let header = RecordHeader.read(bytes, at: offset, salt: salt) else {
+                offset += 8
+                continue
+            }
+            // A commit mark keeps a length there.
+            if header.kind != .commit, header.term < LogReplay.bound { highest = max(highest, header.term) }
+            offset += RecordHeader.byteCount
+        }
+        return highest
     }
 
     private func examineRest(from start: Int) -> SegmentScan.Rest {

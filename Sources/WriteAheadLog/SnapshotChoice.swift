@@ -12,7 +12,7 @@ extension LogOpening {
     /// - Returns: whether the choice differs from what the log says and has to be written into it.
     mutating func chooseSnapshot(_ store: SnapshotStore<Files>) throws(LogError) -> Bool {
         let marked = replay.snapshot
-        if let missing = replay.gap, let first = segments.first {
+        if let missing = replay.gap, let first = segments.first, !mutations.contains(.gapAccepted) {
             // Scenario 29: what stood between the snapshot and the log is gone.
             let reason = "the entries from \(missing) to the first one in it are missing"
             try noteDamage(FileNames.segment(first.id), SegmentHeader.recordsBegin, reason)
@@ -21,7 +21,8 @@ extension LogOpening {
 
         for place in try listed(store) {
             guard let metadata = verified(store, place) else { continue }
-            if replay.agrees(with: metadata), !replay.entries.isEmpty || metadata.index >= marked.index {
+            let agrees = replay.agrees(with: metadata) || mutations.contains(.gapAccepted)
+            if agrees, !replay.entries.isEmpty || metadata.index >= marked.index {
                 replace(marked, by: metadata, keepsTail: true)
                 return metadata != marked
             }

@@ -11,7 +11,7 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
     public let node: NodeID
     private let file: Files.File
     private let size: UInt64
-    private var offset: UInt64
+    private(set) var offset: UInt64
     private var whole: UInt32
     private var payloadBytes: UInt64 = 0
     private var chunks: UInt64 = 0

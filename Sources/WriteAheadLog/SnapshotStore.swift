@@ -9,16 +9,19 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
     private let files: Files
     private let path: String
     private let identity: LogIdentity
+    private let mutations: StorageMutations
 
-    /// Removes what unfinished snapshots of an earlier run left.
-    public init(_ directory: LogDirectory<Files>) throws(SnapshotError) {
+    /// Removes what unfinished snapshots of an earlier run left, but for what was received in part: `receiver` goes on
+    /// with that.
+    /// - Parameter mutations: defences switched off, for tests.
+    public init(_ directory: LogDirectory<Files>, mutations: StorageMutations = []) throws(SnapshotError) {
+        self.mutations = mutations
         guard let identity = directory.identity else { throw .notInitialised(path: directory.path) }
         self.identity = identity
         files = directory.files
         path = directory.path
         for name in try snapshotStep({ () throws(FileSystemError) in try files.list(path) }) {
-            let isOurs = name.hasPrefix("snapshot-") || name.hasPrefix("receiving-")
-            guard isOurs, name.hasSuffix(FileNames.temporarySuffix) else { continue }
+            guard name.hasPrefix("snapshot-"), name.hasSuffix(FileNames.temporarySuffix) else { continue }
             try snapshotStep { () throws(FileSystemError) in try files.remove(join(path, name)) }
         }
     }
@@ -35,7 +38,7 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
     // MARK: - Writing
 
     public func writer(_ metadata: SnapshotMetadata) throws(SnapshotError) -> SnapshotWriter<Files> {
-        try SnapshotWriter(metadata, identity: identity, files: files, directory: path)
+        try SnapshotWriter(metadata, identity: identity, files: files, directory: path, mutations: mutations)
     }
 
     /// Writes a whole snapshot from pieces of any length; nil ends it.
@@ -45,8 +48,26 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
         try writer.finish()
     }
 
+    // MARK: - Receiving
+
+    /// Receives a snapshot file from a peer, going on with what an earlier receiver of the same place left, perhaps in
+    /// an earlier process: its `offset` says how much of it is here and sound. What was left of other places is removed.
     public func receiver(_ place: SnapshotPlace) throws(SnapshotError) -> SnapshotReceiver<Files> {
-        try SnapshotReceiver(place, cluster: identity.cluster, files: files, directory: path)
+        for name in try snapshotStep({ () throws(FileSystemError) in try files.list(path) })
+        where FileNames.isReceiving(name) && name != FileNames.receiving(place) {
+            try snapshotStep { () throws(FileSystemError) in try files.remove(join(path, name)) }
+        }
+        return try SnapshotReceiver(
+            place, cluster: identity.cluster, files: files, directory: path, mutations: mutations)
+    }
+
+    /// How much of a snapshot file of this place has been received and is sound, without opening a receiver; 0 if
+    /// nothing was received. After a restart: what to ask a sender to go on from.
+    public func resume(index: LogIndex, term: Term) throws(SnapshotError) -> UInt64 {
+        let place = SnapshotPlace(index: index, term: term)
+        let name = FileNames.receiving(place)
+        guard try snapshotStep({ () throws(FileSystemError) in try files.list(path) }).contains(name) else { return 0 }
+        return try SnapshotReceiver<Files>.soundBytes(join(path, name), place, identity.cluster, files)
     }
 
     // MARK: - Reading
@@ -89,6 +110,16 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
             let superfluous = try places().dropFirst(SnapshotStore.kept).filter { $0.index != marked }
             for place in superfluous { try files.remove(file(place)) }
             if !superfluous.isEmpty { try files.syncDirectory(path) }
+            try removeOvertaken()
+        }
+    }
+
+    /// What was received in part of a snapshot that is not newer than the newest one here is of no more use.
+    private func removeOvertaken() throws(FileSystemError) {
+        guard let newest = try places().first else { return }
+        for name in try files.list(path) {
+            guard let place = FileNames.receivingPlace(name), place.index <= newest.index.rawValue else { continue }
+            try files.remove(join(path, name))
         }
     }
 }

@@ -14,6 +14,8 @@ public struct SnapshotWriter<Files: FileSystem>: Sendable {
     private let directory: String
     private let temporary: String
     private let file: Files.File
+    private let name: String
+    private let mutations: StorageMutations
     private var offset: UInt64 = 0
     private var unsynced = 0
     private var whole: UInt32 = 0
@@ -22,13 +24,15 @@ public struct SnapshotWriter<Files: FileSystem>: Sendable {
     private var chunk: [UInt8]
 
     init(
-        _ metadata: SnapshotMetadata, identity: LogIdentity, files: Files, directory: String
+        _ metadata: SnapshotMetadata, identity: LogIdentity, files: Files, directory: String, prefix: String = "",
+        mutations: StorageMutations = []
     ) throws(SnapshotError) {
         guard metadata.isReadable else { throw .malformedMetadata }
+        self.mutations = mutations
         self.metadata = metadata
         self.files = files
         self.directory = directory
-        let name = SnapshotPlace(index: metadata.index, term: metadata.term).fileName
+        name = prefix + SnapshotPlace(index: metadata.index, term: metadata.term).fileName
         let temporary = join(directory, name + FileNames.temporarySuffix)
         self.temporary = temporary
         file = try snapshotStep { () throws(FileSystemError) in try files.open(temporary, .create) }
@@ -73,9 +77,8 @@ public struct SnapshotWriter<Files: FileSystem>: Sendable {
         footer.write(raw: Array(SnapshotFormat.endMark.utf8))
         footer.write(crc32c(footer.bytes, continuing: whole))
         try put(footer.bytes)
-        let name = SnapshotPlace(index: metadata.index, term: metadata.term).fileName
         try orDiscard { () throws(FileSystemError) in
-            try file.syncData()
+            if !mutations.contains(.snapshotNotSynced) { try file.syncData() }
             file.close()
             try files.rename(temporary, to: join(directory, name))
             try files.syncDirectory(directory)

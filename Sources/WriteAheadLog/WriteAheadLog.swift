@@ -22,9 +22,10 @@ public final class WriteAheadLog<Files: FileSystem>: Sendable {
     public static func open(
         _ directory: LogDirectory<Files>, snapshots: SnapshotStore<Files>, options: LogOptions = LogOptions()
     ) throws(LogError) -> (log: WriteAheadLog, recovered: RecoveredLog, report: OpenReport) {
-        var opening = try LogOpening(directory)
+        var opening = try LogOpening(directory, mutations: options.mutations)
         try opening.readSegments()
         let mustMark = try opening.chooseSnapshot(snapshots)
+        opening.raiseTerm()
         var core = LogCore(opening, options)
         let recovered = RecoveredLog(
             hardState: opening.replay.hardState, snapshot: opening.replay.snapshot, entries: opening.replay.entries,

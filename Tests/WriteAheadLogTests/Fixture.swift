@@ -81,7 +81,8 @@ struct Server {
     func open() throws -> (log: SimulatedLog, recovered: RecoveredLog, report: OpenReport) {
         let directory = try directory()
         do {
-            return try SimulatedLog.open(directory, snapshots: SnapshotStore(directory), options: options)
+            let store = try SnapshotStore(directory, mutations: options.mutations)
+            return try SimulatedLog.open(directory, snapshots: store, options: options)
         } catch {
             directory.close()
             throw error
@@ -112,7 +113,7 @@ struct Server {
     func publish(_ metadata: SnapshotMetadata, bytes: Int = 1000) throws {
         let directory = directoryOfOpenLog
         var writer = try SnapshotWriter(
-            metadata, identity: directory, files: files, directory: testPath)
+            metadata, identity: directory, files: files, directory: testPath, mutations: options.mutations)
         try writer.write(snapshotPayload(metadata, bytes: bytes))
         try writer.finish()
     }

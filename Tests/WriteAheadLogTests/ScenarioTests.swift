@@ -249,7 +249,7 @@ struct ScenarioTests {
             let (log, _, _) = try server.open()
             try log.append([write([entry(1)])])
             server.files.failSync()
-            #expect(throws: LogError.self) { try log.append([write([entry(2, bytes: 3000)])]) }
+            #expect(throws: LogError.self) { try log.append([write([entry(2, bytes: 1500)])]) }
             let (again, recovered, report) = try server.restart()
             let name = FileNames.segment(1)
             let torn = report.findings.contains { if case .tornTail = $0 { true } else { false } }
