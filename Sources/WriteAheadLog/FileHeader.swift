@@ -9,6 +9,7 @@ struct FileHeader: Equatable, Sendable {
         case identity = "STARIDEN"
         case genesis = "STARGENE"
         case repair = "STARREPA"
+        case recovery = "STARRECO"
         case segment = "STARSEGM"
         case snapshot = "STARSNAP"
     }

@@ -1,3 +1,5 @@
+import Raft
+
 /// What the files of a data directory are called. Numbers are 16 hexadecimal digits, so that names sort as numbers do.
 enum FileNames {
     static let lock = "lock"
@@ -5,6 +7,9 @@ enum FileNames {
     static let genesis = "genesis"
     static let held = "genesis-held"
     static let repair = "repair"
+    /// Exists from when a recovery is decided until everything staged for it is in its place.
+    static let recovery = "recovery"
+    static let stagedPrefix = "recovery-"
     static let temporarySuffix = ".tmp"
     static let damagedSuffix = ".damaged"
 
@@ -13,6 +18,16 @@ enum FileNames {
     static func reserve(_ number: Int) -> String { "reserve-" + hexadecimal(UInt64(number)) }
     static func snapshot(index: UInt64, term: UInt64) -> String {
         "snapshot-" + hexadecimal(index) + "-" + hexadecimal(term)
+    }
+
+    static func staged(_ name: String) -> String { stagedPrefix + name }
+    /// What a file is called that a recovery replaced.
+    static func before(_ cluster: ClusterID, _ name: String) -> String {
+        "before-" + hexadecimal(cluster.rawValue) + "-" + name
+    }
+    /// The identity and the first configuration are replaced in one step each; copies of them were kept before.
+    static func isReplacedByRecovery(_ name: String) -> Bool {
+        segmentID(name) != nil || snapshotPlace(name) != nil || name == repair || name == held
     }
 
     static func receiving(_ place: SnapshotPlace) -> String { "receiving-" + place.fileName + temporarySuffix }

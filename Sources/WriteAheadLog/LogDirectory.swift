@@ -135,11 +135,10 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     // MARK: - Reading what is there
 
     private mutating func load() throws(LogDirectoryError) {
-        let names = try attempt { () throws(FileSystemError) in
-            // What a process before this one renamed and did not live to sync counts only from here on.
-            try files.syncDirectory(path)
-            return try files.list(path)
-        }
+        // What a process before this one renamed and did not live to sync counts only from here on.
+        try attempt { () throws(FileSystemError) in try files.syncDirectory(path) }
+        try RecoveryCompletion(files: files, path: path).finish()
+        let names = try attempt { () throws(FileSystemError) in try files.list(path) }
         guard names.contains(FileNames.identity) else { return }
         let (header, body) = try read(FileNames.identity, .identity)
         guard let name = String(validating: body, as: UTF8.self) else {

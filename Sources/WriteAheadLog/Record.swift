@@ -118,3 +118,18 @@ extension SnapshotMetadata {
         self.init(index: index, term: term, configuration: configuration, configurationIndex: configurationIndex)
     }
 }
+
+extension Configuration {
+    /// Reads the payload of a configuration entry; nil if it is malformed.
+    init?(payload: [UInt8]) {
+        let read = payload.withUnsafeBytes { raw -> Configuration? in
+            var reader = ByteReader(raw)
+            guard let configuration = try? Configuration(from: &reader), (try? reader.requireEnd("")) != nil else {
+                return nil
+            }
+            return configuration
+        }
+        guard let read else { return nil }
+        self = read
+    }
+}

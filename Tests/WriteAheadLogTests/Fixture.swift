@@ -65,6 +65,7 @@ func snapshot(_ index: UInt64, term: UInt64 = 1, members: [UInt64] = [1, 2, 3]) 
 struct Server {
     let files: SimulatedFileSystem
     var options = smallOptions
+    var node = testNode
 
     init(seed: UInt64 = 1, options: LogOptions = smallOptions, capacity: UInt64 = .max) {
         files = SimulatedFileSystem(seed: seed, capacity: capacity)
@@ -73,7 +74,7 @@ struct Server {
 
     func directory() throws -> LogDirectory<SimulatedFileSystem> {
         var directory = try LogDirectory.open(testPath, files: files, holder: "pid 1")
-        try directory.initialise(clusterID: testCluster, nodeID: testNode, name: "s1")
+        try directory.initialise(clusterID: testCluster, nodeID: node, name: "s1")
         try directory.adopt(firstConfiguration: testConfiguration)
         return directory
     }
@@ -118,7 +119,7 @@ struct Server {
         try writer.finish()
     }
 
-    private var directoryOfOpenLog: LogIdentity { LogIdentity(cluster: testCluster, node: testNode, name: "s1") }
+    private var directoryOfOpenLog: LogIdentity { LogIdentity(cluster: testCluster, node: node, name: "s1") }
 }
 
 func snapshotPayload(_ metadata: SnapshotMetadata, bytes: Int) -> [UInt8] {

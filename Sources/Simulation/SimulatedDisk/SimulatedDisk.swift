@@ -17,6 +17,9 @@ struct SimulatedDisk: Sendable {
     var syncsUntilFailure: Int?
     var writesUntilFailure: Int?
     var failsNextDirectorySync = false
+    /// Changes that still succeed before the process ends; nil for no end.
+    var changesUntilEnd: Int?
+    var changes = 0
     var stallsAhead = 0
     var stalls = 0
     var syncs = 0
@@ -65,6 +68,7 @@ struct SimulatedDisk: Sendable {
         }
         if let file = directories[directory]?.names[name] {
             if access == .create {
+                try live("open", path)
                 // On the medium, the old contents and the empty file are two files: the truncation is a change like a
                 // name's.
                 let fresh = newFile()
@@ -73,6 +77,7 @@ struct SimulatedDisk: Sendable {
             }
             return file
         }
+        if access == .create { try live("open", path) }
         guard access == .create else { throw FileSystemError("open", path, .notFound, "there is no such file") }
         let file = newFile()
         change(directory, [(name, file)])
@@ -80,6 +85,7 @@ struct SimulatedDisk: Sendable {
     }
 
     mutating func rename(_ path: String, to newPath: String) throws(FileSystemError) {
+        try live("rename", path)
         let (from, name) = split(path)
         let (to, newName) = split(newPath)
         guard from == to, let file = directories[from]?.names[name] else {
@@ -89,6 +95,7 @@ struct SimulatedDisk: Sendable {
     }
 
     mutating func remove(_ path: String) throws(FileSystemError) {
+        try live("remove", path)
         let (directory, name) = split(path)
         guard directories[directory]?.names[name] != nil else {
             throw FileSystemError("remove", path, .notFound, "there is no such file")
@@ -97,6 +104,7 @@ struct SimulatedDisk: Sendable {
     }
 
     mutating func syncDirectory(_ path: String) throws(FileSystemError) {
+        try live("sync directory", path)
         guard var directory = directories[path] else {
             throw FileSystemError("sync directory", path, .notFound, "there is no such directory")
         }
@@ -142,6 +150,7 @@ struct SimulatedDisk: Sendable {
     }
 
     mutating func write(_ bytes: [UInt8], _ file: Int, _ path: String, _ offset: UInt64) throws(FileSystemError) {
+        try live("write", path)
         if let left = writesUntilFailure {
             writesUntilFailure = left > 0 ? left - 1 : nil
             if left == 0 {
@@ -165,6 +174,7 @@ struct SimulatedDisk: Sendable {
     }
 
     mutating func sync(_ file: Int, _ path: String) throws(FileSystemError) {
+        try live("sync", path)
         syncs += 1
         if stallsAhead > 0 {
             stallsAhead -= 1
@@ -182,12 +192,21 @@ struct SimulatedDisk: Sendable {
 
     // MARK: - Faults
 
+    /// Counts a change, or refuses it because the process has ended before it.
+    private mutating func live(_ operation: String, _ path: String) throws(FileSystemError) {
+        changes += 1
+        guard let left = changesUntilEnd else { return }
+        guard left > 0 else { throw FileSystemError(operation, path, .inputOutput, "the process has ended") }
+        changesUntilEnd = left - 1
+    }
+
     mutating func crash(_ loss: SimulatedFileSystem.CrashLoss) {
         life += 1
         locks = []
         syncsUntilFailure = nil
         writesUntilFailure = nil
         failsNextDirectorySync = false
+        changesUntilEnd = nil
         stallsAhead = 0
         stalls = 0
         guard loss != .nothing else { return }

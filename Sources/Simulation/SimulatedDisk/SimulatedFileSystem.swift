@@ -88,6 +88,15 @@ public final class SimulatedFileSystem: FileSystem {
         disk.withLock { $0.writesUntilFailure = count }
     }
 
+    /// The process comes to its end after `count` more changes (writes, syncs, new names): every later one fails, until
+    /// `crash`. With each count in turn, a procedure is stopped at each of its steps.
+    public func endProcess(after count: Int) {
+        disk.withLock { $0.changesUntilEnd = count }
+    }
+
+    /// Changes asked for so far.
+    public var changeCount: Int { disk.withLock { $0.changes } }
+
     /// The next directory sync fails; names are as durable as they were.
     public func failNextDirectorySync() {
         disk.withLock { $0.failsNextDirectorySync = true }
