@@ -73,7 +73,6 @@ extension Replica {
         if now.since(timers.status) >= settings.statusIntervalMilliseconds * 1_000_000 {
             timers.status = now
             sendStatus()
-            tickSnapshots()
         }
     }
 

@@ -210,6 +210,7 @@ extension Replica {
         do throws(TransferRefused) {
             let chosen = try raft.transfer(to: target, into: &raftEffects)
             setState(served, .transfer(to: chosen, raft.term))
+            transfersBegun += 1
             effects.notices.append(.transferring(to: chosen))
         } catch {
             switch error {
@@ -237,6 +238,7 @@ extension Replica {
 
     /// Consensus gave a transfer up and leads on.
     mutating func transferFailed(_ target: NodeID) {
+        transfersFailed += 1
         effects.notices.append(.transferFailed(to: target))
         for served in desk.served {
             guard case .transfer(target, _) = served.state else { continue }

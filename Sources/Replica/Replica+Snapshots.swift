@@ -27,10 +27,16 @@ extension Replica {
         guard !isTakingSnapshot, installing == nil, appliedIndex > newestSnapshot.index else { return }
         isTakingSnapshot = true
         appliedBytesSinceSnapshot = 0
-        let keep = max(0, Int(appliedIndex.rawValue) - settings.trailingEntries)
         effects.snapshotToTake = .init(
-            metadata: raft.snapshotMetadata(at: appliedIndex), image: machine.capture(),
-            keepFrom: LogIndex(UInt64(keep)).next)
+            metadata: raft.snapshotMetadata(at: appliedIndex), image: machine.capture(), keepFrom: keepFrom)
+    }
+
+    /// The trailing window; and while the newest snapshot so far is being sent, what is behind it: whoever gets it shall not need
+    /// another one at once. Once: the log does not grow without end for a stream that never ends.
+    private var keepFrom: LogIndex {
+        let trailing = LogIndex(UInt64(max(0, Int(appliedIndex.rawValue) - settings.trailingEntries))).next
+        let isBeingSent = snapshotExchange.outgoing.values.contains { $0.index == newestSnapshot.index }
+        return isBeingSent ? min(trailing, newestSnapshot.index.next) : trailing
     }
 
     /// The shell has made the snapshot durable, or discarded it (nil): then it is tried again later.
@@ -42,9 +48,16 @@ extension Replica {
             return
         }
         guard metadata.index > newestSnapshot.index else { return }
-        newestSnapshot = metadata
+        setNewestSnapshot(metadata)
         effects.notices.append(.snapshotTaken(metadata.index))
         step(.snapshotTaken(metadata, keepFrom: keepFrom))
+    }
+
+    private mutating func setNewestSnapshot(_ metadata: SnapshotMetadata) {
+        if newestSnapshot.index > .zero {
+            previousSnapshot = SnapshotPlaceInLog(index: newestSnapshot.index, term: newestSnapshot.term)
+        }
+        newestSnapshot = metadata
     }
 
     // MARK: - Sending one
@@ -54,48 +67,60 @@ extension Replica {
             followUps.append(.snapshotSent(to: peer, index: nil))
             return
         }
-        guard let read = snapshotExchange.begin(to: peer, snapshot: newestSnapshot, now: now) else { return }
-        effects.notices.append(.sendingSnapshot(newestSnapshot.index, to: peer))
-        ask(read)
+        let place = snapshotToSend(to: peer)
+        guard snapshotExchange.begin(to: peer, place, now: now) else { return }
+        effects.notices.append(.sendingSnapshot(place.index, to: peer))
+    }
+
+    /// The newest; but what the peer has a part of goes on, if it is one of the two that are kept and the log goes on behind it.
+    private func snapshotToSend(to peer: NodeID) -> SnapshotPlaceInLog {
+        let newest = SnapshotPlaceInLog(index: newestSnapshot.index, term: newestSnapshot.term)
+        guard let begun = snapshotExchange.unfinished[peer], begun == previousSnapshot else { return newest }
+        return raft.status.first <= begun.index.next ? begun : newest
     }
 
     /// Which snapshot of an index is on its way to a peer.
     public func termOfSnapshotBeingSent(to peer: NodeID) -> Term? { snapshotExchange.outgoing[peer]?.term }
 
-    private mutating func ask(_ read: ReplicaEffects.SnapshotRead) {
-        var read = read
-        read.maximumBytes = settings.snapshotChunkBytes
-        effects.snapshotReads.append(read)
-    }
+    /// The oldest snapshot that is being sent: its file is still needed.
+    public var oldestSnapshotBeingSent: LogIndex? { snapshotExchange.oldestIndex }
 
-    /// The shell has read a piece of a snapshot file; nil if that file is gone (a newer one took its place).
+    /// The shell has read a piece of a snapshot file; nil if that file is gone.
     public mutating func snapshotRead(_ read: ReplicaEffects.SnapshotRead, _ piece: (bytes: [UInt8], total: UInt64)?) {
         guard let stream = snapshotExchange.outgoing[read.peer], stream.index == read.index else { return }
         guard let piece else {
-            _ = snapshotExchange.end(read.peer)
+            snapshotExchange.end(read.peer, canGoOn: false)
             return step(.snapshotSent(to: read.peer, index: nil))
         }
-        effects.send(
-            .snapshotChunk(
-                SnapshotChunk(
-                    index: stream.index, term: stream.term, offset: read.offset, total: piece.total, bytes: piece.bytes)
-            ),
-            to: read.peer, isBulk: true)
+        snapshotExchange.pieceRead(
+            read.peer, askedBytes: read.maximumBytes, bytes: piece.bytes.count, total: piece.total)
+        snapshotBytesSent += UInt64(piece.bytes.count)
+        let chunk = SnapshotChunk(
+            index: stream.index, term: stream.term, offset: read.offset, total: piece.total, bytes: piece.bytes)
+        // Whoever has not said what it understands gets what everybody understands.
+        let isChecked = (peers.featureLevel(of: read.peer) ?? 1) >= Replica.snapshotPieceLevel
+        effects.send(isChecked ? .snapshotPiece(chunk) : .snapshotChunk(chunk), to: read.peer, isBulk: true)
     }
+
+    /// From this feature level on a server knows pieces with a checksum.
+    private static var snapshotPieceLevel: UInt32 { 2 }
 
     mutating func receiveSnapshotProgress(
         _ index: LogIndex, nextOffset: UInt64, complete: Bool, from peer: NodeID
     ) {
-        switch snapshotExchange.progressed(peer, index: index, nextOffset: nextOffset, complete: complete, now: now) {
-        case .ignored: break
-        case .next(let read): ask(read)
-        case .complete(let index): step(.snapshotSent(to: peer, index: index))
-        }
+        let sent = snapshotExchange.progressed(
+            peer, index: index, nextOffset: nextOffset, complete: complete, window: settings.snapshotWindow, now: now)
+        if let sent { step(.snapshotSent(to: peer, index: sent)) }
     }
 
-    mutating func tickSnapshots() {
-        let (givenUp, again) = snapshotExchange.tick(now, patienceMilliseconds: settings.snapshotPatienceMilliseconds)
-        for read in again { ask(read) }
+    /// Once a pass: what the budget allows.
+    mutating func pumpSnapshots() {
+        let (reads, givenUp) = snapshotExchange.pump(
+            now,
+            SnapshotExchange.Pace(
+                pieceBytes: settings.snapshotChunkBytes, bytesPerSecond: settings.snapshotBytesPerSecond,
+                window: settings.snapshotWindow, patienceMilliseconds: settings.snapshotPatienceMilliseconds))
+        effects.snapshotReads += reads
         for peer in givenUp { step(.snapshotSent(to: peer, index: nil)) }
     }
 
@@ -106,6 +131,12 @@ extension Replica {
             // We have all of that by other ways.
             return effects.send(
                 .snapshotProgress(index: chunk.index, nextOffset: chunk.total, complete: true), to: sender)
+        }
+        // Two streams at once, of the leader and of one that was it, would each throw away what the other has brought.
+        if let leader = raft.leader, leader != sender {
+            return noteRefused(
+                sender,
+                "a piece of the snapshot at log index \(chunk.index), offset \(chunk.offset): \(names(sender)) does not lead")
         }
         effects.snapshotChunks.append((sender, chunk))
     }
@@ -138,7 +169,7 @@ extension Replica {
         guard let installing, installing.index == metadata.index else { return }
         self.machine = machine
         self.machine.skip(to: metadata.index.rawValue)
-        newestSnapshot = metadata
+        setNewestSnapshot(metadata)
         appliedBytesSinceSnapshot = 0
         digests.restart()
         self.installing = nil

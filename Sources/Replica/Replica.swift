@@ -69,6 +69,13 @@ public struct Replica: Sendable {
     // Snapshots.
     var snapshotExchange = SnapshotExchange()
     var newestSnapshot: SnapshotMetadata
+    /// Of the two that are kept the older one.
+    var previousSnapshot: SnapshotPlaceInLog?
+    /// Bytes of snapshots that were sent to others.
+    public internal(set) var snapshotBytesSent: UInt64 = 0
+    /// Transfers of leadership that this server began, and those of them that did not come about.
+    public internal(set) var transfersBegun: UInt64 = 0
+    public internal(set) var transfersFailed: UInt64 = 0
     /// Size of its file, as far as the shell has told.
     public var newestSnapshotBytes = 0
     var isTakingSnapshot = false
@@ -209,6 +216,7 @@ public struct Replica: Sendable {
         continueSubscriptions()
         considerSnapshot()
         reviewCluster()
+        pumpSnapshots()
     }
 
     /// Bytes of a member that could not be used, by whoever found out. Counted; the reason is told at most once a second.
@@ -290,7 +298,9 @@ public struct Replica: Sendable {
 
     private mutating func membersChanged() {
         effects.membersChanged = true
-        peers.keep(reachableMembers.map(\.id))
+        let reachable = reachableMembers.map(\.id)
+        peers.keep(reachable)
+        snapshotExchange.keep(reachable)
         guard isRemoved, !wasRemoved else { return wasRemoved = isRemoved }
         wasRemoved = true
         effects.notices.append(.removed(at: removedAt))

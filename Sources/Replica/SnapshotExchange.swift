@@ -1,89 +1,192 @@
 import Raft
 
-/// Both ends of sending a snapshot file to a server that is too far behind: one piece under way at a time, asked for by the offset that
-/// the receiver has safely, so that a broken stream resumes where it was.
+/// The sending end of snapshot files for servers that are too far behind the log. To each some pieces are under way at a time; all streams
+/// share one budget of bytes a second. A stream goes on from what the receiver says it has safely, whatever broke in between.
 struct SnapshotExchange: Sendable {
     struct Outgoing: Sendable {
         var index: LogIndex
         var term: Term
-        var offset: UInt64
-        /// When the receiver last got further, and when a piece was last asked of the shell.
+        /// The receiver has the file up to here.
+        var acknowledged: UInt64 = 0
+        /// Where the next piece begins; between the two is what is under way.
+        var next: UInt64 = 0
+        /// Length of the file, once a piece was read.
+        var total: UInt64?
+        /// One piece, until the receiver has said where it stands.
+        var window = 1
+        /// When the receiver last got further, or was last waited for in vain because of us.
         var progressAt: MonotonicTime
-        var askedAt: MonotonicTime
-        /// What the receiver said last, if it had less than it had before.
+        /// When what is under way was last begun again.
+        var begunAgainAt: MonotonicTime
+        /// What the receiver said last, if it had less than it had before: it restarted, or the answer is old.
         var fallsBackTo: UInt64?
+        /// Answers that brought nothing new since the last that did: a piece before those that they answer was lost.
+        var repeats = 0
+
+        var hasUnderWay: Bool { next > acknowledged }
+
+        mutating func beginAgain(at now: MonotonicTime) {
+            if let less = fallsBackTo { acknowledged = less }
+            // The last byte again, if only the receiver's last word is missing.
+            next = min(acknowledged, (total ?? 1) - 1)
+            window = 1
+            fallsBackTo = nil
+            begunAgainAt = now
+        }
+    }
+
+    struct Pace {
+        var pieceBytes: Int
+        var bytesPerSecond: UInt64
+        var window: Int
+        var patienceMilliseconds: UInt64
     }
 
     private(set) var outgoing: [NodeID: Outgoing] = [:]
+    /// What was being sent when a stream ended early: it goes on if it can be had still.
+    private(set) var unfinished: [NodeID: SnapshotPlaceInLog] = [:]
+    /// Of the shared budget; below 0 after a piece that was bigger than what was left.
+    private var balance = 0.0
+    private var refilledAt = MonotonicTime.zero
+    private var servedLast = NodeID(0)
 
     func isSending(to peer: NodeID) -> Bool { outgoing[peer] != nil }
 
-    mutating func begin(to peer: NodeID, snapshot: SnapshotMetadata, now: MonotonicTime) -> ReplicaEffects.SnapshotRead?
-    {
-        guard outgoing[peer] == nil else { return nil }
-        outgoing[peer] = Outgoing(
-            index: snapshot.index, term: snapshot.term, offset: 0, progressAt: now, askedAt: now)
-        return ReplicaEffects.SnapshotRead(peer: peer, index: snapshot.index, offset: 0, maximumBytes: 0)
+    /// - Returns: false if a stream to this peer is under way.
+    mutating func begin(to peer: NodeID, _ place: SnapshotPlaceInLog, now: MonotonicTime) -> Bool {
+        guard outgoing[peer] == nil else { return false }
+        outgoing[peer] = Outgoing(index: place.index, term: place.term, progressAt: now, begunAgainAt: now)
+        unfinished[peer] = nil
+        return true
     }
 
-    enum Progress {
-        case ignored
-        case next(ReplicaEffects.SnapshotRead)
-        case complete(LogIndex)
+    /// The shell has read a piece, perhaps a shorter one than was asked for.
+    mutating func pieceRead(_ peer: NodeID, askedBytes: Int, bytes: Int, total: UInt64) {
+        balance += Double(askedBytes - bytes)
+        outgoing[peer]?.total = total
+        if let next = outgoing[peer]?.next, next > total { outgoing[peer]?.next = total }
     }
 
+    /// - Returns: the index of the snapshot if the receiver now has all of it.
     mutating func progressed(
-        _ peer: NodeID, index: LogIndex, nextOffset: UInt64, complete: Bool, now: MonotonicTime
-    ) -> Progress {
-        guard var stream = outgoing[peer], stream.index == index else { return .ignored }
+        _ peer: NodeID, index: LogIndex, nextOffset: UInt64, complete: Bool, window: Int, now: MonotonicTime
+    ) -> LogIndex? {
+        guard var stream = outgoing[peer], stream.index == index else { return nil }
+        defer { if outgoing[peer] != nil { outgoing[peer] = stream } }
         if complete {
             outgoing[peer] = nil
-            return .complete(index)
+            return index
         }
-        guard nextOffset > stream.offset else {
-            // A repeated answer, or a receiver that has begun anew. The next piece is asked for by the clock: at once, every message that
-            // the network doubles would double all that follow.
+        // Nobody can have more than there is.
+        guard nextOffset <= stream.total ?? 0 else { return nil }
+        if nextOffset > stream.acknowledged {
+            stream.acknowledged = nextOffset
+            stream.next = max(stream.next, nextOffset)
+            stream.window = window
+            stream.progressAt = now
+            stream.begunAgainAt = now
+            stream.fallsBackTo = nil
+            stream.repeats = 0
+        } else if nextOffset < stream.acknowledged {
+            // By the clock: it may be an old answer, and at once everything that the network doubles would double all that follows.
             stream.fallsBackTo = nextOffset
-            outgoing[peer] = stream
-            return .ignored
+        } else {
+            stream.repeats += 1
+            // Once for each place.
+            if stream.repeats == 2, stream.hasUnderWay { stream.beginAgain(at: now) }
         }
-        stream.progressAt = now
-        stream.offset = nextOffset
-        stream.fallsBackTo = nil
-        stream.askedAt = now
-        outgoing[peer] = stream
-        return .next(.init(peer: peer, index: index, offset: nextOffset, maximumBytes: 0))
+        return nil
     }
 
-    mutating func end(_ peer: NodeID) -> Outgoing? {
-        outgoing.removeValue(forKey: peer)
+    /// Ends a stream that is not complete.
+    mutating func end(_ peer: NodeID, canGoOn: Bool) {
+        guard let stream = outgoing.removeValue(forKey: peer), canGoOn else { return }
+        unfinished[peer] = SnapshotPlaceInLog(index: stream.index, term: stream.term)
     }
 
     mutating func endAll() -> [NodeID] {
         let peers = outgoing.keys.sorted()
-        outgoing.removeAll()
+        for peer in peers { end(peer, canGoOn: true) }
         return peers
     }
 
-    /// Streams that got no further for `patience` are given up; those whose last piece seems lost ask for it again.
-    mutating func tick(
-        _ now: MonotonicTime, patienceMilliseconds: UInt64
-    ) -> (givenUp: [NodeID], again: [ReplicaEffects.SnapshotRead]) {
+    mutating func keep(_ peers: [NodeID]) {
+        unfinished = unfinished.filter { peers.contains($0.key) }
+    }
+
+    /// The oldest snapshot that is being sent.
+    var oldestIndex: LogIndex? { outgoing.values.map(\.index).min() }
+
+    /// What is to be read now, and which streams got no further for so long that they are given up for now.
+    mutating func pump(_ now: MonotonicTime, _ pace: Pace) -> (
+        reads: [ReplicaEffects.SnapshotRead], givenUp: [NodeID]
+    ) {
+        refill(now, pace)
+        guard !outgoing.isEmpty else { return ([], []) }
         var givenUp: [NodeID] = []
-        var again: [ReplicaEffects.SnapshotRead] = []
-        for peer in outgoing.keys.sorted() {
-            guard var stream = outgoing[peer] else { continue }
-            if now.since(stream.progressAt) > patienceMilliseconds * 1_000_000 {
-                outgoing[peer] = nil
-                givenUp.append(peer)
-            } else if now.since(stream.askedAt) > patienceMilliseconds * 1_000_000 / 5 {
-                stream.askedAt = now
-                stream.offset = stream.fallsBackTo ?? stream.offset
-                stream.fallsBackTo = nil
+        let peers = outgoing.keys.sorted()
+        for peer in peers where review(peer, now, pace) {
+            end(peer, canGoOn: true)
+            givenUp.append(peer)
+        }
+        return (takeTurns(peers, pace), givenUp)
+    }
+
+    private mutating func refill(_ now: MonotonicTime, _ pace: Pace) {
+        let elapsed = min(now.since(refilledAt), 1_000_000_000)
+        guard elapsed > 0 else { return }
+        refilledAt = now
+        // A twentieth of a second may be saved up: passes do not come at even times.
+        let most = max(Double(pace.pieceBytes), Double(pace.bytesPerSecond) / 20)
+        balance = min(most, balance + Double(pace.bytesPerSecond) * Double(elapsed) / 1_000_000_000)
+    }
+
+    /// - Returns: whether the stream is to be given up.
+    private mutating func review(_ peer: NodeID, _ now: MonotonicTime, _ pace: Pace) -> Bool {
+        guard var stream = outgoing[peer] else { return false }
+        if !stream.hasUnderWay {
+            // It waits for the budget, not for the receiver.
+            if balance <= 0 { (stream.progressAt, stream.begunAgainAt) = (now, now) }
+        }
+        let patience = pace.patienceMilliseconds * 1_000_000
+        if now.since(stream.begunAgainAt) > patience / 5 { stream.beginAgain(at: now) }
+        outgoing[peer] = stream
+        return now.since(stream.progressAt) > patience
+    }
+
+    /// One piece each, in turn, as long as the budget lasts.
+    private mutating func takeTurns(_ peers: [NodeID], _ pace: Pace) -> [ReplicaEffects.SnapshotRead] {
+        var reads: [ReplicaEffects.SnapshotRead] = []
+        let order = peers.filter { $0 > servedLast } + peers.filter { $0 <= servedLast }
+        var isOver = false
+        while !isOver {
+            isOver = true
+            for peer in order where balance > 0 {
+                guard var stream = outgoing[peer], stream.mayTakePiece(pace) else { continue }
+                reads.append(
+                    .init(peer: peer, index: stream.index, offset: stream.next, maximumBytes: pace.pieceBytes))
+                stream.next += UInt64(pace.pieceBytes)
+                if let total = stream.total { stream.next = min(stream.next, total) }
                 outgoing[peer] = stream
-                again.append(.init(peer: peer, index: stream.index, offset: stream.offset, maximumBytes: 0))
+                balance -= Double(pace.pieceBytes)
+                servedLast = peer
+                isOver = false
             }
         }
-        return (givenUp, again)
+        return reads
+    }
+}
+
+/// Names a snapshot.
+struct SnapshotPlaceInLog: Sendable, Equatable {
+    var index: LogIndex
+    var term: Term
+}
+
+extension SnapshotExchange.Outgoing {
+    fileprivate func mayTakePiece(_ pace: SnapshotExchange.Pace) -> Bool {
+        if let total, next >= total { return false }
+        guard next >= acknowledged else { return true }
+        return next - acknowledged < UInt64(window) * UInt64(pace.pieceBytes)
     }
 }

@@ -82,7 +82,7 @@ struct SnapshotTests {
         let loss = LossEvery(3)
         world.loses = { letter in
             switch letter.message {
-            case .snapshotChunk?, .snapshotProgress?: loss.isNext()
+            case .snapshotChunk?, .snapshotPiece?, .snapshotProgress?: loss.isNext()
             default: false
             }
         }
@@ -98,7 +98,7 @@ struct SnapshotTests {
         let id = NodeID(UInt64(away + 1))
         let loss = LossAfter(2)
         world.loses = { letter in
-            if letter.to == id, case .snapshotChunk? = letter.message { loss.isNext() } else { false }
+            letter.to == id && letter.isPiece && loss.isNext()
         }
         for _ in 0..<300 where world.servers[away].receiving == nil { world.run(milliseconds: 10) }
         #expect((world.servers[away].receiving?.bytes.count ?? 0) > 0)
@@ -110,11 +110,114 @@ struct SnapshotTests {
         #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
     }
 
+    @Test("A receiver whose part survived its restart goes on from there (scenario 22, offset > 0)")
+    func goesOnAfterRestart() {
+        var (world, leader, away) = behind { $0.snapshotPatienceMilliseconds = 1_000 }
+        world.servers[away].keepsPartialSnapshots = true
+        world.restart(away)
+        let id = NodeID(UInt64(away + 1))
+        let loss = LossAfter(2)
+        world.loses = { $0.to == id && $0.isPiece && loss.isNext() }
+        for _ in 0..<300 where (world.servers[away].receiving?.bytes.count ?? 0) < 1_200 { world.run(milliseconds: 10) }
+        #expect(world.servers[away].receiving?.bytes.count == 1_200)
+        world.crash(away)
+        world.run(milliseconds: 2_000)
+        let offsets = Offsets()
+        world.loses = { letter in
+            if letter.to == id, let piece = letter.piece { offsets.seen.append(piece.offset) }
+            return false
+        }
+        world.restart(away)
+        world.run(milliseconds: 4_000)
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+        // One piece asks where the receiver stands; then it goes on from what it has.
+        #expect(offsets.seen.filter { $0 == 600 }.isEmpty)
+        #expect(offsets.seen.filter { $0 < 1_200 }.count <= 2 && offsets.seen.contains { $0 >= 1_200 })
+    }
+
+    @Test("A newer snapshot at the sender does not begin a broken stream anew")
+    func newerSnapshot() {
+        var (world, leader, away) = behind {
+            $0.snapshotPatienceMilliseconds = 1_000
+            $0.trailingEntries = 30
+        }
+        world.servers[away].keepsPartialSnapshots = true
+        world.restart(away)
+        let id = NodeID(UInt64(away + 1))
+        let loss = LossAfter(2)
+        world.loses = { $0.to == id && $0.isPiece && loss.isNext() }
+        for _ in 0..<300 where (world.servers[away].receiving?.bytes.count ?? 0) < 1_200 { world.run(milliseconds: 10) }
+        let begun = world.servers[leader].replica.newestSnapshotIndex
+        world.crash(away)
+        var number: Int64 = 100
+        while world.servers[leader].replica.newestSnapshotIndex == begun {
+            world.command(leader, write(number), UInt64(number))
+            world.settle()
+            number += 1
+        }
+        world.run(milliseconds: 2_000)
+        let indices = Offsets()
+        world.loses = { letter in
+            if letter.to == id, let piece = letter.piece { indices.seen.append(piece.index.rawValue) }
+            return false
+        }
+        world.restart(away)
+        world.run(milliseconds: 4_000)
+        #expect(Set(indices.seen) == [begun.rawValue])
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+    }
+
+    @Test("The others go on while a slow stream runs")
+    func othersGoOn() {
+        var (world, leader, away) = behind {
+            $0.snapshotBytesPerSecond = 600
+            $0.snapshotPatienceMilliseconds = 2_000
+        }
+        world.restart(away)
+        for number in 100..<200 {
+            let token = world.command(leader, write(Int64(number)), UInt64(number))
+            world.run(milliseconds: 20)
+            #expect(world.written(leader, token) != nil)
+        }
+        let isInstalled = { (world: World) in
+            world.servers[away].notices.contains { if case .snapshotInstalled = $0 { true } else { false } }
+        }
+        #expect(!isInstalled(world))
+        let sent = world.servers[leader].replica.snapshotBytesSent
+        #expect(sent > 0 && sent < 2_400)
+        let isEqual = { (world: World) in
+            world.servers[away].replica.appliedIndex == world.servers[leader].replica.appliedIndex
+        }
+        for _ in 0..<120 where !isEqual(world) { world.run(milliseconds: 1_000) }
+        #expect(isInstalled(world))
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+    }
+
+    @Test("A piece from a server that does not lead is refused with the reason")
+    func otherSender() {
+        var world = World(3)
+        let leader = world.elect()
+        let (target, other) = (world.followers[0], world.followers[1])
+        let chunk = SnapshotChunk(index: LogIndex(900), term: Term(1), offset: 0, total: 100, bytes: [1])
+        for sender in [other, leader] {
+            let bytes = ClusterRequestCodingTests.encoded(.snapshotPiece(chunk))
+            world.deliver(.init(from: NodeID(UInt64(sender + 1)), to: NodeID(UInt64(target + 1)), bytes: bytes))
+        }
+        #expect(world.servers[target].receiving?.bytes == [1])
+        #expect(world.servers[target].replica.refusedMessages == 1)
+        let notice = world.servers[target].notices.last
+        guard case .refused(let from, let reason)? = notice else {
+            Issue.record("\(String(describing: notice))")
+            return
+        }
+        #expect(from == NodeID(UInt64(other + 1)) && reason.contains("900, offset 0: s\(other + 1)"))
+    }
+
     @Test("A stream without progress is given up, and begun again later")
     func givenUp() {
         var (world, leader, away) = behind { $0.snapshotPatienceMilliseconds = 500 }
         world.restart(away)
-        world.loses = { if case .snapshotChunk? = $0.message { true } else { false } }
+        world.loses = { $0.isPiece }
         world.run(milliseconds: 5_000)
         let begun = world.servers[leader].notices.filter { if case .sendingSnapshot = $0 { true } else { false } }
         #expect(begun.count > 1)
@@ -159,6 +262,10 @@ struct SnapshotTests {
         #expect(world.events(away, stream) == expected)
         #expect(world.servers[away].replica.pendingCommandCount == 0)
     }
+}
+
+private final class Offsets {
+    var seen: [UInt64] = []
 }
 
 /// Loses every so-manieth letter.

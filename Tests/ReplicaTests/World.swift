@@ -14,6 +14,15 @@ struct World {
         var message: PeerMessage? {
             bytes.withUnsafeBytes { try? PeerMessage(decoding: $0) }
         }
+
+        var piece: SnapshotChunk? {
+            switch message {
+            case .snapshotChunk(let chunk)?, .snapshotPiece(let chunk)?: chunk
+            default: nil
+            }
+        }
+
+        var isPiece: Bool { piece != nil }
     }
 
     struct Server {
@@ -35,6 +44,8 @@ struct World {
         /// Its writes stay where they are.
         var diskIsStuck = false
         var snapshotDiskFails = false
+        /// What was received of a snapshot survives a restart.
+        var keepsPartialSnapshots = false
         var wallOffset: UInt64 = 1_700_000_000_000
     }
 
@@ -197,7 +208,7 @@ struct World {
     mutating func crash(_ i: Int) {
         servers[i].isDown = true
         servers[i].writes = []
-        servers[i].receiving = nil
+        if !servers[i].keepsPartialSnapshots { servers[i].receiving = nil }
         network.removeAll { $0.from == NodeID(UInt64(i + 1)) || $0.to == NodeID(UInt64(i + 1)) }
     }
 
