@@ -6,7 +6,9 @@ extension Node {
         // The leader counts its own copy like any other: when it is durable (dissertation 10.2.1).
         let countsEarly = settings.mutations.contains(.leaderCountsItselfBeforeDurable)
         let own = countsEarly ? log.last : durability.durable
-        let missing = settings.mutations.contains(.commitWithoutMajority) ? 1 : 0
+        // A leader that is no voter, because it was removed or demoted, does not count itself (dissertation 4.2.2).
+        let countsWrongly = settings.mutations.contains(.nonVoterCountsItself) && !voters.contains(id)
+        let missing = settings.mutations.contains(.commitWithoutMajority) || countsWrongly ? 1 : 0
         let index = voters.majorityIndex(missing: missing) { voter in
             voter == id ? own : (progress.first { $0.id == voter }?.match ?? .zero)
         }
@@ -20,10 +22,13 @@ extension Node {
         let index = min(index, log.last)
         guard index > commit else { return }
         commit = index
+        var passesConfiguration = false
         while handedOut < commit, let entry = log.entry(at: handedOut.next) {
+            if entry.kind == .configuration { passesConfiguration = true }
             effects.committed.append(entry)
             handedOut = entry.index
             if role == .leader { uncommittedBytes = max(0, uncommittedBytes - entry.payload.count) }
         }
+        if passesConfiguration { configurationCommitted(into: &effects) }
     }
 }

@@ -1,12 +1,10 @@
-import ByteCoding
-
 /// A server as the replicated configuration knows it.
 public struct Member: Equatable, Sendable {
     public enum Role: UInt8, Sendable {
         case voter = 0
         /// Receives the log and counts for nothing.
         case learner = 1
-        /// Only in a joint configuration: a voter of the old set that the new one removes.
+        /// Only in a joint configuration: a voter of the old set that is no member of the new one.
         case leaving = 2
     }
 
@@ -21,6 +19,7 @@ public struct Member: Equatable, Sendable {
     /// The CURVE public key, 32 bytes, and the one it is changing to.
     public var publicKey: [UInt8]
     public var nextPublicKey: [UInt8]?
+    /// A learner that the leader, whoever it is by then, makes a voter as soon as it has caught up.
     public var promoteWhenCaughtUp: Bool
 
     public init(
@@ -48,7 +47,7 @@ public struct Configuration: Equatable, Sendable {
     public var members: [Member]
     /// The voters that a joint configuration leaves, in ascending order; empty if this one is not joint.
     public var outgoingVoters: [NodeID]
-    /// What every member is known to support; switches on whatever changes what apply does.
+    /// What every member is known to support; switches on whatever changes what apply does. Never lowered.
     public var featureLevel: UInt32
 
     public init(
@@ -63,6 +62,12 @@ public struct Configuration: Equatable, Sendable {
     /// The highest feature level of this program. 1: the first; 2: joint configurations.
     public static let supportedFeatureLevel: UInt32 = 2
 
+    /// Seven voters bear the loss of three at once. More would make every write slower, for each needs one more answer, and
+    /// decisions are counted by comparing all with all.
+    public static let maximumVoters = 7
+    /// The leader sends every entry to every member, so each one more costs all of them. It also bounds the configuration's size.
+    public static let maximumMembers = 16
+
     /// The new voters, in ascending order of id.
     public var voters: [NodeID] { members.filter { $0.role == .voter }.map(\.id) }
 
@@ -70,69 +75,23 @@ public struct Configuration: Equatable, Sendable {
 
     public subscript(id: NodeID) -> Member? { members.first { $0.id == id } }
 
-    /// Version 1 unless the configuration is joint, which only version 2 can say; so an older program reads what it can.
-    public func encode(into writer: inout ByteWriter) {
-        writer.write(UInt8(isJoint ? 2 : 1))
-        writer.write(featureLevel)
-        writer.writeVarint(UInt64(members.count))
-        for member in members {
-            writer.write(member.id.rawValue)
-            writer.write(member.role.rawValue)
-            writer.write(member.promoteWhenCaughtUp)
-            writer.write(member.name)
-            writer.write(member.peerAddress)
-            writer.write(member.clientAddress)
-            writer.write(member.httpAddress)
-            writer.writePrefixed(member.publicKey)
-            writer.writePrefixed(member.nextPublicKey ?? [])
+    /// The configuration to append on the way from this one, which is not joint, to `target`: a joint one if the voters change,
+    /// be it one or many (dissertation 4.3). It takes no part in any decision who else is a member, where they are and
+    /// which keys they have, so that is changed in one step.
+    func step(towards target: Configuration) -> Configuration {
+        guard target.voters != voters else { return target }
+        let leaving = members.filter { $0.role == .voter && target[$0.id] == nil }.map { member in
+            var member = member
+            member.role = .leaving
+            return member
         }
-        guard isJoint else { return }
-        writer.writeVarint(UInt64(outgoingVoters.count))
-        for id in outgoingVoters { writer.write(id.rawValue) }
+        return Configuration(
+            members: target.members + leaving, outgoingVoters: voters, featureLevel: target.featureLevel)
     }
 
-    public init(from reader: inout ByteReader) throws(MalformedBytes) {
-        let version = try reader.readByte("configuration version")
-        guard version == 1 || version == 2 else {
-            throw MalformedBytes("configuration version \(version)", at: reader.offset - 1)
-        }
-        let featureLevel = try reader.readUInt32("feature level")
-        let count = try reader.readCount(of: "members", minimumBytes: 16)
-        var members: [Member] = []
-        for _ in 0..<count {
-            let id = NodeID(try reader.readUInt64("node id"))
-            guard let role = Member.Role(rawValue: try reader.readByte("member role")) else {
-                throw MalformedBytes("member role", at: reader.offset - 1)
-            }
-            let promote = try reader.readBool("promote when caught up")
-            let name = try reader.readString("member name")
-            let peer = try reader.readString("peer address")
-            let client = try reader.readString("client address")
-            let http = try reader.readString("HTTP address")
-            let key = try reader.readPrefixedArray("public key")
-            let next = try reader.readPrefixedArray("next public key")
-            if let last = members.last, last.id >= id {
-                throw MalformedBytes("members out of order", at: reader.offset)
-            }
-            members.append(
-                Member(
-                    id: id, name: name, peerAddress: peer, clientAddress: client, httpAddress: http, role: role,
-                    publicKey: key, nextPublicKey: next.isEmpty ? nil : next, promoteWhenCaughtUp: promote))
-        }
-        var outgoing: [NodeID] = []
-        if version == 2 {
-            for _ in 0..<(try reader.readCount(of: "outgoing voters", minimumBytes: 8)) {
-                let id = NodeID(try reader.readUInt64("outgoing voter"))
-                if let last = outgoing.last, last >= id {
-                    throw MalformedBytes("outgoing voters out of order", at: reader.offset)
-                }
-                outgoing.append(id)
-            }
-            if outgoing.isEmpty {
-                throw MalformedBytes("a joint configuration without outgoing voters", at: reader.offset)
-            }
-        }
-        self.init(members: members, outgoingVoters: outgoing, featureLevel: featureLevel)
+    /// What a joint configuration leads to: the new voters decide alone, and who is leaving has left.
+    var withoutOutgoing: Configuration {
+        Configuration(members: members.filter { $0.role != .leaving }, featureLevel: featureLevel)
     }
 }
 

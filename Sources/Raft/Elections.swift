@@ -27,7 +27,7 @@ extension Node {
         resetElectionDeadline()
         if leader != nil { become(.follower, leader: nil, into: &effects) }
         // While its last vote is still being written a further one would only make the disk later.
-        guard voters.contains(id), mayGiveVote, !diskHangs, durability.stored >= hardStateWrite else { return }
+        guard mayCampaign, mayGiveVote, !diskHangs, durability.stored >= hardStateWrite else { return }
         beginPreVote(into: &effects)
     }
 
@@ -36,7 +36,7 @@ extension Node {
     private func voteRequest(isTransfer: Bool = false) -> VoteRequest {
         VoteRequest(
             lastIndex: log.last, lastTerm: log.lastTerm, isTransfer: isTransfer,
-            configurationIndex: log.latestConfiguration.index, sentAt: now.nanoseconds)
+            configurationIndex: newestCommitted.index, sentAt: now.nanoseconds)
     }
 
     private mutating func beginPreVote(into effects: inout Effects) {
@@ -56,7 +56,11 @@ extension Node {
         let granted =
             !leaderIsAlive && mayGiveVote && message.term > term && isUpToDate(request)
         send(
-            .preVoteResponse(VoteResponse(granted: granted, sentAt: request.sentAt)), to: message.from, into: &effects)
+            .preVoteResponse(
+                VoteResponse(
+                    granted: granted, sentAt: request.sentAt,
+                    newerConfiguration: newerConfiguration(than: request.configurationIndex))),
+            to: message.from, into: &effects)
     }
 
     mutating func countPreVote(from voter: NodeID, granted: Bool, into effects: inout Effects) {
@@ -124,7 +128,10 @@ extension Node {
         return (request.lastTerm, request.lastIndex) >= (log.lastTerm, log.last)
     }
 
-    private var mayGiveVote: Bool { damage == nil || settings.mutations.contains(.damagedVotes) }
+    private var mayGiveVote: Bool {
+        (damage == nil || settings.mutations.contains(.damagedVotes))
+            && (voters.contains(id) || !settings.mutations.contains(.learnersRefuseVotes))
+    }
 
     // MARK: Changes of role
 

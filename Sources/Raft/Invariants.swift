@@ -17,6 +17,7 @@ extension Node {
         check(hardStateWrite <= durability.issued, "the hard state waits for a write that was not issued")
         check(log.term(at: commit) != nil, "the term at commit \(commit) is unknown")
         checkLog(check)
+        checkMembers(check)
         for message in durability.heldMessages {
             check(message.term == term || message.isPreVoteRequest, "a message of term \(message.term) is held")
             if case .appendResponse(let response) = message.body, case .accepted(let match) = response.result {
@@ -39,7 +40,42 @@ extension Node {
         let placed = log.configurations
         check(zip(placed, placed.dropFirst()).allSatisfy { $0.index < $1.index }, "configurations are out of order")
         check((placed.last?.index ?? .zero) <= log.last, "a configuration is beyond the log")
-        check(voters == VoterSets(configuration), "the voters are not those of the latest configuration")
+    }
+
+    /// Dissertation 4.1, 4.3. A mutation that breaks one of these by design is to be found by the harm it does.
+    private func checkMembers(_ check: (Bool, @autoclosure () -> String) -> Void) {
+        if settings.mutations.isDisjoint(with: [
+            .staleVoters, .configurationInForceWhenCommitted, .jointCountsNewVotersOnly, .learnersCount,
+        ]) {
+            check(voters == VoterSets(configuration), "the voters are not those of the latest configuration")
+        }
+        let placed = log.configurations
+        // One change at a time. On a follower several may be uncommitted, as far as it knows; a leader appends one only when
+        // it knows the one before to be committed, so from where it commits in its own term on there is one at most.
+        if settings.mutations.isDisjoint(with: [.changesOverlap, .oneStepChanges, .compactionLosesMembers]) {
+            for (before, after) in zip(placed, placed.dropFirst()) {
+                let flaw = after.configuration.flawBehind(before.configuration)
+                check(flaw == nil, "the configuration at \(after.index): \(flaw ?? "")")
+            }
+            let uncommitted = placed.count { $0.index > commit }
+            check(!leaderIsCurrent || uncommitted <= 1, "\(uncommitted) configurations are under way")
+        }
+        for item in placed where item.index > .zero {
+            let flaw = item.configuration.flaw
+            check(flaw == nil, "the configuration at \(item.index): \(flaw ?? "")")
+        }
+        let departing = membership.departing
+        check(
+            zip(departing, departing.dropFirst()).allSatisfy { $0.member.id < $1.member.id }, "departing out of order")
+        check(
+            departing.allSatisfy { configuration[$0.member.id] == nil && $0.index <= log.last && $0.member.id != id },
+            "a member departs and is a member")
+        check(!membership.isRemoved || newestCommitted.configuration[id] == nil, "removed, and still a member")
+        check((membership.learnt?.index ?? LogIndex(.max)) > log.configuration(at: commit).index, "learnt nothing new")
+        guard role == .leader else { return }
+        let expected = (configuration.members.map(\.id) + departing.map(\.member.id)).filter { $0 != id }.sorted()
+        check(progress.map(\.id) == expected, "the leader's progress is of \(progress.map(\.id)), not of \(expected)")
+        check(membership.isDue || isSettled, "a change is under way and nobody looks after it")
     }
 
     private func checkLeadership(_ check: (Bool, @autoclosure () -> String) -> Void) {
@@ -72,5 +108,18 @@ extension Node {
 extension Message {
     fileprivate var isPreVoteRequest: Bool {
         if case .preVoteRequest = body { true } else { false }
+    }
+}
+
+extension Configuration {
+    /// What is wrong with this one right behind `before`.
+    fileprivate func flawBehind(_ before: Configuration) -> String? {
+        if before.members.isEmpty { return nil }  // a server that joined does not have the first one
+        if featureLevel < before.featureLevel { return "a lower feature level" }
+        if before.isJoint {
+            return !isJoint && voters == before.voters ? nil : "not what the joint one before leads to"
+        }
+        if isJoint { return outgoingVoters == before.voters ? nil : "it is joint with others than the voters before" }
+        return voters == before.voters ? nil : "other voters without a joint one between"
     }
 }

@@ -1,8 +1,9 @@
 extension Node {
     mutating func becomeLeader(into effects: inout Effects) {
         become(.leader, leader: id, into: &effects)
-        let others = configuration.members.filter { $0.id != id }
-        progress = others.map { Progress(id: $0.id, next: log.last.next, now: now) }
+        updateProgress()
+        membership.isDue = true
+        membership.begunHere = nil
         leaderReads = LeaderReads()
         nextHeartbeat = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
         uncommittedBytes = 0
@@ -48,13 +49,17 @@ extension Node {
     /// What a leader does at the end of every step that may have changed something: commit, confirm reads, send.
     mutating func lead(into effects: inout Effects) {
         commitByCounting(into: &effects)
+        if membership.isDue {
+            lookAfterMembers(into: &effects)
+            guard role == .leader else { return }  // a configuration without it is committed
+        }
         advanceReads(into: &effects)
         for i in progress.indices { sendWhatIsDue(to: i, into: &effects) }
     }
 
     // MARK: Sending
 
-    private mutating func sendWhatIsDue(to i: Int, into effects: inout Effects) {
+    mutating func sendWhatIsDue(to i: Int, into effects: inout Effects) {
         var hasSent = false
         while progress[i].next <= log.last, progress[i].mayTakeEntries(settings) {
             guard let previousTerm = log.term(at: progress[i].next.previous) else {
@@ -109,9 +114,16 @@ extension Node {
 
     // MARK: Answers
 
-    mutating func heed(_ response: AppendResponse, from peer: NodeID, into effects: inout Effects) {
+    /// - Parameter featureLevel: what the peer says it supports.
+    mutating func heed(
+        _ response: AppendResponse, from peer: NodeID, featureLevel: UInt32, into effects: inout Effects
+    ) {
         guard role == .leader, let i = progress.firstIndex(where: { $0.id == peer }) else { return }
         progress[i].noteContact(now: now, sentAt: response.sentAt)
+        if progress[i].featureLevel != featureLevel {
+            progress[i].featureLevel = featureLevel
+            membership.isDue = true
+        }
         if response.readRound <= leaderReads.round {
             progress[i].readRound = max(progress[i].readRound, response.readRound)
         }

@@ -1,4 +1,3 @@
-import ByteCoding
 import DequeModule
 
 /// The part of the replicated log that is kept in memory, with the configurations that stand in it.
@@ -95,13 +94,18 @@ struct Log: Sendable {
     }
 
     /// Forgets entries up to and including `index`; their configuration stays (scenario 23).
-    mutating func compact(through index: LogIndex) {
+    /// - Parameter losesConfiguration: a mutation: the older configuration stays, not the one in force.
+    mutating func compact(through index: LogIndex, losesConfiguration: Bool = false) {
         guard index > base, let term = term(at: index) else { return }
         entries.removeFirst(index - base)
         base = index
         baseTerm = term
         let kept = configurations.lastIndex { $0.index <= index } ?? 0
-        configurations.removeFirst(kept)
+        if losesConfiguration {
+            configurations.removeSubrange(min(1, kept)..<(kept == 0 ? 0 : kept + 1))
+        } else {
+            configurations.removeFirst(kept)
+        }
     }
 
     /// The log begins anew behind a snapshot.
@@ -133,20 +137,4 @@ struct Log: Sendable {
     }
 
     private func position(of index: LogIndex) -> Int { index - base - 1 }
-}
-
-extension Configuration {
-    init(decoding payload: [UInt8]) throws(MalformedBytes) {
-        let result: Result<Configuration, MalformedBytes> = payload.withUnsafeBytes { raw in
-            do throws(MalformedBytes) {
-                var reader = ByteReader(raw)
-                let configuration = try Configuration(from: &reader)
-                try reader.requireEnd("configuration")
-                return .success(configuration)
-            } catch {
-                return .failure(error)
-            }
-        }
-        self = try result.get()
-    }
 }

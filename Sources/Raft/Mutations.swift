@@ -71,6 +71,19 @@ public struct Mutations: OptionSet, Sendable {
     /// A leader counts itself although it is no voter.
     public static let nonVoterCountsItself = Mutations(rawValue: 1 << 30)
 
+    /// Any change of voters is made in one step, without a joint configuration.
+    public static let oneStepChanges = Mutations(rawValue: 1 << 31)
+    /// Learners count in every majority.
+    public static let learnersCount = Mutations(rawValue: 1 << 32)
+    /// 20: members that were removed are cut off at once, without a word.
+    public static let departingNotTold = Mutations(rawValue: 1 << 33)
+    /// 20: a server that knows it was removed stands for election.
+    public static let removedCampaigns = Mutations(rawValue: 1 << 34)
+    /// The feature level is raised before every member has been heard to support it.
+    public static let levelRaisedUnheard = Mutations(rawValue: 1 << 35)
+    /// A learner is promoted at once, however far behind.
+    public static let promotedBehind = Mutations(rawValue: 1 << 36)
+
     // MARK: Leadership
 
     /// 31: a leader that has told another to stand for election keeps its lease.

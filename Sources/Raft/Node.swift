@@ -33,6 +33,7 @@ public struct Node: Sendable {
     /// Of the newest snapshot.
     var snapshotIndex: LogIndex
     var voters: VoterSets
+    var membership = Membership()
 
     // Elections.
     var electionDeadline: MonotonicTime
@@ -45,6 +46,8 @@ public struct Node: Sendable {
     var uncommittedBytes = 0
     var nextHeartbeat = MonotonicTime.zero
     var leaderReads = LeaderReads()
+    /// Whom this leader is handing over to.
+    var transferee: NodeID?
 
     // Following.
     var followerReads: FollowerReads
@@ -78,6 +81,8 @@ public struct Node: Sendable {
         leaderContact = now
         followerReads = FollowerReads(token: random.next())
         electionDeadline = now.advanced(byMilliseconds: firstElectionTimeout())
+        var unheard = Effects()  // nobody knows anything yet that could have changed
+        updateRemoved(into: &unheard)
     }
 
     /// Takes one input. What is to be done is added to `effects`.
@@ -113,6 +118,7 @@ public struct Node: Sendable {
 
     private mutating func tick(_ time: MonotonicTime, into effects: inout Effects) {
         now = max(now, time)
+        if !membership.departing.isEmpty { forgetDeparted(into: &effects) }
         if role == .leader {
             tickAsLeader(into: &effects)
         } else {

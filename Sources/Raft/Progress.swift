@@ -38,10 +38,14 @@ struct Progress: Sendable {
     var commitTold = LogIndex.zero
     /// An append request has to go even if there are no entries.
     var pushIsDue = false
+    /// The highest feature level that it said it supports; 0 as long as it was not heard.
+    var featureLevel: UInt32 = 0
+    /// Only of a learner that is to be promoted.
+    var catchUp: CatchUp?
     /// Smoothed, in nanoseconds.
     private(set) var roundTrip: UInt64 = 0
     /// When the request was sent whose acceptance arrived last: a rejection of an older one is stale.
-    private var acceptedSentAt: UInt64 = 0
+    private(set) var acceptedSentAt: UInt64 = 0
 
     init(id: NodeID, next: LogIndex, now: MonotonicTime) {
         self.id = id

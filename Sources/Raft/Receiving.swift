@@ -9,6 +9,7 @@ extension Node {
             answerPreVote(message, request, into: &effects)
             return
         case .preVoteResponse(let response):
+            if let newer = response.newerConfiguration { learn(newer, into: &effects) }
             // A refusal may come from a later term; without taking it over here, a candidate with the longer log and a
             // voter of the later term would refuse each other for ever (scenario 13).
             if message.term > term, !settings.mutations.contains(.preVoteTeachesNoTerm) {
@@ -35,7 +36,8 @@ extension Node {
         case .voteResponse(let response):
             countVote(from: message.from, granted: response.granted, into: &effects)
         case .appendRequest(let request): follow(request, from: message.from, into: &effects)
-        case .appendResponse(let response): heed(response, from: message.from, into: &effects)
+        case .appendResponse(let response):
+            heed(response, from: message.from, featureLevel: message.featureLevel, into: &effects)
         case .readIndexRequest(let context): readForPeer(message.from, context: context, into: &effects)
         case .readIndexResponse(let context, let index):
             finishForwardedReads(from: message.from, token: context, index: index, into: &effects)
@@ -65,7 +67,9 @@ extension Node {
         _ body: Message.Body, to peer: NodeID, term: Term? = nil, after write: WriteSequence = .zero,
         into effects: inout Effects
     ) {
-        let message = Message(cluster: cluster, from: id, to: peer, term: term ?? self.term, body: body)
+        let message = Message(
+            cluster: cluster, from: id, to: peer, term: term ?? self.term,
+            featureLevel: settings.supportedFeatureLevel, body: body)
         let needed = max(write, hardStateWrite)
         if needed <= durability.stored {
             effects.messages.append(message)
@@ -113,7 +117,7 @@ extension Entry {
     /// Whether it can stand right behind `index`, which has `term`.
     func isSound(behind index: LogIndex, _ previousTerm: Term) -> Bool {
         guard self.index == index.next, term >= previousTerm, term > .zero else { return false }
-        return kind != .configuration || (try? Configuration(decoding: payload)) != nil
+        return kind != .configuration || (try? Configuration(decoding: payload))?.isSound == true
     }
 }
 

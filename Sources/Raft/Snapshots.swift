@@ -12,7 +12,11 @@ extension Node {
         effects.write?.snapshot = metadata
         effects.write?.keepsTail = true
         // A window of entries may stay, so that a slow follower need not be sent a snapshot.
-        log.compact(through: min(keepFrom.previous, metadata.index))
+        let old = log.latestConfiguration
+        log.compact(
+            through: min(keepFrom.previous, metadata.index),
+            losesConfiguration: settings.mutations.contains(.compactionLosesMembers))
+        if log.latestConfiguration.index != old.index { configurationChanged(from: old, into: &effects) }
     }
 
     /// A stream from a leader has arrived: durable in a file of this server, not yet in its log.
@@ -20,7 +24,8 @@ extension Node {
         // What it holds is committed, whoever sent it and whenever; so it is of use unless we have as much
         // (dissertation 5.2; scenario 30: a snapshot that is no news must not undo anything).
         guard role != .leader, metadata.index > commit, metadata.index.rawValue < Message.limit,
-            metadata.term.rawValue < Message.limit
+            metadata.term.rawValue < Message.limit, metadata.configurationIndex <= metadata.index,
+            metadata.configuration.isSound
         else { return }
         if metadata.term > term { becomeFollower(of: metadata.term, leader: nil, into: &effects) }
         // The tail stays only if the logs agree at the snapshot's last entry; otherwise it conflicts, and kept it would
@@ -34,7 +39,7 @@ extension Node {
         effects.write?.truncateFrom = nil
         // Of the old log only what was committed says the same as the snapshot.
         if !keepsTail { durability.truncate(from: commit.next) }
-        install(metadata, keepsTail: keepsTail)
+        install(metadata, keepsTail: keepsTail, into: &effects)
         durability.extend(through: log.last)
         effects.snapshotToInstall = metadata
         effects.committed.removeAll { $0.index <= metadata.index }
@@ -45,13 +50,15 @@ extension Node {
         send(.appendResponse(response), to: leader, after: durability.issued, into: &effects)
     }
 
-    private mutating func install(_ metadata: SnapshotMetadata, keepsTail: Bool) {
+    private mutating func install(_ metadata: SnapshotMetadata, keepsTail: Bool, into effects: inout Effects) {
+        let old = log.latestConfiguration
         log.restart(at: metadata, keepsTail: keepsTail)
         if settings.mutations.contains(.staleConfigurationFromSnapshot) { log.preferBaseConfiguration() }
         snapshotIndex = metadata.index
         commit = metadata.index
         handedOut = metadata.index
-        configurationChanged()
+        if log.latestConfiguration != old { configurationChanged(from: old, into: &effects) }
+        configurationCommitted(into: &effects)
     }
 
     /// The stream to `peer` ended.

@@ -21,15 +21,17 @@ extension Node {
 
     mutating func appendToLog(_ entry: Entry, into effects: inout Effects) {
         openWrite(into: &effects)
+        let old = entry.kind == .configuration ? log.latestConfiguration : nil
         log.append(entry)
         effects.write?.entries.append(entry)
         durability.extend(through: entry.index)
-        if entry.kind == .configuration { configurationChanged() }
+        if let old { configurationChanged(from: old, into: &effects) }
     }
 
     /// Drops uncommitted entries that conflict with the leader's log (dissertation 3.5).
     mutating func truncateLog(from index: LogIndex, into effects: inout Effects) {
         openWrite(into: &effects)
+        let old = log.latestConfiguration
         log.truncate(from: index)
         if !settings.mutations.contains(.phantomDurability) { durability.truncate(from: index) }
         // What is still in this very write never reaches the disk; a mark is needed only for earlier writes.
@@ -39,18 +41,6 @@ extension Node {
             let earlier = effects.write?.truncateFrom ?? index
             effects.write?.truncateFrom = min(earlier, index)
         }
-        configurationChanged()
-    }
-
-    /// A configuration is in force as soon as it is in the log (dissertation 4.1).
-    mutating func configurationChanged() {
-        let configuration = log.latestConfiguration.configuration
-        voters = VoterSets(configuration)
-        guard role == .leader else { return }
-        progress.removeAll { configuration[$0.id] == nil }
-        for member in configuration.members where member.id != id && !progress.contains(where: { $0.id == member.id }) {
-            progress.append(Progress(id: member.id, next: log.last.next, now: now))
-        }
-        progress.sort { $0.id < $1.id }
+        if old.index >= index { configurationChanged(from: old, into: &effects) }
     }
 }

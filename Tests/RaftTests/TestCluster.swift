@@ -240,7 +240,7 @@ struct TestCluster {
 
     mutating func heal() { sides = [:] }
 
-    private mutating func perform(_ effects: Effects, on n: Int) {
+    mutating func perform(_ effects: Effects, on n: Int) {
         let id = NodeID(UInt64(n))
         observe(servers[n - 1].node, effects)
         network.append(contentsOf: effects.messages)
