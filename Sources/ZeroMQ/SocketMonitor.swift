@@ -16,19 +16,40 @@ public final class SocketMonitor {
         case other(UInt16)
     }
 
+    public enum Interest: Sendable {
+        case everything
+        /// `ready` and `disconnected`.
+        case connections
+    }
+
     /// For the poller.
     public let socket: Socket
+    private let monitored: Socket
     private static let serial = Atomic<Int>(0)
 
-    public init(of monitored: Socket) throws(ZeroMQError) {
+    /// libzmq's own thread sends the news and would wait for room, holding up every connection of the context: so there is always room,
+    /// and whoever makes a monitor reads it, and calls `close` before the socket is closed.
+    public init(of monitored: Socket, for interest: Interest = .everything) throws(ZeroMQError) {
+        self.monitored = monitored
+        let events =
+            switch interest {
+            case .everything: ZMQ_EVENT_ALL
+            case .connections: ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED
+            }
         let number = Self.serial.add(1, ordering: .relaxed).newValue
         let endpoint = "inproc://starling-monitor-\(number)"
-        guard zmq_socket_monitor(monitored.handle, endpoint, ZMQ_EVENT_ALL) == 0 else {
+        guard zmq_socket_monitor(monitored.handle, endpoint, events) == 0 else {
             throw .last("watch a socket's connections")
         }
         socket = try Socket(.pair, in: monitored.context)
-        try socket.set(.linger(milliseconds: 0))
+        try socket.set(.linger(milliseconds: 0), .receiveHighWaterMark(0))
         try socket.connect(to: endpoint)
+    }
+
+    /// No more news. Before the monitored socket is closed: what it still had to tell would wait for a reader for ever.
+    public func close() {
+        if let handle = monitored.handle { zmq_socket_monitor(handle, nil, 0) }
+        socket.close()
     }
 
     /// The next event and the endpoint it is about, without waiting; nil when there is none.

@@ -93,6 +93,7 @@ final class InMemoryPeerTransport: PeerTransport {
     private let world: LossyWorld
     private let limits: TransportLimits
     private var switchboard: PeerSwitchboard
+    private var connected: [NodeID: ObjectIdentifier] = [:]
 
     init(
         _ identity: Identity, at address: String, _ door: LossyWorld.Door, in world: LossyWorld,
@@ -181,6 +182,7 @@ final class InMemoryPeerTransport: PeerTransport {
 
     func receive(now: MonotonicTime, limit: Int, into sink: (PeerEvent) -> Void) throws(TransportFailed) -> Int {
         guard !isClosed else { throw TransportFailed("closed") }
+        tellLosses(sink)
         let arrived = world.takeArrived(door, limit: limit)
         for flight in arrived {
             flight.frame.withUnsafeBytes { bytes in
@@ -190,6 +192,19 @@ final class InMemoryPeerTransport: PeerTransport {
         }
         for failure in switchboard.failedRequests(now: now) { sink(failure) }
         return arrived.count
+    }
+
+    /// A connection stands while the other's door is there and lets us in.
+    private func tellLosses(_ sink: (PeerEvent) -> Void) {
+        var standing: [NodeID: ObjectIdentifier] = [:]
+        for peer in switchboard.roster.peers {
+            guard let door = world.doors[peer.address], peer.keys.contains(door.key), door.allowed.contains(own) else {
+                if connected[peer.id] != nil { sink(.connectionLost(peer.id)) }
+                continue
+            }
+            standing[peer.id] = ObjectIdentifier(door)
+        }
+        connected = standing
     }
 
     var pollItems: [TransportPollItem] { [] }

@@ -57,6 +57,40 @@ struct TransportAuthenticationTests {
         try world.deliver([4], from: new, to: a)
     }
 
+    @Test("takes the old key no more once the next one was adopted, though a connection stands", arguments: secure)
+    func adoptedKey(_ kind: WorldKind) throws {
+        let world = try kind.make()
+        let a = try Station(Identity(1), in: world)
+        let old = try Station(Identity(2), in: world)
+        let next = try CurveKeyPair.generate()
+        // Both are servers of the plan, which knows the old key for ever.
+        for station in [a, old] { station.transport.update(plannedPeers: [a.planned, old.planned]) }
+        var changing = old.member
+        changing.nextPublicKey = next.publicKey.bytes
+        a.transport.update(members: [a.member, changing])
+        old.transport.update(members: [a.member, changing])
+        try world.deliver([1], from: old, to: a)
+        var adopted = old.member
+        adopted.publicKey = next.publicKey.bytes
+        a.transport.update(members: [a.member, adopted])
+        // What was on its way has arrived.
+        try world.settle([a, old], passes: 50)
+        a.messages = []
+        for _ in 0..<100 {
+            _ = old.transport.send([2], to: a.id)
+            _ = old.transport.introduce([3], to: "n1")
+            try a.pump()
+            try world.pass()
+        }
+        #expect(a.messages.isEmpty && a.introductions.isEmpty)
+        #expect(a.transport.statistics.dropped(.wrongKey) > 0 || kind == .lossyMemory)
+        try world.stop(old.transport)
+        let new = try Station(Identity(2, keys: next), in: world, at: old.address)
+        new.transport.update(members: [a.member, adopted])
+        try world.deliver([4], from: a, to: new)
+        try world.deliver([5], from: new, to: a)
+    }
+
     @Test("believes a member no longer once it has left, though its connection stands", arguments: WorldKind.allCases)
     func leaver(_ kind: WorldKind) throws {
         let world = try kind.make()

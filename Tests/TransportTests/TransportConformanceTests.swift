@@ -64,6 +64,33 @@ struct TransportConformanceTests {
         #expect(statistics.refusedNotConnected >= 1001)
     }
 
+    @Test("tells once that the connection to a peer broke, and not when it was never there or was given up here",
+        arguments: WorldKind.allCases)
+    func lostConnection(_ kind: WorldKind) throws {
+        let world = try kind.make()
+        let (a, b) = (try Station(Identity(1), in: world), try Station(Identity(2), in: world))
+        var absent = try Station(Identity(3), in: world).member
+        absent.peerAddress = kind == .lossyMemory ? "memory:99" : "127.0.0.1:9"
+        a.transport.update(members: [a.member, b.member, absent])
+        b.transport.update(members: [a.member, b.member])
+        try world.deliver([1], from: a, to: b)
+        try world.settle([a, b], passes: 30)
+        #expect(a.losses.isEmpty)
+        try world.stop(b.transport)
+        let stopped = world.now
+        try world.await("the news", [a]) { !a.losses.isEmpty }
+        print("\(kind.rawValue): a broken connection was told after \(world.now.since(stopped) / 1_000) µs")
+        try world.settle([a], passes: 300)
+        #expect(a.losses == [b.id])
+
+        let again = try world.restart(b, at: b.address)
+        again.transport.update(members: [a.member, again.member])
+        try world.deliver([2], from: a, to: again)
+        a.transport.update(members: [a.member])
+        try world.settle([a, again], passes: 50)
+        #expect(a.losses == [b.id], "it was this side that gave it up")
+    }
+
     @Test("keeps a bounded number of bytes for a peer that does not read, lane by lane", arguments: WorldKind.allCases)
     func stuckPeer(_ kind: WorldKind) throws {
         let world = try kind.make()

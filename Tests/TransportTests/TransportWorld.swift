@@ -61,6 +61,7 @@ final class Station {
     var responses: [(id: RequestID, from: NodeID, bytes: [UInt8])] = []
     var failures: [(id: RequestID, failure: RequestFailure)] = []
     var introductions: [(from: String?, bytes: [UInt8])] = []
+    var losses: [NodeID] = []
 
     init(
         _ identity: Identity, in world: any TransportWorld, at address: String? = nil,
@@ -91,6 +92,7 @@ final class Station {
             case .response(let id, let from, let bytes): responses.append((id, from, [UInt8](bytes)))
             case .failed(let id, _, let failure): failures.append((id, failure))
             case .introduction(let from, let bytes): introductions.append((from, [UInt8](bytes)))
+            case .connectionLost(let peer): losses.append(peer)
             }
         }
     }

@@ -100,6 +100,7 @@ final class ReplicaThread<Files: FileSystem> {
                 switch event {
                 case .message(let sender, let bytes): try replica.receive(bytes, from: sender)
                 case .introduction(let name, let bytes): try answer(FirstStartMessage(decoding: bytes), from: name)
+                case .connectionLost(let peer): replica.connectionLost(peer)
                 case .request, .response, .failed: break
                 }
             } catch {

@@ -10,8 +10,16 @@ final class PeerLink {
         var keys: [CurvePublicKey]
     }
 
+    /// A socket's connection, as its monitor tells.
+    private struct Watch {
+        let monitor: SocketMonitor
+        var isReady = false
+    }
+
     private struct Lane {
         var sockets: [Socket]
+        /// Of the main lane only, in the order of its sockets.
+        var watches: [Watch] = []
         let budget: ByteBudget
         /// Which socket took the last message: while a key is changed only one of two can connect.
         var preferred = 0
@@ -25,28 +33,36 @@ final class PeerLink {
         to target: Target, security: PeerSecurity, context: Context, limits: TransportLimits
     ) throws(ZeroMQError) {
         self.target = target
-        func lane(_ messages: Int32, _ bytes: Int) throws(ZeroMQError) -> Lane {
-            var sockets: [Socket] = []
-            switch security {
-            case .none: sockets.append(try Self.connect(target.address, nil, messages, context, limits))
-            case .curve(let keys, _):
-                for key in target.keys {
-                    let option = SocketOption.curveClient(keys, server: key)
-                    sockets.append(try Self.connect(target.address, option, messages, context, limits))
-                }
+        func lane(_ messages: Int32, _ bytes: Int, isWatched: Bool) throws(ZeroMQError) -> Lane {
+            var lane = Lane(sockets: [], budget: ByteBudget(limit: bytes))
+            func add(_ option: SocketOption?) throws(ZeroMQError) {
+                let socket = try Self.socket(option, messages, context, limits)
+                // Before it connects, or the first news would be missed.
+                if isWatched { lane.watches.append(Watch(monitor: try SocketMonitor(of: socket, for: .connections))) }
+                try Self.connect(socket, target.address)
+                lane.sockets.append(socket)
             }
-            return Lane(sockets: sockets, budget: ByteBudget(limit: bytes))
+            switch security {
+            case .none: try add(nil)
+            case .curve(let keys, _):
+                for key in target.keys { try add(.curveClient(keys, server: key)) }
+            }
+            return lane
         }
-        main = try lane(limits.queuedMessagesPerPeer, limits.queuedBytesPerPeer)
-        bulk = try lane(limits.bulkQueuedMessagesPerPeer, limits.bulkQueuedBytesPerPeer)
+        main = try lane(limits.queuedMessagesPerPeer, limits.queuedBytesPerPeer, isWatched: true)
+        bulk = try lane(limits.bulkQueuedMessagesPerPeer, limits.bulkQueuedBytesPerPeer, isWatched: false)
     }
 
-    private static func connect(
-        _ address: String, _ security: SocketOption?, _ messages: Int32, _ context: Context, _ limits: TransportLimits
-    ) throws(ZeroMQError) -> Socket {
+    private static func connect(_ socket: Socket, _ address: String) throws(ZeroMQError) {
         guard let endpoint = Endpoint(address) else {
             throw ZeroMQError("connect to \(address), which is not HOST:PORT", code: invalidArgument)
         }
+        try socket.connect(to: endpoint.tcp)
+    }
+
+    private static func socket(
+        _ security: SocketOption?, _ messages: Int32, _ context: Context, _ limits: TransportLimits
+    ) throws(ZeroMQError) -> Socket {
         let socket = try Socket(.dealer, in: context)
         // `immediate`: what could only go to a peer that is away is refused, not kept for its return. No routing id is set, so
         // that a ROUTER never takes a new connection for an old one.
@@ -62,7 +78,6 @@ final class PeerLink {
             .handshakeTimeout(milliseconds: limits.handshakeTimeoutMilliseconds),
             .tcpKeepAlive(idleSeconds: 10, intervalSeconds: 5, count: 3))
         if let security { try socket.set(security) }
-        try socket.connect(to: endpoint.tcp)
         return socket
     }
 
@@ -108,8 +123,27 @@ final class PeerLink {
         return isConnected || main.budget.used > 0
     }
 
+    /// News of the connections since the last call.
+    /// - Returns: whether one broke, and none stands in its place.
+    func takeLoss() throws(ZeroMQError) -> Bool {
+        var hasLost = false
+        for i in main.watches.indices {
+            while let (event, _) = try main.watches[i].monitor.next() {
+                switch event {
+                case .ready: main.watches[i].isReady = true
+                case .disconnected where main.watches[i].isReady:
+                    main.watches[i].isReady = false
+                    hasLost = true
+                case .connected, .accepted, .disconnected, .handshakeFailed, .other: break
+                }
+            }
+        }
+        return hasLost && !main.watches.contains { $0.isReady }
+    }
+
     /// Drops what waits and breaks the connections.
     func close() {
+        for watch in main.watches { watch.monitor.close() }
         for socket in main.sockets + bulk.sockets { socket.close() }
     }
 }

@@ -23,6 +23,7 @@ enum PeerProof {
 struct PeerRoster {
     struct Peer: Equatable {
         var id: NodeID
+        var name: String
         var address: String
         /// The key in force and, while it is being changed, the next one. A member whose keys are not 32 bytes each has none,
         /// and nobody can be authenticated as it.
@@ -32,6 +33,7 @@ struct PeerRoster {
 
         init(_ member: Member) {
             id = member.id
+            name = member.name
             address = member.peerAddress
             keys = [member.publicKey, member.nextPublicKey ?? []].compactMap { CurvePublicKey(bytes: $0) }
             names = keys.map { Array($0.z85.utf8) }
@@ -56,7 +58,15 @@ struct PeerRoster {
         planned = plannedPeers.map { ($0, Array($0.publicKey.z85.utf8)) }
     }
 
-    var allowedKeys: Set<CurvePublicKey> { Set(peers.flatMap(\.keys) + planned.map(\.peer.publicKey)) }
+    /// Once a server of the plan is a member its keys are those that the members' list says: they may have been changed since.
+    var allowedKeys: Set<CurvePublicKey> { Set(peers.flatMap(\.keys) + introducible.map(\.peer.publicKey)) }
+
+    private var introducible: [(peer: PlannedPeer, name: [UInt8])] {
+        planned.filter { planned in
+            guard let member = peers.first(where: { $0.name == planned.peer.name }) else { return true }
+            return member.keys.contains(planned.peer.publicKey)
+        }
+    }
 
     /// A scan: there are at most a few peers, and hashing would cost more.
     func position(of id: NodeID) -> Int? { peers.firstIndex { $0.id == id } }
@@ -76,7 +86,7 @@ struct PeerRoster {
         guard envelope.cluster == cluster else { throw .foreignCluster }
         guard envelope.to.rawValue == 0 || envelope.to == own else { throw .wrongAddressee }
         if case .notNeeded = proof { return nil }
-        guard let found = planned.first(where: { proof.isOwner(of: $0.name) }) else { throw .wrongKey }
+        guard let found = introducible.first(where: { proof.isOwner(of: $0.name) }) else { throw .wrongKey }
         return found.peer.name
     }
 }

@@ -97,6 +97,9 @@ public enum PeerEvent {
     case failed(RequestID, to: NodeID, RequestFailure)
     /// From a server of the plan: its name as its key proves it, or nil if the transport runs without security.
     case introduction(from: String?, UnsafeRawBufferPointer)
+    /// The connection by which this server sends to a member broke, by the other side's doing or the network's: its process is
+    /// probably gone. Not when this server itself gave it up. A hint: whatever was on its way may have arrived or not.
+    case connectionLost(NodeID)
 }
 
 public enum RequestFailure: Equatable, Sendable {

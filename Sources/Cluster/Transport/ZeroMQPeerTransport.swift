@@ -29,6 +29,7 @@ public final class ZeroMQPeerTransport: PeerTransport {
     private let identity = Frame()
     private let frame = Frame()
     private var refreshed = MonotonicTime.zero
+    private var watched = MonotonicTime.zero
     private var isClosed = false
 
     /// `host:port` that is listened at, with the port that was chosen for port 0.
@@ -196,6 +197,7 @@ public final class ZeroMQPeerTransport: PeerTransport {
         guard !isClosed else { throw TransportFailed("the transport is closed") }
         do throws(ZeroMQError) {
             try refresh(now: now)
+            try tellLosses(now: now, sink)
             var taken = 0
             while taken < limit, try router.receive(into: identity) {
                 taken += 1
@@ -226,6 +228,16 @@ public final class ZeroMQPeerTransport: PeerTransport {
             case .curve: PeerProof.userID(of: frame)
             }
         return frame.withUnsafeBytes { switchboard.accept($0, proof: proof, now: now) }
+    }
+
+    /// A look at each peer's monitor costs a third of a microsecond; a busy thread comes by here thousands of times a second.
+    private func tellLosses(now: MonotonicTime, _ sink: (PeerEvent) -> Void) throws(ZeroMQError) {
+        guard now.since(watched) >= 4_000_000 || watched == .zero else { return }
+        watched = now
+        for position in links.indices {
+            guard let link = links[position], try link.takeLoss() else { continue }
+            sink(.connectionLost(switchboard.roster.peers[position].id))
+        }
     }
 
     private func refresh(now: MonotonicTime) throws(ZeroMQError) {
