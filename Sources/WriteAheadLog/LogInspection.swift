@@ -30,7 +30,16 @@ public struct LogInspection: Sendable {
         public var verdict: String
     }
 
+    public var owner: LogIdentity
     public var segments: [Segment]
+    /// The newest index and its term, term and vote, and the place of the newest snapshot mark; after damage, those
+    /// before it.
+    public var lastIndex = LogIndex.zero
+    public var lastTerm = Term.zero
+    public var hardState = HardState()
+    public var snapshot = SnapshotPlace(index: .zero, term: .zero)
+    /// Why the server must not vote, if it must not.
+    public var pendingRepair: String?
     public var isDamaged: Bool { segments.contains { $0.verdict.hasPrefix("damage") } }
 
     /// Reads the segments of an initialised data directory.
@@ -38,23 +47,28 @@ public struct LogInspection: Sendable {
         _ path: String, files: some FileSystem
     ) throws(LogError) -> LogInspection {
         do throws(FileSystemError) {
-            let identity = try files.contents(of: join(path, FileNames.identity))
-            guard case .valid(let header) = FileHeader.readWithBody(identity, expecting: .identity).0 else {
-                throw FileSystemError("read the identity in", path, .inputOutput, "it is damaged or of a newer version")
-            }
-            let owner = LogIdentity(cluster: header.cluster, node: header.node, name: "")
+            let owner = try LogIdentity(reading: path, files)
             var found: [(name: String, id: UInt64, bytes: [UInt8])] = []
-            for name in try files.list(path) {
+            let names = try files.list(path)
+            for name in names {
                 guard let id = FileNames.segmentID(name) else { continue }
                 found.append((name, id, try files.contents(of: join(path, name))))
             }
-            return LogInspection(owner, path, found)
+            var inspection = LogInspection(owner, path, found)
+            if names.contains(FileNames.repair) {
+                let body = FileHeader.readWithBody(
+                    try files.contents(of: join(path, FileNames.repair)), expecting: .repair
+                ).body
+                inspection.pendingRepair = body.isEmpty ? "the reason is unreadable" : String(decoding: body, as: UTF8.self)
+            }
+            return inspection
         } catch {
             throw .failed(error)
         }
     }
 
     private init(_ owner: LogIdentity, _ path: String, _ found: [(name: String, id: UInt64, bytes: [UInt8])]) {
+        self.owner = owner
         segments = []
         let nobody = Configuration(members: [])
         var replay = LogReplay(
@@ -79,8 +93,17 @@ public struct LogInspection: Sendable {
             segment.firstBatch = header.firstBatch
             segment.end = scan.end
             segment.verdict = LogInspection.words(OpeningDecision.decide(scan, followedBy: successor))
+            if !isDamaged { note(replay) }
             segments.append(segment)
         }
+    }
+
+    private mutating func note(_ replay: LogReplay) {
+        hardState = replay.hardState
+        snapshot = SnapshotPlace(index: replay.snapshot.index, term: replay.snapshot.term)
+        let last = replay.entries.last
+        lastIndex = max(last?.index ?? .zero, snapshot.index)
+        lastTerm = last?.term ?? snapshot.term
     }
 
     private static func header(_ bytes: [UInt8]) -> SegmentHeader? {
@@ -120,5 +143,23 @@ extension LogInspection.Record {
         self.init(
             offset: offset, batch: header.batch, kind: kind, index: header.index, term: header.term,
             payloadBytes: header.payloadLength)
+    }
+}
+
+extension LogIdentity {
+    /// From a directory that is not opened.
+    init(reading path: String, _ files: some FileSystem) throws(FileSystemError) {
+        let (reading, body) = FileHeader.readWithBody(
+            try files.contents(of: join(path, FileNames.identity)), expecting: .identity)
+        switch reading {
+        case .valid(let header):
+            self.init(cluster: header.cluster, node: header.node, name: String(decoding: body, as: UTF8.self))
+        case .newer(let version):
+            throw FileSystemError(
+                "read the identity in", path, .inputOutput,
+                "it has format version \(version), and this program knows versions up to \(FileHeader.supportedVersion)")
+        case .damaged(let reason):
+            throw FileSystemError("read the identity in", path, .inputOutput, reason)
+        }
     }
 }

@@ -81,12 +81,14 @@ struct LogOpening<Files: FileSystem> {
     private mutating func readSegment(_ found: [Found], _ position: Int) throws(LogError) -> Bool {
         let this = found[position]
         guard let header = this.header else {
+            report.rows.append(.headerIsDamaged)
             try noteDamage(this.name, 0, this.whyNot)
             return false
         }
         if position == 0 { nextBatch = header.firstBatch }
         let successor = successor(of: this.id, in: found, position)
         let scan = try scan(this, header, successor)
+        report.rows.append(OpeningDecision.row(scan, followedBy: successor))
         var decision = OpeningDecision.decide(scan, followedBy: successor)
         if case .damage = decision, mutations.contains(.damageIsCut) { decision = .cut }
         let isUseless = scan.end == SegmentHeader.recordsBegin

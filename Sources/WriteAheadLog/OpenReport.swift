@@ -46,6 +46,8 @@ public struct OpenReport: Sendable, Equatable {
     public var findings: [Finding] = []
     public var segments = 0
     public var batches: UInt64 = 0
+    /// Of the decision table, for each segment that was read.
+    var rows: [OpeningDecision.Row] = []
 
     public init() {}
 }
