@@ -25,6 +25,11 @@ struct LogImage {
     /// Everything up to here is known by the snapshot only.
     private(set) var base: LogIndex = .zero
     private var entries: [StampedEntry] = []
+    /// Ascending: the one of the snapshot or of the beginning, and those of the entries behind it.
+    private(set) var configurations: [PlacedConfiguration] = []
+
+    /// The latest one, which is in force (dissertation 4.1). Nil before the server's first start.
+    var configuration: PlacedConfiguration? { configurations.last }
 
     var last: LogIndex { max(base + entries.count, snapshot.index) }
 
@@ -56,15 +61,25 @@ struct LogImage {
             if !write.keepsTail || base + entries.count < metadata.index {
                 entries.removeAll()
                 base = metadata.index
+                configurations.removeAll()
             }
+            configurations.removeAll { $0.index <= metadata.index }
+            configurations.insert(PlacedConfiguration(of: metadata), at: 0)
         }
         if let from = write.truncateFrom, from > base, from - base <= entries.count {
             entries.removeLast(base + entries.count - from + 1)
+            configurations.removeAll { $0.index >= from }
         }
         for stamped in stamps {
             guard stamped.entry.index == base + entries.count + 1 else { continue }
             entries.append(stamped)
+            noteConfiguration(stamped.entry)
         }
+    }
+
+    private mutating func noteConfiguration(_ entry: Entry) {
+        guard entry.kind == .configuration, let configuration = Configuration(entry) else { return }
+        configurations.append(PlacedConfiguration(index: entry.index, configuration: configuration))
     }
 
     /// Takes over what a restart found.
@@ -73,6 +88,8 @@ struct LogImage {
         snapshot = (recovered.snapshot.index, recovered.snapshot.term)
         base = recovered.entries.first?.index.previous ?? recovered.snapshot.index
         entries = recovered.entries.map(StampedEntry.init)
+        configurations = [PlacedConfiguration(of: recovered.snapshot)]
+        for entry in recovered.entries where entry.index > recovered.snapshot.index { noteConfiguration(entry) }
     }
 
     init() {}
@@ -84,8 +101,32 @@ struct LogImage {
         if snapshot.index != recovered.snapshot.index || snapshot.term != recovered.snapshot.term {
             return "snapshot \(recovered.snapshot) instead of \(snapshot)"
         }
+        return differenceOfLogs(from: recovered)
+    }
+
+    /// What differs from what a disk gave back on which bits have rotted, and which nevertheless says that nothing is
+    /// missing. Another snapshot may have taken the damaged one's place.
+    func differenceAfterRot(from recovered: LogImage) -> String? {
+        if hardState != recovered.hardState { return "hard state \(recovered.hardState) instead of \(hardState)" }
+        return differenceOfLogs(from: recovered)
+    }
+
+    /// What a damaged disk gave back must at least never have been otherwise.
+    func contradiction(with recovered: LogImage) -> String? {
+        if recovered.hardState.term > hardState.term {
+            return "term \(recovered.hardState.term), and it never knew more than \(hardState.term)"
+        }
+        var index = recovered.base.next
+        while let other = recovered.stamped(index) {
+            if let mine = stamped(index), mine != other { return "another entry at index \(index)" }
+            index = index.next
+        }
+        return nil
+    }
+
+    private func differenceOfLogs(from recovered: LogImage) -> String? {
         if last != recovered.last { return "last index \(recovered.last) instead of \(last)" }
-        var index = snapshot.index.next
+        var index = max(snapshot.index, recovered.snapshot.index).next
         while index <= last {
             guard let mine = stamped(index), let other = recovered.stamped(index), mine == other else {
                 return "another entry at index \(index), or none"
@@ -94,4 +135,34 @@ struct LogImage {
         }
         return nil
     }
+}
+
+extension PlacedConfiguration {
+    init(of snapshot: SnapshotMetadata) {
+        self.init(index: snapshot.configurationIndex, configuration: snapshot.configuration)
+    }
+}
+
+extension Configuration {
+    /// Nil if it holds none, or none that can be read.
+    init?(_ entry: Entry) {
+        guard entry.kind == .configuration else { return nil }
+        let decoded = entry.payload.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            return try? Configuration(from: &reader)
+        }
+        guard let decoded else { return nil }
+        self = decoded
+    }
+
+    /// Whether a majority of every set of voters passes: of the old and of the new ones while it is joint
+    /// (dissertation 4.3). Written anew here, apart from the code under test.
+    func isMajority(_ passes: (NodeID) -> Bool) -> Bool {
+        var sets = [members.filter { $0.role == .voter }.map(\.id)]
+        if !outgoingVoters.isEmpty { sets.append(outgoingVoters) }
+        return sets.allSatisfy { set in 2 * set.count(where: passes) > set.count }
+    }
+
+    /// Servers of which so many may be lost in every set of voters.
+    func isMinority(_ lost: (NodeID) -> Bool) -> Bool { isMajority { !lost($0) } }
 }

@@ -40,6 +40,14 @@ struct NaiveModel {
         func isAcknowledged(_ sequence: UInt64) -> Bool { sequence < floor || acknowledged.contains(sequence) }
     }
 
+    /// An event, but for who did it.
+    struct Happening: Equatable {
+        var position: Position
+        var kind: Event.Kind
+        var space: String
+        var tuple: StoredTuple
+    }
+
     struct Answer {
         var reply: Reply
         /// The log index at which it was decided.
@@ -47,6 +55,8 @@ struct NaiveModel {
     }
 
     private(set) var items: [Item] = []
+    /// In the order of their positions.
+    private(set) var events: [Happening] = []
     private var waiters: [Waiter] = []
     private var sessions: [SessionID: SessionState] = [:]
     private var keys: [String: (digest: [UInt8], reply: Reply)] = [:]
@@ -196,16 +206,34 @@ struct NaiveModel {
     private mutating func write(_ space: String, _ tuple: Tuple) -> Reply {
         lastID = max(lastID + 1, wallStamp << 16)
         let id = TupleID(lastID)
-        let position = event()
+        let position = event(.write, space, StoredTuple(id: id, tuple: tuple))
         if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
         items.append(Item(id: id, space: space, tuple: tuple, visible: [(index, .max)]))
         offer(items.count - 1)
         return .written(id: id, position: position)
     }
 
-    private mutating func event() -> Position {
+    private mutating func event(_ kind: Event.Kind, _ space: String, _ tuple: StoredTuple) -> Position {
         defer { ordinal += 1 }
-        return Position(index: index, ordinal: ordinal)
+        let position = Position(index: index, ordinal: ordinal)
+        events.append(Happening(position: position, kind: kind, space: space, tuple: tuple))
+        return position
+    }
+
+    /// What a subscriber must be told that wants this and has seen everything up to `after`, once it has seen
+    /// everything up to `through`.
+    func events(in space: String, matching template: Template?, after: Position, through: Position) -> [Happening] {
+        var (low, high) = (0, events.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if events[middle].position > after { high = middle } else { low = middle + 1 }
+        }
+        return events[low...].prefix { $0.position <= through }
+            .filter { happening in
+                guard happening.space == space else { return false }
+                guard let template else { return true }
+                return naivelyMatches(template, happening.tuple.tuple)
+            }
     }
 
     /// The first waiter that came and matches gets it.
@@ -222,7 +250,7 @@ struct NaiveModel {
         if !items[place].isVisibleNow { doubleTake = items[place].id }
         items[place].visible[items[place].visible.count - 1].to = index
         let stored = StoredTuple(id: items[place].id, tuple: items[place].tuple)
-        let answer = Reply.found(stored, position: event())
+        let answer = Reply.found(stored, position: event(.take, items[place].space, stored))
         if waiter.holds { sessions[waiter.session]?.held[waiter.sequence] = stored.id }
         if let keyed = waiter.keyed { keys[keyed.caller + "\u{0}" + keyed.key] = (keyed.digest, answer) }
         settle(waiter.session, waiter.sequence, answer)
@@ -252,7 +280,7 @@ struct NaiveModel {
     private mutating func giveBack(_ ids: [TupleID]) {
         for id in ids.sorted() {
             guard let place = items.firstIndex(where: { $0.id == id }) else { continue }
-            _ = event()
+            _ = event(.giveBack, items[place].space, StoredTuple(id: id, tuple: items[place].tuple))
             items[place].visible.append((index, .max))
             offer(place)
         }

@@ -27,12 +27,18 @@ struct SafetyChecker {
     private var written: [Place: (hash: UInt64, previousTerm: Term)] = [:]
     private var leaders: [Term: NodeID] = [:]
     private var votes: [Place: NodeID] = [:]
-    private let majority: Int
+    /// The first one, and every committed one behind it.
+    private(set) var configurations: [PlacedConfiguration]
 
-    init(servers: Int) { majority = servers / 2 + 1 }
+    init(_ first: Configuration) {
+        configurations = [PlacedConfiguration(index: .zero, configuration: first)]
+    }
 
     var commit: LogIndex { LogIndex(UInt64(committed.count)) }
     var elections: Int { leaders.count }
+    func leader(in term: Term) -> NodeID? { leaders[term] }
+    /// The latest committed one.
+    var configuration: Configuration { configurations[configurations.count - 1].configuration }
 
     mutating func report(_ invariant: String, _ details: String) {
         if violation == nil { violation = Violation(invariant: invariant, details: details) }
@@ -109,12 +115,25 @@ struct SafetyChecker {
 
     // MARK: - Who leads
 
-    mutating func leads(_ id: NodeID, in term: Term, log: LogImage) {
+    /// - Parameters:
+    ///   - log: of the new leader.
+    ///   - before: the configuration that was in force before the pass in which it was elected.
+    ///   - ownVote: whether its disk has its vote for itself.
+    mutating func leads(_ id: NodeID, in term: Term, log: LogImage, before: Configuration?, ownVote: Bool) {
         if let other = leaders[term] {
             if other != id { report("election safety", "\(other) and \(id) both lead in term \(term)") }
             return
         }
         leaders[term] = id
+        let electorates = [before, log.configuration?.configuration].compactMap { $0 }
+        let isElected = electorates.contains { electorate in
+            electorate.isMajority { voter in
+                voter == id ? ownVote : votes[Place(term: term.rawValue, index: voter.rawValue)] == id
+            }
+        }
+        if !isElected {
+            report("a leader has the votes of every majority", "\(id) leads term \(term) without them")
+        }
         // A leader that was elected late, when later terms had their leaders already, need not have what those
         // committed.
         guard let place = committedIn.lastIndex(where: { $0 < term }) else { return }
@@ -130,10 +149,14 @@ struct SafetyChecker {
     // MARK: - What is committed and applied
 
     /// A server's commit index has risen to `index`.
-    /// - durable: what each server's disk has.
+    /// - Parameters:
+    ///   - configurations: what was in force during the pass.
+    ///   - holds: whether a server's disk has the entry of that term there.
     mutating func advanced(
-        _ id: NodeID, in term: Term, from old: LogIndex, to index: LogIndex, log: LogImage, durable: [LogImage]
+        _ id: NodeID, in term: Term, from old: LogIndex, to index: LogIndex, log: LogImage,
+        configurations: [Configuration], holds: (NodeID, LogIndex, Term) -> Bool
     ) {
+        let knownBefore = commit
         var next = old.next
         while next <= index, violation == nil {
             if next <= commit {
@@ -141,21 +164,37 @@ struct SafetyChecker {
                     report("state machine safety", "\(id) commits another entry at \(next) than another server")
                 }
             } else if let own = log.stamped(next) {
-                committed.append(own)
-                committedIn.append(max(term, committedIn.last ?? .zero))
-                reference.apply(own.entry)
+                commit(own, by: id, in: term, holds)
             } else {
                 report("only what is in the log is committed", "\(id) commits \(next), which its log does not have")
             }
             next = next.next
         }
         // Majorities are counted where it matters: for what was not known to be committed before.
-        guard let last = committed.last, index == last.entry.index, old < index else { return }
-        let holders = durable.count { $0.holds(index, last.entry.term) }
-        if holders < majority {
+        guard let last = committed.last, index == last.entry.index, knownBefore < index else { return }
+        let isDurable = configurations.contains { $0.isMajority { holds($0, index, last.entry.term) } }
+        if !isDurable {
             report(
-                "committed means durable at a majority",
-                "\(id) commits \(index) of term \(last.entry.term), and \(holders) of \(durable.count) disks have it")
+                "committed means durable at every majority",
+                "\(id) commits \(index) of term \(last.entry.term); the disks that have it are no majority of "
+                    + configurations.map(\.voterNames).joined(separator: ", nor of "))
+        }
+    }
+
+    private mutating func commit(
+        _ own: StampedEntry, by id: NodeID, in term: Term, _ holds: (NodeID, LogIndex, Term) -> Bool
+    ) {
+        committed.append(own)
+        committedIn.append(max(term, committedIn.last ?? .zero))
+        reference.apply(own.entry)
+        guard let configuration = Configuration(own.entry) else { return }
+        configurations.append(PlacedConfiguration(index: own.entry.index, configuration: configuration))
+        // It has been in force since it was appended, and none may follow before it is committed.
+        if !configuration.isMajority({ holds($0, own.entry.index, own.entry.term) }) {
+            report(
+                "a configuration is committed by its own majorities",
+                "\(id) commits the configuration at \(own.entry.index); the disks that have it are no majority of "
+                    + configuration.voterNames)
         }
     }
 
@@ -185,9 +224,12 @@ struct SafetyChecker {
     /// - Parameters:
     ///   - leaderLog: of the server that the message goes to, if it leads in the message's term.
     ///   - candidateLog: likewise, if it stands in the message's term.
+    ///   - isDamaged: it has found that part of its log is lost.
     mutating func sends(
-        _ message: Message, from id: NodeID, durable: LogImage, leaderLog: LogImage?, candidateLog: LogImage?
+        _ message: Message, from id: NodeID, durable: LogImage, isDamaged: Bool, leaderLog: LogImage?,
+        candidateLog: LogImage?
     ) {
+        if isDamaged { checkDamaged(message, id) }
         let told = durable.hardState
         func complain(_ what: String) -> String { "\(id) tells \(message.to) \(what); its disk has \(told)" }
         switch message.body {
@@ -225,6 +267,19 @@ struct SafetyChecker {
             if case .appendResponse(let response) = message.body, case .accepted(let match) = response.result {
                 checkAcknowledged(match, message, durable, leaderLog)
             }
+        }
+    }
+
+    /// Part of what it once acknowledged may be lost, and so may a vote.
+    private mutating func checkDamaged(_ message: Message, _ id: NodeID) {
+        let votesOrLeads =
+            switch message.body {
+            case .voteRequest, .appendRequest: true
+            case .voteResponse(let response): response.granted
+            default: false
+            }
+        if votesOrLeads {
+            report("a damaged server neither votes nor leads", "\(id) sends \(message.body) in term \(message.term)")
         }
     }
 

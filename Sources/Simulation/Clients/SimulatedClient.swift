@@ -24,6 +24,7 @@ package final class SimulatedClient {
     var operations: [ClientOperation] = []
     /// Takes whose tuple is held and not decided about.
     var held: [UInt64] = []
+    var subscription: ClientSubscription?
     var isDead = false
     var isWindingDown = false
     var operationsLeft = Int.max
@@ -112,7 +113,7 @@ package final class SimulatedClient {
             guard let header = operation.header else { return }
             body = .command(header, operation.bytes)
         }
-        let server = operation.server ?? random.below(cluster.servers.count)
+        let server = operation.server ?? cluster.anyServer(&random)
         let request = ClientRequest(
             client: number, operation: operation.id, attempt: operation.attempt, body: body,
             floor: cluster.checker.commit)
@@ -258,7 +259,7 @@ package final class SimulatedClient {
     func pulse(_ id: SessionID, in cluster: SimulatedCluster) {
         guard !isDead, id == session, state != .none else { return }
         cluster.plan(.sessionPulse(client: number, id), after: sessionTimeout / 4 * 1_000_000)
-        let server = random.below(cluster.servers.count)
+        let server = cluster.anyServer(&random)
         guard state == .open, let delay = cluster.network.clientDelay(server: server) else { return }
         cluster.plan(.keepAlive(server: server, id), after: delay)
     }

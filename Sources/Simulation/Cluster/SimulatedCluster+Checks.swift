@@ -7,6 +7,7 @@ extension SimulatedCluster {
     func observe(_ server: SimulatedServer, _ process: ServerProcess) {
         let status = process.replica.status
         let leads = process.seenRole == .leader && process.seenTerm == status.term && status.role == .leader
+        let before = process.issued.configuration
         for write in process.replica.effects.writes {
             checker.wrote(write, by: server.id, leads: leads ? status.term : nil, log: &process.issued)
         }
@@ -15,12 +16,16 @@ extension SimulatedCluster {
             trace.note(now, "\(name(server)) is \(status.role.rawValue) in term \(status.term)")
             if status.role == .leader {
                 statistics.elections += 1
-                checker.leads(server.id, in: status.term, log: process.issued)
+                checker.leads(
+                    server.id, in: status.term, log: process.issued, before: before?.configuration,
+                    ownVote: server.durable.hardState == HardState(term: status.term, vote: server.id))
             }
             process.seenRole = status.role
             process.seenTerm = status.term
         }
-        observeProgress(server, process, status)
+        observeProgress(server, process, status, before)
+        observeMembers(server, process, status, before, leads: leads)
+        considerRepaired(server, process)
         if process.passes & 15 == 0 || !options.mutations.isEmpty {
             for violation in process.replica.violatedInvariants() {
                 checker.report("a node's own invariants", "\(name(server)): \(violation)")
@@ -28,7 +33,23 @@ extension SimulatedCluster {
         }
     }
 
-    private func observeProgress(_ server: SimulatedServer, _ process: ServerProcess, _ status: Status) {
+    private func observeMembers(
+        _ server: SimulatedServer, _ process: ServerProcess, _ status: Status, _ before: PlacedConfiguration?, leads: Bool
+    ) {
+        let latest = process.issued.configuration
+        guard latest?.index != process.seenConfiguration else { return }
+        process.seenConfiguration = latest?.index ?? .zero
+        checker.inForce(process.replica.configuration, at: server.id, log: process.issued)
+        guard leads, let before, let latest, latest.index > before.index else { return }
+        trace.note(now, "\(name(server)) appends the configuration \(latest.configuration.voterNames) at \(latest.index)")
+        checker.changedMembers(
+            server.id, in: status.term, before: before, log: process.issued,
+            committedTerm: process.issued.term(at: status.commit))
+    }
+
+    private func observeProgress(
+        _ server: SimulatedServer, _ process: ServerProcess, _ status: Status, _ before: PlacedConfiguration?
+    ) {
         if status.commit < process.seenCommit {
             checker.report("commit never goes back", "\(name(server)): from \(process.seenCommit) to \(status.commit)")
         }
@@ -41,9 +62,14 @@ extension SimulatedCluster {
                 "\(name(server)) has entries to \(status.last), wrote \(process.issued.last)")
         }
         if status.commit > process.seenCommit {
+            var inForce = [process.issued.configuration?.configuration].compactMap { $0 }
+            if let before, before.configuration != inForce.first { inForce.append(before.configuration) }
             checker.advanced(
                 server.id, in: status.term, from: process.seenCommit, to: status.commit, log: process.issued,
-                durable: servers.map(\.durable))
+                configurations: inForce,
+                holds: { [numbers, servers] id, index, term in
+                    numbers[id].map { servers[$0].holds(index, term) } ?? false
+                })
             process.seenCommit = status.commit
             if status.role == .leader {
                 checker.counted(server.id, in: status.term, to: status.commit, log: process.issued)
@@ -72,6 +98,7 @@ extension SimulatedCluster {
     }
 
     func checkMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer, to: Int) {
+        checkFormat(message, to: servers[to])
         guard message.bytes.first == 1 else { return }
         do {
             guard case .raft(let raft) = try message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else {
@@ -81,11 +108,20 @@ extension SimulatedCluster {
             let leads = receiver.map { $0.seenRole == .leader && $0.seenTerm == raft.term } ?? false
             let stands = receiver.map { $0.seenRole == .candidate && $0.seenTerm == raft.term } ?? false
             checker.sends(
-                raft, from: server.id, durable: server.durable, leaderLog: leads ? receiver?.issued : nil,
+                raft, from: server.id, durable: server.durable, isDamaged: server.isDamaged, leaderLog: leads ? receiver?.issued : nil,
                 candidateLog: stands ? receiver?.issued : nil)
         } catch {
             checker.report("what servers say can be read", "\(name(server)): \(error)")
         }
+    }
+
+    /// A server of the first version knows seven kinds of messages, and of those of consensus the first format.
+    private func checkFormat(_ message: ReplicaEffects.PeerBytes, to receiver: SimulatedServer) {
+        guard receiver.featureLevel == 1, receiver.process != nil, message.bytes.count > 1 else { return }
+        guard message.bytes[0] > 7 || message.bytes[0] == 1 && message.bytes[1] != 1 else { return }
+        checker.report(
+            "an older program can read what it is sent",
+            "\(name(receiver)) is sent kind \(message.bytes[0]), format \(message.bytes[1])")
     }
 
     // MARK: - Replies
@@ -184,30 +220,85 @@ extension SimulatedCluster {
 
     /// Why the cluster has not recovered completely; nil if it has.
     package func unhealed() -> String? {
-        for server in servers {
-            guard let process = server.process else { return "\(name(server)) is down" }
-            if server.isPaused { return "\(name(server)) stands still" }
-            if process.replica.leader == nil { return "\(name(server)) knows no leader" }
-        }
+        if let reason = unhealedMembers() ?? unhealedSubscription() { return reason }
         for client in clients where !client.isIdle { return "client \(client.number) waits: \(client.whatItWaitsFor)" }
         for session in checker.reference.machine.sessions where !clients.contains(where: { $0.lives(session.id) }) {
             return "session \(session.id) of a dead client has not ended"
         }
-        for server in servers where appliedIndex(server.number) != checker.commit {
+        for server in members where appliedIndex(server.number) != checker.commit {
             return "\(name(server)) has applied \(appliedIndex(server.number)) of \(checker.commit)"
         }
-        for server in servers where server.process?.issued.last != checker.commit {
+        for server in members where server.process?.issued.last != checker.commit {
             return "\(name(server)) has uncommitted entries"
+        }
+        return unrepaired()
+    }
+
+    /// Of the latest committed configuration.
+    var members: [SimulatedServer] { checker.configuration.members.compactMap { server($0.id) } }
+
+    private func unhealedMembers() -> String? {
+        let configuration = checker.configuration
+        if configuration.isJoint { return "the joint configuration \(configuration.voterNames) is not left" }
+        if let missing = configuration.members.first(where: { server($0.id) == nil }) {
+            return "the member \(missing.name) does not exist any more"
+        }
+        for server in members {
+            guard let process = server.process else { return "\(name(server)) is down" }
+            if server.isPaused { return "\(name(server)) stands still" }
+            if process.replica.leader == nil { return "\(name(server)) knows no leader" }
+            if let latest = process.issued.configuration, latest.configuration != configuration {
+                return "\(name(server)) goes by the configuration at \(latest.index)"
+            }
+        }
+        for member in configuration.members where member.role == .learner && member.promoteWhenCaughtUp {
+            return "\(member.name) is not promoted"
+        }
+        let isUniform = members.allSatisfy { $0.featureLevel == Configuration.supportedFeatureLevel }
+        if isUniform, configuration.featureLevel < Configuration.supportedFeatureLevel {
+            return "all support feature level \(Configuration.supportedFeatureLevel), and "
+                + "\(configuration.featureLevel) is in force"
+        }
+        for server in servers {
+            guard let process = server.process else { continue }
+            if !process.operatorRequests.isEmpty { return "\(name(server)) has an operator's request open" }
+            if let reason = unawareOfRemoval(server, process) { return reason }
         }
         return nil
     }
 
+    /// A server that was removed learns it from any member that it knows.
+    private func unawareOfRemoval(_ server: SimulatedServer, _ process: ServerProcess) -> String? {
+        guard checker.configuration[server.id] == nil, !process.replica.isRemoved else { return nil }
+        let known = process.replica.configuration
+        guard known[server.id] != nil, known.members.contains(where: { checker.configuration[$0.id] != nil }) else {
+            return nil
+        }
+        return "\(name(server)) does not know that it was removed"
+    }
+
+    /// A damaged server votes again when a leader that was elected without it has brought it up to date; so leaders
+    /// are stopped until there is a later one.
+    private func unrepaired() -> String? {
+        guard let damaged = members.first(where: \.isDamaged) else { return nil }
+        let isDue = now - healingBegan > UInt64(leadersStopped + 1) * 2_000_000_000
+        if isHealing, isDue, leadersStopped < 4, let leader {
+            leadersStopped += 1
+            trace.fault(now, "\(name(servers[leader])) is stopped, so that another one leads")
+            crash(servers[leader], .nothing)
+            planRestart(servers[leader])
+        }
+        return "\(name(damaged)) is not repaired"
+    }
+
     /// Every server's state against the replay, tuple by tuple.
     package func checkFinalStates() {
+        checkSubscriptions()
+        checkRefusals()
         let model = checker.reference.model
         for space in SimulatedClient.spaces {
             let all = model.visible(in: space, at: checker.commit.rawValue)
-            for server in servers {
+            for server in members {
                 guard let machine = server.process?.replica.machine else { continue }
                 let query = Query.count(space: space, template: Template([.any, .any]))
                 if machine.answer(query) != .count(UInt64(all.count)) {

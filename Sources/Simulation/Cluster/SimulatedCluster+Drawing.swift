@@ -12,16 +12,27 @@ extension SimulatedCluster {
         }
         // The few clients of a small history are all there is, and their sessions outlast the run.
         if options.isSmallHistory { drawn.remove(.clientDeaths) }
+        // Who removes servers while others are damaged can leave more damaged than sound ones.
+        let second: Faults = random.chance(percent: 50) ? .rot : .members
+        if drawn.isSuperset(of: [.rot, .members]), !options.usesAllFaults { drawn.remove(second) }
+        // Most clusters run on one network, and the same program on all servers.
+        let isNear = random.chance(percent: 60)
+        if isNear, !options.usesAllFaults { drawn.remove(.distance) }
+        let isUniform = random.chance(percent: 60)
+        if isUniform, !options.usesAllFaults { drawn.remove(.upgrades) }
         return drawn
+    }
+
+    /// What all servers' programs can do when the run begins.
+    static func drawLevel(_ options: SimulationOptions, _ faults: Faults, _ random: inout SeededRandom) -> UInt32 {
+        faults.contains(.upgrades) ? 1 : Configuration.supportedFeatureLevel
     }
 
     static func drawSettings(
         _ options: SimulationOptions, _ faults: Faults, _ random: inout SeededRandom
     ) -> ReplicaSettings {
         var settings = ReplicaSettings()
-        let election: UInt64 = random.pick([80, 150, 300]) ?? 150
-        settings.raft.electionTimeoutMilliseconds = election..<election * 2
-        settings.raft.heartbeatMilliseconds = election / 6
+        drawTimeouts(&settings.raft, faults, &random)
         settings.raft.maximumInflightRequests = random.pick([1, 2, 8, 64]) ?? 8
         settings.raft.maximumRequestBytes = random.pick([64, 1 << 10, 1 << 20]) ?? 1 << 20
         settings.raft.maximumUncommittedBytes = random.pick([2 << 10, 64 << 20]) ?? 64 << 20
@@ -33,15 +44,34 @@ extension SimulatedCluster {
         settings.statusIntervalMilliseconds = 50
         let entries = random.pick([16, 40, 120]) ?? 40
         let trailing = random.pick([0, 3, 30]) ?? 3
-        let chunk = random.pick([100, 4 << 10, 512 << 10]) ?? 4 << 10
+        var chunk = random.pick([100, 4 << 10, 512 << 10]) ?? 4 << 10
+        if faults.contains(.distance) { chunk = max(chunk, 4 << 10) }
         if faults.contains(.snapshots) {
             settings.snapshotEntries = entries
             settings.trailingEntries = trailing
         }
         settings.snapshotChunkBytes = chunk
-        settings.snapshotPatienceMilliseconds = 1_000
+        settings.snapshotPatienceMilliseconds = faults.contains(.distance) ? 3_000 : 1_000
+        settings.subscriptionHeartbeatMilliseconds = 300
+        settings.clusterPatienceMilliseconds = random.pick([500, 2_000, 10_000]) ?? 2_000
         settings.mutations = options.replicaMutations
         return settings
+    }
+
+    private static func drawTimeouts(_ raft: inout Settings, _ faults: Faults, _ random: inout SeededRandom) {
+        let isAdaptive = random.chance(percent: 65)
+        let floor: UInt64 = random.pick([80, 150, 150]) ?? 150
+        let usesLeases = random.chance(percent: 30)
+        var election: UInt64 = random.pick([80, 150, 300]) ?? 150
+        // A fixed timeout must fit the network.
+        if faults.contains(.distance), !isAdaptive { election = 1_500 }
+        if isAdaptive { election = max(election, floor) }
+        raft.adaptiveTimeoutMilliseconds = isAdaptive ? floor...3_000 : nil
+        raft.electionTimeoutMilliseconds = election..<election * 2
+        raft.heartbeatMilliseconds = election / 6
+        raft.leaseReads = usesLeases
+        raft.leaseVoteMilliseconds = min(150, isAdaptive ? floor : election)
+        raft.leaseMilliseconds = raft.leaseVoteMilliseconds * 2 / 3
     }
 
     func drawWeather(_ random: inout SeededRandom) {
@@ -60,6 +90,24 @@ extension SimulatedCluster {
         }
         calm = random.pick([150_000_000, 400_000_000, 800_000_000, 1_500_000_000]) ?? calm
         if faults.contains(.clientLoss) { weather.clientLossPerMillion = loss }
+        drawDistances(&random)
         network.weather = weather
+    }
+
+    /// The same between all, or for each pair of servers its own.
+    private func drawDistances(_ random: inout SeededRandom) {
+        let distances: [UInt64] = [100_000, 20_000_000, 150_000_000, 300_000_000]
+        let common = random.chance(percent: 50) ? random.pick(distances) : nil
+        var drawn: [UInt64] = []
+        for _ in 0..<servers.count * servers.count { drawn.append(common ?? random.pick(distances) ?? 0) }
+        for from in servers.indices {
+            for to in servers.indices {
+                if let fixed = options.linkMilliseconds {
+                    network.distances[from * servers.count + to] = UInt64(fixed * 1_000_000)
+                } else if faults.contains(.distance) {
+                    network.distances[from * servers.count + to] = drawn[min(from, to) * servers.count + max(from, to)]
+                }
+            }
+        }
     }
 }

@@ -53,17 +53,30 @@ extension SimulatedCluster {
         plan(.misfortune, after: faultRandom.within(20_000_000...400_000_000))
     }
 
+    /// How long a server stays down depends on nothing but how often it has been down before: leaving out a misfortune
+    /// changes as little as possible of the others.
     func planRestart(_ server: SimulatedServer) {
-        let delay = isHealing ? 10_000_000 : faultRandom.skewed(5_000_000...1_500_000_000)
+        var chance = SeededRandom(seed: misfortuneSeed ^ UInt64(server.number + 1) << 32 ^ UInt64(server.life))
+        let delay = isHealing ? 10_000_000 : chance.skewed(5_000_000...1_500_000_000)
         plan(.end(.down(server: server.number)), after: delay)
     }
 
     func strike() {
         guard !isHealing else { return }
+        faultRandom = SeededRandom(seed: misfortuneSeed &+ UInt64(misfortunes) &* 0x9E37_79B9_7F4A_7C15)
+        let number = misfortunes
+        misfortunes += 1
         plan(.misfortune, after: faultRandom.skewed(10_000_000...calm))
+        if let only = options.onlyMisfortunes, !only.contains(number) { return }
+        trace.misfortune = number
+        misfortune()
+        trace.misfortune = nil
+    }
+
+    private func misfortune() {
         let kinds: [Faults] = [
             .partitions, .partitions, .crashes, .powerLoss, .slowDisks, .failingSync, .fullDisks, .clockJumps, .pauses,
-            .snapshots, .clientDeaths,
+            .snapshots, .clientDeaths, .rot, .rot, .members, .members, .members, .transfers, .upgrades,
         ]
         guard let kind = faultRandom.pick(kinds.filter { faults.contains($0) }) else { return }
         let server = servers[victim()]
@@ -77,7 +90,7 @@ extension SimulatedCluster {
             server.files.failSync(after: faultRandom.within(0...2))
         case .fullDisks: fill(server)
         case .clockJumps where faultRandom.chance(percent: 50):
-            let rate: UInt64 = faultRandom.within(300...3_000)
+            let rate: UInt64 = faultRandom.within(clockRates)
             server.setClock(rate: rate, at: now)
             trace.fault(now, "the clock of \(name(server)) runs at \(rate * 100 / 1_024) percent")
         case .clockJumps:
@@ -91,13 +104,23 @@ extension SimulatedCluster {
             guard let client = faultRandom.pick(clients) else { return }
             trace.fault(now, "client \(client.number) dies")
             client.die(in: self)
+        case .rot: rot(server)
+        case .members: simulatedOperator.changeMembers(in: self)
+        case .transfers:
+            if faultRandom.chance(percent: 50) {
+                simulatedOperator.transfer(in: self)
+            } else {
+                simulatedOperator.stopCleanly(server, in: self)
+            }
+        case .upgrades: upgradeNext()
         default: return
         }
     }
 
     /// Any server, but the leader more often than others: it has most to lose.
     private func victim() -> Int {
-        let any = faultRandom.below(servers.count)
+        let inUse = servers.indices.filter { !servers[$0].isRetired }
+        let any = faultRandom.pick(inUse) ?? 0
         guard faultRandom.chance(percent: 40), let leader else { return any }
         return leader
     }
@@ -194,6 +217,7 @@ extension SimulatedCluster {
     package func beginHealing() {
         isHealing = true
         trace.fault(now, "all faults end")
+        healingBegan = now
         network.heal()
         network.weather = SimulatedNetwork.Weather()
         for server in servers {
@@ -203,7 +227,10 @@ extension SimulatedCluster {
             server.writeDelay = 100_000...800_000
             server.files.setCapacity(64 << 20)
             resume(server)
-            if server.process == nil { planRestart(server) }
+            if server.process == nil, !server.isRetired { planRestart(server) }
+        }
+        for (turn, server) in servers.filter({ $0.featureLevel < Configuration.supportedFeatureLevel }).enumerated() {
+            plan(.upgrade(server: server.number), after: UInt64(turn) * 400_000_000)
         }
         for client in clients { client.windDown(in: self) }
     }

@@ -37,8 +37,7 @@ extension SimulatedCluster {
                 checker.report("what servers say can be read", "\(process.replica.id): \(error)")
             }
         case .request(let request):
-            let token = RequestToken(process.nextToken)
-            process.nextToken += 1
+            let token = process.takeToken()
             process.requests[token] = request
             switch request.body {
             case .command(let header, let operation):
@@ -48,6 +47,21 @@ extension SimulatedCluster {
                     process.replica.query(token, query: $0, consistency: consistency, timeout: timeout)
                 }
             }
+        case .cluster(let request):
+            let token = process.takeToken()
+            process.operatorRequests[token] = request
+            process.replica.clusterRequest(token, request.request)
+        case .subscribe(let subscription):
+            let token = process.takeToken()
+            process.subscriptions.append((token, subscription))
+            process.replica.subscribe(
+                token, space: subscription.space, template: subscription.template, after: subscription.position)
+        case .unsubscribe(let client):
+            for (token, subscription) in process.subscriptions where subscription.client == client {
+                process.replica.forget(token)
+            }
+            process.subscriptions.removeAll { $0.subscription.client == client }
+        case .connectionLost(let peer): process.replica.connectionLost(peer)
         case .keepAlive(let session): process.replica.keepAlive(session)
         case .stored(let sequence): process.replica.stored(sequence)
         case .snapshotTaken(let metadata, let keepFrom):
@@ -89,6 +103,9 @@ extension SimulatedCluster {
         for i in effects.messages.indices { steps.append(.message(i)) }
         if !writesFirst, !effects.writes.isEmpty { steps.append(.writes) }
         for i in effects.replies.indices { steps.append(.reply(i)) }
+        for i in effects.events.indices { steps.append(.events(i)) }
+        for i in effects.endedSubscriptions.indices { steps.append(.endedSubscription(i)) }
+        for i in effects.clusterOutcomes.indices { steps.append(.outcome(i)) }
         if effects.snapshotToTake != nil { steps.append(.takeSnapshot) }
         if effects.snapshotToLoad != nil { steps.append(.loadSnapshot) }
         for i in effects.snapshotReads.indices { steps.append(.readSnapshot(i)) }
@@ -142,6 +159,20 @@ extension SimulatedCluster {
         case .message(let i): send(effects.messages[i], from: server)
         case .writes: store(effects.writes, server, process)
         case .reply(let i): answer(effects.replies[i], effects.replyBytes, performance.replyIndices[i], server, process)
+        case .events(let i): tell(effects.events[i], server, process)
+        case .endedSubscription(let i):
+            let (token, failure) = effects.endedSubscriptions[i]
+            process.subscriptions.removeAll { $0.token == token }
+            // So few events as there are in a run are all kept.
+            if failure.code == .positionGone {
+                checker.report("a subscription goes on from its position", "\(name(server)): \(failure)")
+            }
+        case .outcome(let i):
+            let (token, outcome) = effects.clusterOutcomes[i]
+            guard let request = process.operatorRequests.removeValue(forKey: token) else {
+                return checker.report("one outcome to a request", "\(name(server)) tells \(outcome), unasked")
+            }
+            tell(outcome, of: request, server)
         case .takeSnapshot:
             guard let snapshot = effects.snapshotToTake else { return }
             process.snapshotUnderWay = snapshot
@@ -161,7 +192,7 @@ extension SimulatedCluster {
     }
 
     private func send(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer) {
-        guard let to = numbers[message.to] else { return }
+        guard let to = numbers[message.to], to != server.number else { return }
         statistics.messages += 1
         checkMessage(message, from: server, to: to)
         if let drops, let decoded = try? message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }),
@@ -173,7 +204,7 @@ extension SimulatedCluster {
         let delays = network.delays(
             from: server.number, to: to, isBulk: message.isBulk, bytes: message.bytes.count)
         if delays.isEmpty { statistics.messagesLost += 1 }
-        for delay in delays { plan(.deliver(to: to, from: server.id, bytes: message.bytes), after: delay) }
+        for delay in delays { plan(.deliver(to: message.to, from: server.id, bytes: message.bytes), after: delay) }
     }
 
     /// A reply leaves the server: it is checked against the replay of the log, whether or not it reaches the client.

@@ -13,17 +13,21 @@ extension SimulatedCluster {
         options.segmentBytes = 64 << 10
         options.reserveBytes = 64 << 10
         options.freeBytesKept = 256 << 10
+        options.mutations = self.options.storageMutations
         return options
     }
 
+    /// How fast clocks may run, in 1,024ths. Leases are right only if none is a third faster than another.
+    var clockRates: ClosedRange<UInt64> { replicaSettings.raft.leaseReads ? 900...1_150 : 300...3_000 }
+
     /// Starts a server's process on whatever its disk has.
     func start(_ server: SimulatedServer) {
-        guard server.process == nil, checker.violation == nil else { return }
+        guard server.process == nil, !server.isRetired, checker.violation == nil else { return }
         do {
             let process = try open(server)
             server.process = process
             if faults.contains(.clockJumps), !isHealing, server.random.chance(percent: 40) {
-                server.setClock(rate: server.random.within(300...3_000 as ClosedRange<UInt64>), at: now)
+                server.setClock(rate: server.random.within(clockRates), at: now)
             }
             server.isPaused = false
             trace.note(now, "\(name(server)) starts at \(process.issued.snapshot.index)...\(process.issued.last)")
@@ -36,17 +40,18 @@ extension SimulatedCluster {
     private func open(_ server: SimulatedServer) throws -> ServerProcess {
         var directory = try LogDirectory.open(
             SimulatedCluster.dataDirectory, files: server.files, holder: "process \(server.life)")
-        let memberName = configuration[server.id]?.name ?? "a"
-        try directory.initialise(clusterID: clusterID, nodeID: server.id, name: memberName)
-        try directory.adopt(firstConfiguration: configuration)
+        try directory.initialise(clusterID: clusterID, nodeID: server.id, name: server.name)
+        try directory.adopt(firstConfiguration: server.firstConfiguration)
         let store = try SnapshotStore(directory)
         let (log, recovered, report) = try WriteAheadLog.open(directory, snapshots: store, options: logOptions)
         let image = LogImage(recovered)
         check(image, recovered, report, of: server)
         var machine = StateMachine()
         if recovered.snapshot.index > .zero { machine = try restore(recovered.snapshot, from: store) }
+        var settings = replicaSettings
+        settings.raft.supportedFeatureLevel = server.featureLevel
         let replica = Replica(
-            id: server.id, cluster: clusterID, recovered: recovered, machine: machine, settings: replicaSettings,
+            id: server.id, cluster: clusterID, recovered: recovered, machine: machine, settings: settings,
             now: server.clock(now), seed: server.random.next())
         return ServerProcess(replica: replica, log: log, store: store, directory: directory, issued: image)
     }
@@ -62,6 +67,7 @@ extension SimulatedCluster {
             server.hasStarted = true
         }
         guard server.hasStarted else { return }
+        if server.isRotten || server.isDamaged { return checkRotten(image, recovered, report, of: server) }
         if !recovered.mayVote {
             checker.report(
                 "a crash is no damage",
@@ -70,6 +76,29 @@ extension SimulatedCluster {
         guard let difference = server.durable.difference(from: image) else { return }
         if let other = server.perhapsDurable, other.difference(from: image) == nil { return }
         checker.report("what is durable survives a crash", "\(name(server)) recovers \(difference)")
+    }
+
+    /// After rot a server has all that was durable, or says that it has not.
+    private func checkRotten(
+        _ image: LogImage, _ recovered: RecoveredLog, _ report: OpenReport, of server: SimulatedServer
+    ) {
+        let wasRotten = server.isRotten
+        server.isRotten = false
+        let versions = [server.durable, server.perhapsDurable].compactMap { $0 }
+        if recovered.mayVote {
+            let differences = versions.compactMap { $0.differenceAfterRot(from: image) }
+            if differences.count == versions.count {
+                checker.report("damage is noticed", "\(name(server)) recovers \(differences[0]), and would vote")
+            }
+        } else {
+            trace.fault(now, "\(name(server)) is damaged: \(report.findings.map(\.description).joined(separator: "; "))")
+            let contradictions = versions.compactMap { $0.contradiction(with: image) }
+            if contradictions.count == versions.count {
+                checker.report("damage adds nothing", "\(name(server)) recovers \(contradictions[0])")
+            }
+            if wasRotten { server.lost.append(server.durable) }
+            server.isDamaged = true
+        }
     }
 
     func restore(
@@ -93,6 +122,18 @@ extension SimulatedCluster {
         server.isPaused = false
         server.interruption = nil
         server.files.crash(loss)
+        noticeEnd(of: server)
+    }
+
+    /// Most of those who were connected to a process notice soon that it is gone.
+    private func noticeEnd(of server: SimulatedServer) {
+        for other in servers where other.process != nil && server.random.chance(percent: 70) {
+            guard !network.isBlocked(from: server.number, to: other.number) else { continue }
+            let delay = network.distances[server.number * servers.count + other.number]
+            plan(
+                .connectionLost(server: other.number, server.id),
+                after: delay + server.random.within(500_000...20_000_000 as ClosedRange<UInt64>))
+        }
     }
 
     /// A crash meets the disk before, within or behind the write under way.
@@ -142,7 +183,7 @@ extension SimulatedCluster {
     }
 
     /// "a", "b", …
-    func name(_ server: SimulatedServer) -> String { String(UnicodeScalar(UInt8(97 + server.number))) }
+    func name(_ server: SimulatedServer) -> String { server.name }
     func name(_ id: NodeID) -> String { numbers[id].map { name(servers[$0]) } ?? "\(id)" }
 }
 

@@ -14,9 +14,14 @@ package final class SimulatedCluster {
     let faults: Faults
     let replicaSettings: ReplicaSettings
     let clusterID: ClusterID
+    /// The first one.
     let configuration: Configuration
     var random: SeededRandom
+    /// Of the times at which servers that went down come back.
     var faultRandom: SeededRandom
+    /// Each misfortune has a stream of its own, so that leaving one out changes no other one's draws.
+    let misfortuneSeed: UInt64
+    var misfortunes = 0
 
     /// Nanoseconds of virtual time.
     package internal(set) var now: UInt64 = 0
@@ -26,13 +31,17 @@ package final class SimulatedCluster {
     var network: SimulatedNetwork
     var servers: [SimulatedServer]
     var clients: [SimulatedClient] = []
-    /// Looked up only.
-    let numbers: [NodeID: Int]
+    var simulatedOperator: SimulatedOperator
+    /// Looked up only. Nodes whose disk was wiped are not in it.
+    private(set) var numbers: [NodeID: Int]
     var checker: SafetyChecker
     var history = HistoryRecorder()
     var trace: TraceLog
     var statistics = RunStatistics()
     var isHealing = false
+    var healingBegan: UInt64 = 0
+    /// In the healing phase, leaders that were stopped so that a later one repairs a damaged server.
+    var leadersStopped = 0
     /// Longest time between two misfortunes, in nanoseconds.
     var calm: UInt64 = 800_000_000
     /// Scripts may lose messages of their choice: true loses it.
@@ -50,27 +59,48 @@ package final class SimulatedCluster {
         let count = options.servers ?? [1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6, 7][drawn]
         replicaSettings = settings ?? SimulatedCluster.drawSettings(options, self.faults, &character)
         clusterID = ClusterID(character.next() | 1)
-        let ids = (0..<count).map { NodeID(character.next() >> 8 | UInt64($0 + 1) << 56) }
-        configuration = Configuration(members: zip(ids, 0...).map(SimulatedCluster.member))
+        let level = SimulatedCluster.drawLevel(options, self.faults, &character)
+        let spares = options.spares ?? (self.faults.contains(.members) ? 3 : 0)
+        let ids = (0..<count + spares).map { NodeID(character.next() >> 8 | UInt64($0 + 1) << 56) }
+        let first = Configuration(
+            members: zip(ids, 0..<count).map { SimulatedCluster.member($0, named: "\(SimulatedCluster.letter($1))") },
+            featureLevel: level)
+        configuration = first
         numbers = Dictionary(uniqueKeysWithValues: zip(ids, 0...))
         servers = zip(ids, 0...).map { id, number in
-            SimulatedServer(number: number, id: id, random: random.fork(), capacity: 64 << 20)
+            let server = SimulatedServer(number: number, id: id, first: first, random: random.fork())
+            server.featureLevel = level
+            server.isRetired = number >= count
+            return server
         }
-        network = SimulatedNetwork(servers: count, random: random.fork())
-        checker = SafetyChecker(servers: count)
+        network = SimulatedNetwork(servers: count + spares, random: random.fork())
+        checker = SafetyChecker(first)
         trace = TraceLog(lines: options.traceLines)
         faultRandom = random.fork()
+        misfortuneSeed = random.next()
+        simulatedOperator = SimulatedOperator()
         self.random = random
         drawWeather(&character)
-        for server in servers { start(server) }
+        for server in servers where !server.isRetired { start(server) }
     }
 
-    private static func member(_ id: NodeID, _ number: Int) -> Member {
-        let name = String(UnicodeScalar(UInt8(97 + number)))
-        return Member(
+    static func letter(_ number: Int) -> Character { Character(UnicodeScalar(UInt8(97 + number))) }
+
+    static func member(_ id: NodeID, named name: String, role: Member.Role = .voter) -> Member {
+        Member(
             id: id, name: name, peerAddress: "\(name):1", clientAddress: "\(name):2", httpAddress: "\(name):3",
-            publicKey: Array(repeating: UInt8(number), count: 32))
+            role: role, publicKey: Array(repeating: UInt8(truncatingIfNeeded: id.rawValue), count: 32))
     }
+
+    /// The machine becomes another node with an empty disk, which is to join.
+    func wipe(_ server: SimulatedServer) {
+        numbers[server.id] = nil
+        let id = NodeID(random.next() >> 8 | UInt64(server.number + 1) << 56)
+        server.wipe(as: id)
+        numbers[id] = server.number
+    }
+
+    func server(_ id: NodeID) -> SimulatedServer? { numbers[id].map { servers[$0] } }
 
     // MARK: - The loop
 
@@ -131,9 +161,12 @@ package final class SimulatedCluster {
             guard process(number, life) != nil else { return }
             trace.mix(2, now, UInt64(number))
             pass(servers[number])
-        case .deliver(let number, let from, let bytes):
-            trace.mix(3, now, UInt64(number), UInt64(bytes.count))
-            receive(servers[number], .peer(from: from, bytes))
+        case .deliver(let to, let from, let bytes):
+            // The transport knows who is at the other end: nothing reaches another node than was meant.
+            guard let server = server(to) else { return }
+            trace.mix(3, now, UInt64(server.number), UInt64(bytes.count))
+            receive(server, .peer(from: from, bytes))
+        case .connectionLost(let number, let peer): receive(servers[number], .connectionLost(peer))
         case .request(let number, let request): receive(servers[number], .request(request))
         case .keepAlive(let number, let session): receive(servers[number], .keepAlive(session))
         case .writeDone(let number, let life):
@@ -154,6 +187,15 @@ package final class SimulatedCluster {
         case .sessionPulse(let client, let session): clients[client].pulse(session, in: self)
         case .decideHeld(let client, let sequence, let session):
             clients[client].decide(sequence, session, in: self)
+        case .subscribe(let number, let subscription): receive(servers[number], .subscribe(subscription))
+        case .events(let client, let attempt, let number, let batch):
+            clients[client].receive(batch, number, attempt, in: self)
+        case .subscriptionPulse(let client): clients[client].pulseSubscription(in: self)
+        case .operatorAsks(let number, let request): receive(servers[number], .cluster(request))
+        case .operatorHears(let id, let outcome): simulatedOperator.hears(outcome, id, in: self)
+        case .retire(let id): retire(id)
+        case .stop(let number, let life): stop(number, life)
+        case .upgrade(let number): upgrade(servers[number])
         case .misfortune: strike()
         case .end(let ending): end(ending)
         }

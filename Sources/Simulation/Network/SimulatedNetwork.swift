@@ -19,6 +19,8 @@ struct SimulatedNetwork {
     private var blocked: [Bool]
     /// Clients cannot reach these servers.
     private var unreachable: [Bool]
+    /// How long the way of each link takes at least, in nanoseconds: no fault, but geography.
+    var distances: [UInt64]
     private(set) var lost: UInt64 = 0
 
     init(servers: Int, random: SeededRandom) {
@@ -26,6 +28,7 @@ struct SimulatedNetwork {
         self.random = random
         blocked = Array(repeating: false, count: servers * servers)
         unreachable = Array(repeating: false, count: servers)
+        distances = Array(repeating: 0, count: servers * servers)
     }
 
     // MARK: - Partitions
@@ -59,9 +62,15 @@ struct SimulatedNetwork {
             lost += 1
             return []
         }
-        let first = delay(isBulk: isBulk, bytes: bytes)
+        let first = distance(from: from, to: to) + delay(isBulk: isBulk, bytes: bytes)
         guard random.chance(perMillion: weather.duplicationPerMillion) else { return [first] }
         return [first, first + delay(isBulk: isBulk, bytes: bytes)]
+    }
+
+    /// With jitter of up to a tenth.
+    private mutating func distance(from: Int, to: Int) -> UInt64 {
+        let least = distances[from * servers + to]
+        return least == 0 ? 0 : least + random.skewed(0...least / 10)
     }
 
     private mutating func delay(isBulk: Bool, bytes: Int) -> UInt64 {

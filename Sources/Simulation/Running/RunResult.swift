@@ -27,6 +27,15 @@ public struct RunStatistics: Sendable, Equatable {
     public var snapshotsTaken: UInt64 = 0
     public var snapshotsInstalled: UInt64 = 0
     public var sessionsExpired: UInt64 = 0
+    /// To subscribers.
+    public var eventsTold: UInt64 = 0
+    /// Requests of an operator that were done.
+    public var membersChanged: UInt64 = 0
+    /// Committed ones.
+    public var configurations: UInt64 = 0
+    public var transfers: UInt64 = 0
+    /// Servers that were damaged and vote again.
+    public var repairs: UInt64 = 0
     public var messages: UInt64 = 0
     public var messagesLost: UInt64 = 0
 
@@ -43,6 +52,11 @@ public struct RunStatistics: Sendable, Equatable {
         sum.snapshotsTaken += b.snapshotsTaken
         sum.snapshotsInstalled += b.snapshotsInstalled
         sum.sessionsExpired += b.sessionsExpired
+        sum.eventsTold += b.eventsTold
+        sum.membersChanged += b.membersChanged
+        sum.configurations += b.configurations
+        sum.transfers += b.transfers
+        sum.repairs += b.repairs
         sum.messages += b.messages
         sum.messagesLost += b.messagesLost
         return sum

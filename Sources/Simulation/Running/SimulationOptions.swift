@@ -1,5 +1,6 @@
 import Raft
 import Replica
+import WriteAheadLog
 
 /// Kinds of misfortune. A run draws from those that its options allow.
 public struct Faults: OptionSet, Sendable, Hashable {
@@ -27,7 +28,18 @@ public struct Faults: OptionSet, Sendable, Hashable {
     public static let clientDeaths = Faults(rawValue: 1 << 12)
     public static let clientLoss = Faults(rawValue: 1 << 13)
 
-    public static let all = Faults(rawValue: (1 << 14) - 1)
+    /// Bits of log segments and snapshots are inverted on the disk: on a minority of servers between repairs.
+    public static let rot = Faults(rawValue: 1 << 14)
+    /// Servers are far apart: 0.1 to 300 ms one way.
+    public static let distance = Faults(rawValue: 1 << 15)
+    /// An operator changes the members.
+    public static let members = Faults(rawValue: 1 << 16)
+    /// An operator moves leadership, also before stopping a server.
+    public static let transfers = Faults(rawValue: 1 << 17)
+    /// Servers begin with an older program, and one after the other is restarted with the present one.
+    public static let upgrades = Faults(rawValue: 1 << 18)
+
+    public static let all = Faults(rawValue: (1 << 19) - 1)
     public static let none: Faults = []
 
     /// Each with its name, in the order of their bits.
@@ -35,7 +47,8 @@ public struct Faults: OptionSet, Sendable, Hashable {
         (.loss, "loss"), (.duplication, "duplication"), (.delay, "delay"), (.partitions, "partitions"),
         (.crashes, "crashes"), (.powerLoss, "power loss"), (.slowDisks, "slow disks"), (.failingSync, "failing sync"),
         (.fullDisks, "full disks"), (.clockJumps, "clock jumps"), (.pauses, "pauses"), (.snapshots, "snapshots"),
-        (.clientDeaths, "client deaths"), (.clientLoss, "client loss"),
+        (.clientDeaths, "client deaths"), (.clientLoss, "client loss"), (.rot, "rot"), (.distance, "distance"),
+        (.members, "members"), (.transfers, "transfers"), (.upgrades, "upgrades"),
     ]
 
     public var description: String {
@@ -58,10 +71,17 @@ public struct SimulationOptions: Sendable {
     public var usesAllFaults = false
     /// Nil: the seed chooses.
     public var thinkMilliseconds: ClosedRange<UInt64>?
+    /// Machines on which new members can be started. Nil: three if members change.
+    public var spares: Int?
+    /// Milliseconds that every link takes in one direction. Nil: the seed chooses.
+    public var linkMilliseconds: Double?
+    /// If not nil, of the misfortunes of the run, counted from 0, only these happen. For shrinking.
+    public var onlyMisfortunes: Set<Int>?
     /// Few operations, all of which are also given to the Wing & Gong checker.
     public var isSmallHistory = false
     public var mutations: Mutations = []
     public var replicaMutations: ReplicaMutations = []
+    public var storageMutations: StorageMutations = []
     /// Lines of the readable trace that are kept; 0 makes none.
     public var traceLines = 0
 

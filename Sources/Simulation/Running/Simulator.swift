@@ -53,6 +53,7 @@ public enum Simulator {
     ) -> RunResult {
         var statistics = cluster.statistics
         statistics.committedEntries = cluster.commit.rawValue
+        statistics.configurations = UInt64(cluster.checker.configurations.count - 1)
         var result = RunResult(
             seed: cluster.seed, events: cluster.step, virtualMilliseconds: cluster.now / 1_000_000, seconds: seconds,
             traceHash: cluster.trace.hash.value, statistics: statistics)
@@ -157,6 +158,7 @@ extension SimulatedCluster {
             let client = SimulatedClient(number: clients.count, random: random.fork(), options: options)
             clients.append(client)
             plan(.clientWakes(client.number), after: random.within(0...300_000_000))
+            client.beginSubscription(in: self)
         }
     }
 }

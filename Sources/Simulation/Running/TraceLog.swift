@@ -6,6 +6,8 @@ struct TraceLog {
     private(set) var schedule: [String] = []
     private var lines: [String] = []
     private var next = 0
+    /// The misfortune that is happening, by its number in the run.
+    var misfortune: Int?
     private let capacity: Int
 
     init(lines capacity: Int) { self.capacity = capacity }
@@ -17,8 +19,9 @@ struct TraceLog {
     }
 
     mutating func fault(_ time: UInt64, _ text: String) {
-        schedule.append("\(TraceLog.stamp(time)) \(text)")
-        note(time, text)
+        let number = misfortune.map { "#\($0) " } ?? ""
+        schedule.append("\(TraceLog.stamp(time)) \(number)\(text)")
+        note(time, number + text)
     }
 
     /// Call it behind `isReadable`: making the text costs more than the step.

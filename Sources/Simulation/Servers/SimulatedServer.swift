@@ -6,9 +6,17 @@ import WriteAheadLog
 /// One server: what outlives its processes (the disk, the clocks), and the process that runs now, if one does.
 final class SimulatedServer {
     let number: Int
-    let id: NodeID
-    let files: SimulatedFileSystem
+    private(set) var id: NodeID
+    private(set) var files: SimulatedFileSystem
     var random: SeededRandom
+    /// How many nodes this machine has been: a wiped disk is a new node.
+    private(set) var incarnation = 0
+    /// What it starts with on an empty disk: the cluster's first one, or for one that is to join, an empty one.
+    private(set) var firstConfiguration: Configuration
+    /// Not in use: a spare that was never started, or one that was removed and is stopped for good.
+    var isRetired = false
+    /// What its program can do.
+    var featureLevel = Configuration.supportedFeatureLevel
     var process: ServerProcess?
     /// Counts its processes: what was planned for an earlier one is void.
     var life = 0
@@ -20,6 +28,12 @@ final class SimulatedServer {
     /// While it is down after a write was interrupted: what its disk may have instead.
     var perhapsDurable: LogImage?
     var hasStarted = false
+    /// Bits have rotted on its disk since it last started.
+    var isRotten = false
+    /// It found damage, and its peers have not repaired it yet.
+    var isDamaged = false
+    /// What its disk had before bits rotted: others may still count on it.
+    var lost: [LogImage] = []
 
     // Its clocks and its disk.
     private var clockBase: UInt64
@@ -44,14 +58,43 @@ final class SimulatedServer {
         }
     }
 
-    init(number: Int, id: NodeID, random: SeededRandom, capacity: UInt64) {
+    static let capacity: UInt64 = 64 << 20
+
+    init(number: Int, id: NodeID, first: Configuration, random: SeededRandom) {
         self.number = number
         self.id = id
+        firstConfiguration = first
         var random = random
-        files = SimulatedFileSystem(seed: random.next(), capacity: capacity)
+        files = SimulatedFileSystem(seed: random.next(), capacity: Self.capacity)
         clockBase = random.within(1...1_000_000_000_000)
         wallOffset = Int64(random.within(0...10_000)) - 5_000
         self.random = random
+    }
+
+    /// A new node on a wiped disk, which is to join. Its process must have ended.
+    func wipe(as id: NodeID) {
+        self.id = id
+        incarnation += 1
+        firstConfiguration = Configuration(members: [])
+        files = SimulatedFileSystem(seed: random.next(), capacity: Self.capacity)
+        durable = LogImage()
+        perhapsDurable = nil
+        hasStarted = false
+        isRotten = false
+        isDamaged = false
+        lost.removeAll()
+        isRetired = false
+    }
+
+    /// "a", "b", …; "b2" once it has become another node.
+    var name: String {
+        let letter = String(UnicodeScalar(UInt8(97 + number)))
+        return incarnation == 0 ? letter : letter + "\(incarnation + 1)"
+    }
+
+    /// Whether its disk has the entry, or had it before bits rotted.
+    func holds(_ index: LogIndex, _ term: Term) -> Bool {
+        durable.holds(index, term) || lost.contains { $0.holds(index, term) }
     }
 
     func clock(_ time: UInt64) -> MonotonicTime {
@@ -89,7 +132,9 @@ final class ServerProcess {
     var isWriting = false
 
     var requests: [RequestToken: ClientRequest] = [:]
-    var nextToken: UInt64 = 1
+    var operatorRequests: [RequestToken: OperatorRequest] = [:]
+    var subscriptions: [(token: RequestToken, subscription: ClientSubscription)] = []
+    private var nextToken: UInt64 = 1
 
     var snapshotUnderWay: ReplicaEffects.SnapshotToTake?
     var keepFrom: LogIndex = .zero
@@ -106,6 +151,7 @@ final class ServerProcess {
     var seenTerm = Term.zero
     var seenCommit: LogIndex
     var seenApplied: LogIndex
+    var seenConfiguration = LogIndex(.max)
     var passes = 0
 
     struct StampedWrite {
@@ -115,7 +161,12 @@ final class ServerProcess {
 
     enum Inbound {
         case peer(from: NodeID, [UInt8])
+        case connectionLost(NodeID)
         case request(ClientRequest)
+        case cluster(OperatorRequest)
+        case subscribe(ClientSubscription)
+        /// Its connection is closed.
+        case unsubscribe(client: Int)
         case keepAlive(SessionID)
         case stored(WriteSequence)
         case snapshotTaken(SnapshotMetadata?, keepFrom: LogIndex)
@@ -123,6 +174,11 @@ final class ServerProcess {
         case chunkStored(from: NodeID, index: LogIndex, next: UInt64, SnapshotMetadata?)
         case installed(StateMachine, SnapshotMetadata)
         case takeSnapshot
+    }
+
+    func takeToken() -> RequestToken {
+        defer { nextToken += 1 }
+        return RequestToken(nextToken)
     }
 
     init(
@@ -145,6 +201,9 @@ struct Performance {
         case message(Int)
         case writes
         case reply(Int)
+        case events(Int)
+        case endedSubscription(Int)
+        case outcome(Int)
         case takeSnapshot
         case loadSnapshot
         case readSnapshot(Int)
