@@ -1,0 +1,134 @@
+import ByteCoding
+import Raft
+import TupleSpace
+
+/// Values of every kind, to make seeds of.
+enum Samples {
+    static let cluster = ClusterID(7)
+
+    static func member(_ id: UInt64, _ role: Member.Role = .voter, promote: Bool = false) -> Member {
+        Member(
+            id: NodeID(id), name: "s\(id)", peerAddress: "h:\(id)", clientAddress: "h:\(20 + id)",
+            httpAddress: "h:\(40 + id)", role: role, publicKey: [UInt8](repeating: UInt8(id), count: 32),
+            nextPublicKey: promote ? [UInt8](repeating: 9, count: 32) : nil, promoteWhenCaughtUp: promote)
+    }
+
+    static let three = Configuration(members: (1...3).map { member($0) })
+    static let configurations = [
+        three, Configuration(members: []), Configuration(members: [member(1), member(4, .learner, promote: true)]),
+        Configuration(
+            members: [member(1), member(2, .leaving), member(3), member(4)],
+            outgoingVoters: [NodeID(1), NodeID(2), NodeID(3)]),
+    ]
+
+    static func encoded(_ configuration: Configuration) -> [UInt8] {
+        var writer = ByteWriter()
+        configuration.encode(into: &writer)
+        return writer.bytes
+    }
+
+    static let entries = [
+        Entry(index: LogIndex(6), term: Term(2), kind: .noop, payload: []),
+        Entry(index: LogIndex(7), term: Term(3), kind: .command, payload: batch([.write(space: "s", tuple: tuples[0])])),
+        Entry(index: LogIndex(8), term: Term(3), kind: .configuration, payload: encoded(configurations[3])),
+    ]
+
+    static let bodies: [Message.Body] = [
+        .preVoteRequest(VoteRequest(lastIndex: LogIndex(5), lastTerm: Term(2), configurationIndex: LogIndex(3), sentAt: 9)),
+        .preVoteResponse(VoteResponse(granted: true, sentAt: 9)),
+        .preVoteResponse(
+            VoteResponse(
+                granted: false, sentAt: 9,
+                newerConfiguration: PlacedConfiguration(index: LogIndex(8), configuration: configurations[3]))),
+        .voteRequest(VoteRequest(lastIndex: LogIndex(5), lastTerm: Term(2), isTransfer: true, sentAt: 1 << 40)),
+        .voteResponse(VoteResponse(granted: true, sentAt: 9)),
+        .appendRequest(
+            AppendRequest(
+                previousIndex: LogIndex(5), previousTerm: Term(2), commit: LogIndex(5), entries: entries, readRound: 3,
+                sentAt: 99, electionTimeoutMilliseconds: 300)),
+        .appendRequest(
+            AppendRequest(
+                previousIndex: .zero, previousTerm: .zero, commit: .zero, entries: [], readRound: 0, sentAt: 0)),
+        .appendResponse(
+            AppendResponse(result: .accepted(match: LogIndex(8)), readRound: 3, sentAt: 99, waitedForDisk: true)),
+        .appendResponse(
+            AppendResponse(
+                result: .rejected(previousIndex: LogIndex(5), hintIndex: LogIndex(3), hintTerm: Term(1)), readRound: 3,
+                sentAt: 99)),
+        .appendResponse(AppendResponse(result: .alive, readRound: 3, sentAt: 99)),
+        .readIndexRequest(context: 77), .readIndexResponse(context: 77, index: LogIndex(8)),
+        .readIndexResponse(context: 77, index: nil), .timeoutNow,
+    ]
+
+    static func message(_ body: Message.Body, from: UInt64 = 2, term: UInt64 = 4) -> Message {
+        Message(cluster: cluster, from: NodeID(from), to: NodeID(1), term: Term(term), body: body)
+    }
+
+    static func encoded(_ message: Message) -> [UInt8] {
+        var writer = ByteWriter()
+        message.encode(into: &writer)
+        return writer.bytes
+    }
+
+    // MARK: Tuples
+
+    static let values: [Value] = [
+        .null, .bool(true), .bool(false), .int(-3), .int(.max), .double(1.5), .double(-0.0), .string("é€😀"), .string(""),
+        .bytes([0, 255, 7]), .symbol("sym"), .list([.int(1), .list([])]),
+        .map([.init(key: "a", value: .int(1)), .init(key: "b", value: .map([]))]),
+    ]
+    static let tuples = [Tuple(values), Tuple([.string("post"), .string("ann"), .string("text")]), Tuple([.int(1)])]
+    static let templates = [
+        Template([.any, .literal(.int(1)), .type(.string), .range(lower: .int(1), upper: .double(2.5), open: true)]),
+        Template([.prefix("po"), .any, .any]), Template([.any]), Template([.type(.map), .literal(.string("x"))]),
+        Template([.range(lower: .string("a"), upper: .string("b"), open: false)]), Template([.literal(.int(1))]),
+    ]
+    static let operations: [TupleSpace.Operation] = [
+        .openSession(timeoutMilliseconds: 10_000), .endSession, .expireSessions([SessionID(1), SessionID(2)]),
+        .write(space: "s", tuple: tuples[0]), .write(space: "s", tuple: tuples[1]), .write(space: "s", tuple: tuples[2]),
+        .take(space: "s", template: templates[0], timeout: .none, holds: false),
+        .take(space: "s", template: templates[1], timeout: .forever, holds: true),
+        .take(space: "s", template: templates[2], timeout: .milliseconds(500), holds: false),
+        .take(space: "s", template: templates[5], timeout: .none, holds: true), .cancel(sequence: 3),
+        .release(sequence: 4), .acknowledge,
+        .keyed(key: "k", digest: [1, 2], .write(space: "s", tuple: tuples[2])),
+        .keyed(
+            key: "k2", digest: [],
+            .take(space: "s", template: templates[2], timeout: .milliseconds(1_000), holds: false)),
+    ]
+    static let queries: [Query] = [
+        .read(space: "s", template: templates[0]), .count(space: "s", template: templates[2]),
+        .readAll(
+            space: "s", template: templates[1],
+            page: Page(limit: 10, order: .newest, after: TupleID(1), before: TupleID(1 << 40))),
+    ]
+    static let failure = Failure(.busy, "Too much at once.")
+    static let position = Position(index: 9, ordinal: 1)
+    static let replies: [Reply] = [
+        .done, .written(id: TupleID(5), position: position), .noMatch, .count(12), .failed(failure),
+        .found(StoredTuple(id: TupleID(5), tuple: tuples[1]), position: position),
+        .tuples([StoredTuple(id: TupleID(5), tuple: tuples[2]), StoredTuple(id: TupleID(6), tuple: tuples[0])], more: true),
+    ]
+    static let events = [Event.Kind.write, .take, .giveBack].map {
+        Event(position: position, kind: $0, space: "s", tuple: StoredTuple(id: TupleID(5), tuple: tuples[1]), caller: "ann")
+    }
+
+    static func encoded(_ operation: TupleSpace.Operation) -> [UInt8] {
+        var writer = ByteWriter()
+        operation.encode(into: &writer)
+        return writer.bytes
+    }
+
+    /// The payload of a log entry: a session is opened, and does all of these.
+    static func batch(_ operations: [TupleSpace.Operation], lease: UInt64 = 100, from first: UInt64 = 1) -> [UInt8] {
+        var batch = BatchWriter()
+        let all = [.openSession(timeoutMilliseconds: 10_000)] + operations
+        for (number, operation) in all.enumerated() {
+            let header = CommandHeader(
+                session: SessionID(1), sequence: number == 0 ? 0 : first + UInt64(number) - 1,
+                acknowledgedBelow: 0, acknowledged: [], caller: "ann")
+            encoded(operation).withUnsafeBytes { batch.append(header, operation: $0) }
+        }
+        return batch.finish(leaseTime: lease, wallStamp: 1_700_000_000_000)
+    }
+}
