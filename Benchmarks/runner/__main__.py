@@ -11,8 +11,11 @@ import time
 
 import machine
 import options as command_line
+import paired
 import report
 import requirements
+import storage
+import storage_options
 from failure import Failure, Misuse
 from matrix import Matrix, ratios, summarize
 from peer_bare import Bare
@@ -72,6 +75,13 @@ def conclude(options, run):
     return 1 if missed else 0
 
 
+def run_matrix(options, processes, work, say):
+    return conclude(options, measure(options, processes, work))
+
+
+MODES = {"storage": (storage_options.parse, storage.run), "paired": (paired.parse, paired.run)}
+
+
 def interrupted(number, frame):
     raise KeyboardInterrupt
 
@@ -81,12 +91,14 @@ def main():
     signal.signal(signal.SIGINT, interrupted)  # also where a shell started this in the background, ignoring it
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup keeps its meaning
         signal.signal(signal.SIGHUP, interrupted)
-    processes, work = Processes(), None
+    processes, work, options = Processes(), None, None
     try:
-        options = command_line.parse(sys.argv[1:])
+        mode = sys.argv[1] if len(sys.argv) > 1 else ""
+        parse, run = MODES.get(mode, (command_line.parse, run_matrix))
+        options = parse(sys.argv[2 if mode in MODES else 1:])
         os.makedirs(".build/benchmarks", exist_ok=True)
         work = tempfile.mkdtemp(prefix="run-", dir=".build/benchmarks")
-        return conclude(options, measure(options, processes, work))
+        return run(options, processes, work, say)
     except Misuse as problem:
         print(f"script/bench: {problem}", file=sys.stderr)
         return 2

@@ -14,6 +14,9 @@ FULL = {"seconds": 5.0, "repeats": 3, "limit": 30, "out": "docs/benchmarks"}
 DESCRIPTION = """Measures Starling against etcd and against the bare loop, in turn, on this machine, with the same
 loads, and writes a page with a plot and the raw results. Needs Linux and Debian's packages, which it installs."""
 
+OTHERS = """Other measurements: script/bench storage (large states and long logs), script/bench paired (two programs against each
+other); each has its own --help."""
+
 
 def names(known):
     def parse(text):
@@ -50,7 +53,7 @@ def positive(kind):
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(prog="script/bench", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="script/bench", description=DESCRIPTION, epilog=OTHERS)
     add = parser.add_argument
     add("--only", type=names(SYSTEMS), default=SYSTEMS, metavar="SYSTEMS", help="some of starling,etcd,bare (all)")
     add("--operations", type=names(OPERATIONS), default=OPERATIONS, metavar="OPS", help="some of write,read (both)")

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -35,15 +36,32 @@ class Processes:
         self.running.append(process)
         return process
 
-    def run(self, command, timeout, environment=None, directory=None):
-        """Runs a command to its end and returns its output; a failure carries what it said."""
+    def start_stamped(self, command, log):
+        """Like `start`; `lines` of the process collects what it says with the time, (seconds of `time.monotonic()`, line)."""
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", start_new_session=True, preexec_fn=die_with_parent)
+        process.log, process.lines = log, []
+
+        def listen():
+            with open(log, "a", encoding="utf-8") as file, process.stdout:
+                for line in process.stdout:
+                    process.lines.append((time.monotonic(), line.rstrip()))
+                    file.write(line)
+                    file.flush()
+        threading.Thread(target=listen, daemon=True).start()
+        self.running.append(process)
+        return process
+
+    def run(self, command, timeout, environment=None, directory=None, tick=None):
+        """Runs a command to its end and returns its output; a failure carries what it said. Calls `tick` now and then."""
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True, preexec_fn=die_with_parent, cwd=directory,
             env={**os.environ, **(environment or {})})
         self.running.append(process)
         try:
-            output, errors = process.communicate(timeout=timeout)
+            output, errors = communicate(process, timeout, tick)
         except subprocess.TimeoutExpired:
             raise Failure(f"{command[0]} was not done after {timeout:.0f} seconds")
         finally:
@@ -71,6 +89,17 @@ class Processes:
                 process.kill()
                 process.wait()
             self.running.remove(process)
+
+
+def communicate(process, timeout, tick):
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return process.communicate(timeout=timeout if tick is None else 1)
+        except subprocess.TimeoutExpired:
+            if tick is None or time.monotonic() > deadline:
+                raise
+            tick()
 
 
 def running_seconds(process):

@@ -56,18 +56,20 @@ def markdown(run, image):
 
 
 def write(run, directory):
-    """Writes the page, its plot and the raw results side by side, under a free name; returns the page's path."""
+    image = plot(summarize(run["runs"]), f"{run['title']}, {run['date']}")
+    return write_files(run, directory, lambda name: markdown(run, name), image)
+
+
+def write_files(run, directory, text, image):
+    """Writes the page, its plot and the raw results side by side, under a free name; returns the page's path.
+    `text` makes the page, given the plot's file name."""
     os.makedirs(directory, exist_ok=True)
     name, number = f"{run['date']}-{run['what']}", 1
     while os.path.exists(os.path.join(directory, name + ".md")):
         number += 1
         name = f"{run['date']}-{run['what']}-{number}"
-    files = {
-        ".json": json.dumps(run, indent=1, ensure_ascii=False) + "\n",
-        ".svg": plot(summarize(run["runs"]), f"{run['title']}, {run['date']}"),
-        ".md": markdown(run, name + ".svg"),
-    }
-    for suffix, text in files.items():
+    files = {".json": json.dumps(run, indent=1, ensure_ascii=False) + "\n", ".svg": image, ".md": text(name + ".svg")}
+    for suffix, content in files.items():
         with open(os.path.join(directory, name + suffix), "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(content)
     return os.path.join(directory, name + ".md")

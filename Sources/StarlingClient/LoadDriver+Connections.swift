@@ -231,7 +231,11 @@ extension LoadDriver {
         outstanding -= 1
         completed += 1
         lastCompletion = now
-        if phase == .measure { histogram.record(now - sessions[index].startedAt) }
+        if phase == .measure {
+            let latency = now - sessions[index].startedAt
+            histogram.record(latency)
+            if plan.keepsSamples { samples.append(LoadSample(nanoseconds: now, latencyNanoseconds: latency)) }
+        }
         begin(index, at: now)
     }
 }

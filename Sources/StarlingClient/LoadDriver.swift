@@ -45,6 +45,8 @@ public final class LoadDriver {
     /// When the connections' monitors are asked next.
     var newsAt: UInt64 = 0
     var histogram = LatencyHistogram()
+    var samples: [LoadSample] = []
+    private var numbered: NumberedPayload?
     var fatal: LoadFailure?
     private var progress: (Int, Double) -> Void = { _, _ in }
 
@@ -86,10 +88,24 @@ public final class LoadDriver {
         return report
     }
 
+    /// The measured requests that were completed since the last call, in that order, if the plan keeps them. For `progress`, and
+    /// after `run`.
+    public func takeSamples() -> [LoadSample] {
+        defer { samples.removeAll(keepingCapacity: true) }
+        return samples
+    }
+
     // MARK: Phases
 
     private func prepare() throws(LoadFailure) {
         payloads = (0..<plan.sessions).map { encoded(.write(space: plan.space, tuple: plan.tuple($0))) }
+        if let first = plan.numbersFrom {
+            numbered = try NumberedPayload(from: first) { [plan] in
+                var writer = ByteWriter()
+                Operation.write(space: plan.space, tuple: plan.tuple($0)).encode(into: &writer)
+                return writer.bytes
+            }
+        }
         switch plan.operation {
         case .write, .post: return
         case .read:
@@ -186,6 +202,8 @@ public final class LoadDriver {
         sessions[index].startedAt = now
         sessions[index].refusals = 0
         sessions[index].isOutstanding = true
+        // A repetition sends the same bytes: the session's payload stays until its next request.
+        if phase == .measure, let next = numbered?.next() { payloads[index] = next }
         append(index)
     }
 }

@@ -32,6 +32,11 @@ public struct LoadPlan: Sendable {
     public var space: String
     /// The tuple that the session of this number writes; its first two fields are what it is read and taken by.
     public var tuple: @Sendable (Int) -> Tuple
+    /// Nil: every write of a session is of its `tuple`. Else every measured write is of a tuple of its own, `tuple` of a number that
+    /// is counted up from here.
+    public var numbersFrom: Int?
+    /// Keep when each measured request was done and how long it took, 16 bytes each.
+    public var keepsSamples = false
     /// Milliseconds. Nothing keeps the sessions alive but their commands, so for reads it is longer than the run.
     public var sessionTimeout: UInt64 = 600_000
 
@@ -59,6 +64,14 @@ public struct LoadPlan: Sendable {
         let fields = tuple(session).fields
         return Template(fields.enumerated().map { $0.offset < 2 ? .literal($0.element) : .any })
     }
+}
+
+/// One request of a run.
+public struct LoadSample: Equatable, Sendable, BitwiseCopyable {
+    /// When it was done, by the clock CLOCK_MONOTONIC of this machine.
+    public var nanoseconds: UInt64
+    /// From the first sending to the success.
+    public var latencyNanoseconds: UInt64
 }
 
 /// What a run of a `LoadDriver` measured.

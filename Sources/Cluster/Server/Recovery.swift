@@ -15,6 +15,7 @@ struct Recovery {
     init(
         _ directory: LogDirectory<PosixFileSystem>, options: LogOptions, _ tell: (String) -> Void
     ) throws(StartFailure) {
+        let began = MonotonicTime.current
         do throws(SnapshotError) {
             snapshots = try SnapshotStore(directory)
         } catch {
@@ -27,19 +28,36 @@ struct Recovery {
         } catch {
             throw StartFailure(error.description)
         }
+        tell("opened the log in \(Self.milliseconds(since: began)): \(recovered.entries.count) entries")
         guard recovered.snapshot.index > .zero else {
             machine = StateMachine()
             snapshotBytes = 0
             return
         }
+        (machine, snapshotBytes) = try Self.load(recovered.snapshot, from: snapshots, of: directory, tell)
+    }
+
+    /// The state, and the size of the file it was in.
+    private static func load(
+        _ metadata: SnapshotMetadata, from snapshots: SnapshotStore<PosixFileSystem>,
+        of directory: LogDirectory<PosixFileSystem>, _ tell: (String) -> Void
+    ) throws(StartFailure) -> (StateMachine, Int) {
         do {
-            machine = try StateMachine(restoring: recovered.snapshot, from: snapshots)
-            snapshotBytes = Int(
-                clamping: try snapshots.size(
-                    SnapshotPlace(index: recovered.snapshot.index, term: recovered.snapshot.term)))
+            let began = MonotonicTime.current
+            let machine = try StateMachine(restoring: metadata, from: snapshots)
+            let bytes = Int(
+                clamping: try snapshots.size(SnapshotPlace(index: metadata.index, term: metadata.term)))
+            tell(
+                "loaded the snapshot at log index \(metadata.index) in \(milliseconds(since: began)): \(machine.tupleCount) tuples, "
+                    + "\(bytes) bytes")
+            return (machine, bytes)
         } catch {
             throw StartFailure(
-                "the snapshot at log index \(recovered.snapshot.index) in \(directory.path) cannot be loaded: \(error)")
+                "the snapshot at log index \(metadata.index) in \(directory.path) cannot be loaded: \(error)")
         }
+    }
+
+    private static func milliseconds(since began: MonotonicTime) -> String {
+        "\(MonotonicTime.current.since(began) / 1_000_000) ms"
     }
 }

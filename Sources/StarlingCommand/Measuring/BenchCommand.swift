@@ -37,6 +37,16 @@ struct BenchCommand: AsyncParsableCommand {
     var seconds: Double?
     @Option(help: ArgumentHelp("Payload of a tuple.", valueName: "bytes"))
     var size = 256
+    @Option(
+        help: ArgumentHelp(
+            "Write a tuple of its own each time, numbered from here, instead of the same one for each session.",
+            valueName: "number"))
+    var numberFrom: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Write when each request was done and its latency into a file, once a second: 64-bit numbers of nanoseconds in this "
+                + "machine's byte order, by the clock CLOCK_MONOTONIC.", valueName: "file"))
+    var samples: String?
     @Option(help: ArgumentHelp("Connections; else one for 8 sessions, and at least one a server.", valueName: "count"))
     var connections: Int?
     @Flag(help: "Print JSON: operation, sessions, requests, errors, rate, p50_ms, p99_ms.")
@@ -55,6 +65,14 @@ struct BenchCommand: AsyncParsableCommand {
         guard (0...1_000_000).contains(size) else {
             throw ValidationError("--size is 0 to 1000000 bytes, and not \(size)")
         }
+        if let numberFrom {
+            guard operation == .write else { throw ValidationError("--number-from is for writes") }
+            guard NumberedPayload.numbers.contains(numberFrom) else {
+                throw ValidationError(
+                    "--number-from is \(NumberedPayload.numbers.lowerBound) to \(NumberedPayload.numbers.upperBound - 1), and not "
+                        + "\(numberFrom)")
+            }
+        }
         if let connections, !(1...1_000).contains(connections) {
             throw ValidationError("--connections is 1 to 1000, and not \(connections)")
         }
@@ -67,13 +85,21 @@ struct BenchCommand: AsyncParsableCommand {
             operation.plan, sessions: sessions, connections: connections.map { min($0, sessions) }, extent: extent,
             payloadBytes: size, servers: address.endpoints)
         plan.cluster = address.cluster
+        plan.numbersFrom = numberFrom
+        plan.keepsSamples = samples != nil
         let showsProgress = !json && Terminal.isInteractive
+        let file = try samples.map { try SampleFile($0) }
         let report = try await blocking { [plan] () throws(LoadFailure) in
-            try LoadDriver(plan).run { done, seconds in
+            let driver = try LoadDriver(plan)
+            let report = try driver.run { done, seconds in
+                file?.append(driver.takeSamples())
                 guard showsProgress else { return }
                 Terminal.text("\r\(Figures.decimal(seconds)) s: \(Figures.grouped(done)) requests")
             }
+            file?.append(driver.takeSamples())
+            return report
         }
+        try file?.check()
         if showsProgress { Terminal.text("\r\u{1b}[K") }
         if json { return Terminal.line(report.json) }
         Terminal.line(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import Replica
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
             milestone. The first \
             start of a cluster waits until all its servers are there. Ctrl-C or SIGTERM ends it in order, a second \
             one at once; \
-            after kill -9 it goes on from its data directory.
+            after kill -9 it goes on from its data directory. SIGUSR1 has it take a snapshot now.
             """)
 
     @Option(help: ArgumentHelp("The data directory, made if need be. (STARLING_DATA)", valueName: "directory"))
@@ -35,6 +36,16 @@ struct ServeCommand: AsyncParsableCommand {
         name: .customLong("no-curve"),
         help: "No encryption for peers and clients, on all servers alike. For tests and measuring. (STARLING_CURVE=no)")
     var noCurve = false
+    @Option(
+        help: ArgumentHelp(
+            "Log entries after which a snapshot is taken, while the state is small; 200000. (STARLING_SNAPSHOT_ENTRIES)",
+            valueName: "count"))
+    var snapshotEntries: String?
+    @Option(
+        help: ArgumentHelp(
+            "Log entries kept behind a snapshot for servers that are a little behind; 10000. (STARLING_TRAILING_ENTRIES)",
+            valueName: "count"))
+    var trailingEntries: String?
     @Option(help: ArgumentHelp("The config file. (STARLING_CONFIG)", valueName: "file"))
     var config: String?
     @Flag(help: ArgumentHelp("End when standard input ends: whoever started this server is gone.", visibility: .hidden))
@@ -44,7 +55,7 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try Settings(
             flags: [
                 .data: data, .name: name, .plan: plan, .peer: peer, .client: client, .http: http, .transport: transport,
-                .curve: noCurve ? "no" : nil,
+                .curve: noCurve ? "no" : nil, .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
             ], config: config)
         try await ServerProcess(try ServePlan(settings), endsWithInput: endsWithInput).run()
     }
@@ -83,6 +94,8 @@ struct ServePlan {
         configuration.clientAddress = try Self.address(.client, settings, plan.own.clientAddress)
         http = try ListenAddress(settings[.http] ?? plan.own.httpAddress, Self.called(.http, settings))
         configuration.isEncrypted = try settings.flag(.curve)
+        configuration.settings.snapshotEntries = try settings.count(.snapshotEntries)
+        configuration.settings.trailingEntries = try settings.count(.trailingEntries)
     }
 
     private static func address(_ setting: Setting, _ settings: Settings, _ planned: String) throws(Complaint) -> String

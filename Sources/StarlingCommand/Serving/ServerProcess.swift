@@ -35,6 +35,8 @@ struct ServerProcess {
                 })
         }
         let signals = StopSignals()
+        let snapshots = SnapshotSignal { server.takeSnapshot() }
+        defer { snapshots.cancel() }
         let problem = await serveUntilAsked(server, signals)
         await blocking { server.stop() }
         if let problem { throw problem }

@@ -13,6 +13,8 @@ enum Setting: String, CaseIterable {
     case client
     case http
     case transport
+    case snapshotEntries = "snapshot-entries"
+    case trailingEntries = "trailing-entries"
 
     /// As it is called in the config file; the flag is this behind two hyphens.
     var key: String { rawValue }
@@ -27,6 +29,8 @@ enum Setting: String, CaseIterable {
         case .requestTimeout: "10"
         case .curve: "yes"
         case .transport: "zeromq"
+        case .snapshotEntries: "200000"
+        case .trailingEntries: "10000"
         default: nil
         }
     }
@@ -53,6 +57,8 @@ enum Setting: String, CaseIterable {
         case .client: "serve: where to listen for native clients, HOST:PORT"
         case .http: "serve: where to listen for HTTP, HOST:PORT"
         case .transport: "serve: how servers speak with each other"
+        case .snapshotEntries: "serve: log entries after which a snapshot is taken, while the state is small"
+        case .trailingEntries: "serve: log entries kept behind a snapshot, for servers that are a little behind"
         }
     }
 }

@@ -75,6 +75,16 @@ struct Settings {
         }
     }
 
+    /// A whole number from 1.
+    func count(_ setting: Setting) throws(Complaint) -> Int {
+        let text = self[setting] ?? ""
+        guard let count = Int(text), (1...1_000_000_000).contains(count) else {
+            throw Complaint(
+                .wrongUsage, "\(origin(of: setting)) is a whole number from 1 to 1000000000, and not \"\(text)\"")
+        }
+        return count
+    }
+
     /// Seconds, as milliseconds.
     func milliseconds(_ setting: Setting) throws(Complaint) -> UInt64 {
         let text = self[setting] ?? ""
