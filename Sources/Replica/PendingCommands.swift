@@ -27,6 +27,7 @@ struct PendingCommands: Sendable {
     /// Of all commands.
     private(set) var byteCount = 0
 
+    var underWayCount: Int { underWay.count }
     var count: Int { underWay.count + waiting.count }
 
     subscript(key: CommandKey) -> Pending? { underWay[key] ?? waiting[key] }

@@ -14,7 +14,7 @@ extension Replica {
                 ),
                 to: token)
         }
-        if let failure = tooManyPending { return effects.reply(.failed(failure), to: token) }
+        if let failure = refusal ?? tooManyPending { return effects.reply(.failed(failure), to: token) }
         var writer = ByteWriter(reserving: operation.count + 40)
         header.encode(into: &writer)
         writer.write(raw: operation)
@@ -27,6 +27,20 @@ extension Replica {
         else { return }
         if raft.role == .leader, batch.byteCount > settings.maximumBatchBytes { return refuse([key]) }
         route(key, command)
+    }
+
+    /// The disk has no room for the log, or has again (nil). Until then commands that come to this server are refused, before anything is
+    /// done of them, and if it leads it hands over: the others can go on. Reads are served as before.
+    /// - Parameter sentence: says which disk.
+    public mutating func setDiskFull(_ sentence: String?) {
+        refusal = sentence.map { Failure(.diskFull, $0) }
+        guard refusal != nil, raft.role == .leader else { return }
+        // Should nobody be able to take over, a leader whose disk hangs steps down by itself.
+        if let target = try? raft.transfer(to: nil, into: &raftEffects) {
+            transfersBegun += 1
+            effects.notices.append(.transferring(to: target))
+        }
+        absorb()
     }
 
     private var tooManyPending: Failure? {

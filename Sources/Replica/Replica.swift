@@ -63,6 +63,8 @@ public struct Replica: Sendable {
     // The cluster itself.
     var desk: ClusterDesk
     var wasRemoved = false
+    /// Why this server takes no commands; nil: it does.
+    var refusal: Failure?
     /// Messages of members that were not used, for what they said.
     public internal(set) var refusedMessages: UInt64 = 0
 
@@ -134,6 +136,11 @@ public struct Replica: Sendable {
     /// False after damage to the log, until its peers have repaired this server.
     public var mayVote: Bool { raft.mayVote }
     public var pendingCommandCount: Int { pendingCommands.count }
+    /// Commands on their way to the state machine; not those that it keeps waiting.
+    public var commandsUnderWay: Int { pendingCommands.underWayCount }
+    /// Of the configuration that is in force.
+    public var featureLevel: UInt32 { raft.configuration.featureLevel }
+    public var isLearner: Bool { raft.configuration[id]?.role == .learner }
     /// There is something to apply or to answer in another pass, which should come at once.
     public var needsAnotherPass: Bool { !deferred.isEmpty || installing == nil && !backlog.isEmpty }
     public var peerStatuses:

@@ -58,7 +58,7 @@ final class Connection {
     func close() {
         poller.remove(socketItem)
         if let monitorItem { poller.remove(monitorItem) }
+        monitor.close()
         socket.close()
-        monitor.socket.close()
     }
 }

@@ -36,7 +36,7 @@ extension Engine {
     /// be sent again.
     private func isWorthAnotherTry(_ failure: Failure, _ entry: Pending) -> Bool {
         switch failure.code {
-        case .busy, .noLeader, .outcomeUnknown: !entry.isOverdue(at: now, timeout: settings.operationTimeout)
+        case .busy, .noLeader, .diskFull, .outcomeUnknown: !entry.isOverdue(at: now, timeout: settings.operationTimeout)
         default: false
         }
     }

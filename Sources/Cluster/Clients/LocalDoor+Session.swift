@@ -134,7 +134,7 @@ extension LocalDoor {
         // Not cancelled with the task that happens to need it first: others wait for it too.
         await withCheckedContinuation { continuation in
             let opening: Opening = state.withLock { state in
-                if state.isClosed { return .over(.stopping) }
+                if state.isClosed || state.isStopping { return .over(.stopping) }
                 if case .open = state.session { return .over(nil) }
                 state.opening.append(continuation)
                 if case .opening = state.session { return .underWay }
@@ -168,6 +168,26 @@ extension LocalDoor {
         let failure: Answer? = isOpen ? nil : answer.certainlyNotDone
         for continuation in waiting { continuation.resume(returning: failure) }
     }
+
+    /// Ends the server's session: what it holds goes back to its place at once, and its waiting takes end. Called by the replica thread when
+    /// the server is to stop; requests that come from now on are refused.
+    /// - Returns: false if there is no session to end.
+    func endSession() -> Bool {
+        let begun: (UInt64, CommandHeader)? = state.withLock { state in
+            state.isStopping = true
+            guard case .open(var ledger) = state.session else { return nil }
+            let header = ledger.nextHeader()
+            state.session = .open(ledger)
+            let token = state.newToken()
+            state.ending = token
+            return (token, header)
+        }
+        guard let (token, header) = begun else { return false }
+        inbox.post(.command(RequestToken(token), header, operation: LocalDoor.encode(.endSession)))
+        return true
+    }
+
+    var isEndingSession: Bool { state.withLock { $0.ending != nil } }
 
     /// Nil while none is open.
     var session: SessionID? {
@@ -210,7 +230,7 @@ extension LocalDoor.State {
             return repeatLater(command)
         case .failed(let failure) where failure.code == .sessionWindowFull && command.isSettling:
             return repeatLater(command)
-        case .failed(let failure) where failure.code == .busy || failure.code == .noLeader:
+        case .failed(let failure) where [.busy, .noLeader, .diskFull].contains(failure.code):
             // What is certain of this sending is not certain of an earlier one.
             if command.mayBeDone || command.isSettling { return repeatLater(command) }
             ledger.abandoned(sequence)

@@ -65,6 +65,7 @@ final class LocalDoor: Sendable {
         case command(Command, AnswerContinuation?)
         case opening(SessionID)
         case subscription(EventStream.Continuation)
+        case cluster(CheckedContinuation<ClusterOutcome, Never>)
     }
 
     struct State: Sendable {
@@ -76,6 +77,10 @@ final class LocalDoor: Sendable {
         var settlings: [Settling] = []
         var lastToken = LocalDoor.tokenMark
         var isClosed = false
+        /// No more requests are taken, while those that are under way still end.
+        var isStopping = false
+        /// The command that ends the session, until it is answered.
+        var ending: UInt64?
 
         mutating func newToken() -> UInt64 {
             lastToken += 1
@@ -128,7 +133,7 @@ final class LocalDoor: Sendable {
 
     private func begin(_ operation: [UInt8], isHeld: Bool) -> Begun {
         state.withLock { state in
-            if state.isClosed { return .failed(.stopping) }
+            if state.isClosed || state.isStopping { return .failed(.stopping) }
             guard case .open(var ledger) = state.session else { return .noSession }
             guard ledger.unacknowledgedCount < LocalDoor.requestWindow else {
                 return .failed(
@@ -239,6 +244,7 @@ final class LocalDoor: Sendable {
 
     func deliver(_ token: UInt64, _ answer: Answer) {
         let waiting = state.withLock { state -> Waiting? in
+            if state.ending == token { state.ending = nil }
             guard let waiting = state.waiting.removeValue(forKey: token) else { return nil }
             if case .command(let command, _) = waiting { state.account(for: command, answer.reply) }
             return waiting
@@ -250,6 +256,7 @@ final class LocalDoor: Sendable {
             follow(command, answer.reply, isAbandoned: continuation == nil)
         case .opening(let session): finishOpening(session, answer)
         case .subscription(let continuation): continuation.finish()
+        case .cluster(let continuation): continuation.resume(returning: .unknown("this server is stopping"))
         case nil: break
         }
     }

@@ -11,6 +11,9 @@ enum Inward: Sendable {
     case subscribe(RequestToken, space: String, Template?, after: Position?)
     case forget(RequestToken)
     case keepAlive(SessionID)
+    case cluster(RequestToken, ClusterRequest)
+    /// The disk is full, in a sentence; nil: it has room again.
+    case diskFull(String?)
     case stored(WriteSequence)
     case snapshotTaken(SnapshotMetadata, bytes: Int, keepFrom: LogIndex)
     case snapshotNotTaken(keepFrom: LogIndex)

@@ -24,13 +24,17 @@ final class ReplicaThread<Files: FileSystem> {
     private let welcome: Welcome
     private let statusJSON: @Sendable () -> String
     private let onNotice: @Sendable (Notice) -> Void
+    private let onRemoved: @Sendable (LogIndex?) -> Void
     private let onFailure: @Sendable (String) -> Void
 
     private let poller = Poller()
     private var arrived: [Inward] = []
-    private var isStopping = false
+    /// Not nil once the server was asked to stop.
+    private var stop: CleanStop?
     private var compactBefore: LogIndex?
-    private var members: [Member] = []
+    private var hasMembers = false
+    private var removedSince: MonotonicTime?
+    private var hasToldRemoval = false
     private var keptAliveAt = MonotonicTime.zero
     private var askedAgainAt = MonotonicTime.zero
     private var publishedAt = MonotonicTime.zero
@@ -43,7 +47,7 @@ final class ReplicaThread<Files: FileSystem> {
         door: LocalDoor, inbox: Inbox,
         storage: StorageThread<Files>, snapshots: SnapshotThread<Files>, board: StatusBoard, welcome: Welcome,
         statusJSON: @escaping @Sendable () -> String, isRepairing: Bool, onNotice: @escaping @Sendable (Notice) -> Void,
-        onFailure: @escaping @Sendable (String) -> Void
+        onRemoved: @escaping @Sendable (LogIndex?) -> Void, onFailure: @escaping @Sendable (String) -> Void
     ) {
         self.replica = replica
         self.transport = transport
@@ -57,6 +61,7 @@ final class ReplicaThread<Files: FileSystem> {
         self.welcome = welcome
         self.statusJSON = statusJSON
         self.onNotice = onNotice
+        self.onRemoved = onRemoved
         self.onFailure = onFailure
         wasRepairing = isRepairing
     }
@@ -74,7 +79,7 @@ final class ReplicaThread<Files: FileSystem> {
         endpoint.statusJSON = statusJSON
         do {
             var mayHaveMore = false
-            while !isStopping {
+            while stop?.stage != .over {
                 try poller.wait(milliseconds: mayHaveMore ? 0 : Self.tickMilliseconds)
                 inbox.waker.drain()
                 mayHaveMore = try pass()
@@ -92,25 +97,18 @@ final class ReplicaThread<Files: FileSystem> {
     private func pass() throws -> Bool {
         let now = MonotonicTime.current
         replica.advance(to: now, wallMilliseconds: wallMilliseconds())
-        updateMembers()
+        if !hasMembers || replica.effects.membersChanged { updateMembers() }
         let appliedBefore = replica.appliedIndex
         let limit = Self.takenPerPass
-        let fromPeers = try transport.receive(now: now, limit: limit) { event in
-            do throws(MalformedBytes) {
-                switch event {
-                case .message(let sender, let bytes): try replica.receive(bytes, from: sender)
-                case .introduction(let name, let bytes): try answer(FirstStartMessage(decoding: bytes), from: name)
-                case .connectionLost(let peer): replica.connectionLost(peer)
-                case .request, .response, .failed: break
-                }
-            } catch {
-                malformedMessages += 1
-            }
+        let fromPeers = try transport.receive(now: now, limit: limit) { take($0) }
+        var fromClients = 0
+        if stop?.takesRequests ?? true {
+            fromClients = try endpoint.receive(
+                into: &replica, welcome: { [welcome] in Self.welcome(welcome, of: $0) }, now: now, limit: limit)
         }
-        let fromClients = try endpoint.receive(
-            into: &replica, welcome: { [welcome] in Self.welcome(welcome, of: $0) }, now: now, limit: limit)
         inbox.takeAll(into: &arrived)
         for item in arrived { handle(item) }
+        stop?.advance(&replica, isSessionOver: !door.isEndingSession, now: now)
         replica.flush()
         if replica.appliedIndex > appliedBefore {
             applyLatency.record(nanoseconds: MonotonicTime.current.since(now))
@@ -118,6 +116,28 @@ final class ReplicaThread<Files: FileSystem> {
         perform()
         housekeeping(now)
         return fromPeers == limit || fromClients == limit || replica.needsAnotherPass
+    }
+
+    private func take(_ event: PeerEvent) {
+        do throws(MalformedBytes) {
+            switch event {
+            case .message(let sender, let bytes): try receive(bytes, from: sender)
+            case .introduction(let name, let bytes): try answer(FirstStartMessage(decoding: bytes), from: name)
+            case .connectionLost(let peer): replica.connectionLost(peer)
+            case .request, .response, .failed: break
+            }
+        } catch {
+            malformedMessages += 1
+        }
+    }
+
+    private func receive(_ bytes: UnsafeRawBufferPointer, from sender: NodeID) throws(MalformedBytes) {
+        do throws(MalformedBytes) {
+            try replica.receive(bytes, from: sender)
+        } catch {
+            replica.noteRefused(sender, error.description)
+            throw error
+        }
     }
 
     /// A server of the plan that is new, while this one has been running.
@@ -140,10 +160,8 @@ final class ReplicaThread<Files: FileSystem> {
     }
 
     private func updateMembers() {
-        let current = replica.configuration.members
-        guard current != members else { return }
-        members = current
-        transport.update(members: current)
+        hasMembers = true
+        transport.update(members: replica.reachableMembers)
     }
 
     private func handle(_ item: Inward) {
@@ -156,6 +174,8 @@ final class ReplicaThread<Files: FileSystem> {
             replica.subscribe(token, space: space, template: template, after: position)
         case .forget(let token): replica.forget(token)
         case .keepAlive(let session): replica.keepAlive(session)
+        case .cluster(let token, let request): replica.clusterRequest(token, request)
+        case .diskFull(let sentence): replica.setDiskFull(sentence)
         case .stored(let sequence): replica.stored(sequence)
         case .snapshotTaken(let metadata, let bytes, let keepFrom):
             replica.newestSnapshotBytes = bytes
@@ -172,7 +192,10 @@ final class ReplicaThread<Files: FileSystem> {
         case .notLoaded(let metadata, let reason):
             if replica.isInstalling(metadata) { onFailure(reason) }
         case .run(let body): body(&replica)
-        case .stop: isStopping = true
+        case .stop:
+            guard stop == nil else { return }
+            stop = CleanStop(now: .current)
+            _ = door.endSession()
         }
     }
 
@@ -185,6 +208,8 @@ final class ReplicaThread<Files: FileSystem> {
         }
         var effects = ReplicaEffects()
         swap(&effects, &replica.effects)
+        // First: some of the messages may be for a member that has just come.
+        if effects.membersChanged { updateMembers() }
         for message in effects.messages {
             // What is not sent now is lost, as the network may lose it: consensus sends again.
             _ = transport.send(message.bytes, to: message.to, over: message.isBulk ? .bulk : .main)
@@ -193,9 +218,13 @@ final class ReplicaThread<Files: FileSystem> {
         if let index = compactBefore {
             // Behind the write that marks the snapshot in the log.
             compactBefore = nil
-            storage.perform(.compact(before: index, then: { [snapshots] in snapshots.perform(.prune) }))
+            let needed = replica.oldestSnapshotBeingSent
+            storage.perform(.compact(before: index, then: { [snapshots] in snapshots.perform(.prune(needed)) }))
         }
         answer(effects)
+        for (token, outcome) in effects.clusterOutcomes {
+            if token == CleanStop.token { stop?.handedOver() } else { door.deliver(token.rawValue, outcome) }
+        }
         performSnapshots(effects)
         for notice in effects.notices { onNotice(notice) }
         if let reason = effects.fatal { onFailure(reason) }
@@ -244,6 +273,16 @@ final class ReplicaThread<Files: FileSystem> {
 
     // MARK: - Now and then
 
+    /// A removed server has nothing more to do here. For a moment it still answers whoever asked for it, and tells the others what it
+    /// knows, so that they do not have to find out by waiting.
+    private func considerRemoval(_ now: MonotonicTime) {
+        guard replica.isRemoved else { return removedSince = nil }
+        guard let since = removedSince else { return removedSince = now }
+        guard !hasToldRemoval, now.since(since) >= 500_000_000 else { return }
+        hasToldRemoval = true
+        onRemoved(replica.removedAt)
+    }
+
     private func housekeeping(_ now: MonotonicTime) {
         if now.since(keptAliveAt) > LocalDoor.keepAliveMilliseconds * 1_000_000 {
             keptAliveAt = now
@@ -259,6 +298,7 @@ final class ReplicaThread<Files: FileSystem> {
             wasRepairing = false
             storage.perform(.markRepaired)
         }
+        considerRemoval(now)
         guard now.since(publishedAt) > 100_000_000 else { return }
         publishedAt = now
         board.publish(replica, endpoint.counters, malformedMessages: malformedMessages, applyLatency: applyLatency)

@@ -60,10 +60,13 @@ public final class Server: Sendable {
     /// - Parameters:
     ///   - statusJSON: renders the status for native clients.
     ///   - log: told what an operator may want to read. From any thread.
+    ///   - onRemoved: the server is no longer a member, since this log index if it has that, and should be stopped for good. From any
+    ///     thread, once.
     ///   - onFailure: the server cannot go on and the process must end, for this reason. From any thread, perhaps more than once.
     public init(
         _ configuration: ServerConfiguration, statusJSON: @escaping @Sendable (ServerStatus) -> String,
-        log: @escaping @Sendable (String) -> Void, onFailure: @escaping @Sendable (String) -> Void
+        log: @escaping @Sendable (String) -> Void, onRemoved: @escaping @Sendable (LogIndex?) -> Void = { _ in },
+        onFailure: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) {
         plan = configuration.plan
         cluster = plan.cluster
@@ -88,6 +91,10 @@ public final class Server: Sendable {
 
         let meters = Meters()
         let recovery = try Recovery(directory, options: configuration.log, log)
+        let supported = configuration.settings.raft.supportedFeatureLevel
+        if let reason = recovery.recovered.reasonNotToStart(supportedFeatureLevel: supported) {
+            throw StartFailure(reason)
+        }
         board = StatusBoard(
             ServerStatus(node: node, cluster: cluster, name: name, version: configuration.settings.version),
             meters: meters)
@@ -113,17 +120,26 @@ public final class Server: Sendable {
             id: node, cluster: cluster, recovered: recovery.recovered, machine: recovery.machine,
             settings: configuration.settings, now: .current, seed: .random(in: 1 ... .max))
         replica.newestSnapshotBytes = recovery.snapshotBytes
-        try start(replica, transport, endpoint, responder, recovery, statusJSON, log, onFailure)
+        try start(
+            replica, transport, endpoint, responder, recovery,
+            Listeners(statusJSON: statusJSON, log: log, onRemoved: onRemoved, onFailure: onFailure))
+    }
+
+    /// Who is told what, from any thread.
+    private struct Listeners: Sendable {
+        var statusJSON: @Sendable (ServerStatus) -> String
+        var log: @Sendable (String) -> Void
+        var onRemoved: @Sendable (LogIndex?) -> Void
+        var onFailure: @Sendable (String) -> Void
     }
 
     private func start(
         _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint,
         _ responder: FirstStartResponder?,
-        _ recovery: Recovery,
-        _ statusJSON: @escaping @Sendable (ServerStatus) -> String, _ log: @escaping @Sendable (String) -> Void,
-        _ onFailure: @escaping @Sendable (String) -> Void
+        _ recovery: Recovery, _ listeners: Listeners
     ) throws(StartFailure) {
         let board = self.board
+        let log = listeners.log
         let welcome = Welcome(
             cluster: cluster.rawValue, server: node.rawValue, leader: 0, incarnation: .random(in: 1 ... .max),
             servers: [])
@@ -138,11 +154,11 @@ public final class Server: Sendable {
                     replica: replica, transport: sockets.0, responder: responder, endpoint: sockets.1, door: door,
                     inbox: inbox,
                     storage: storage, snapshots: snapshots, board: board, welcome: welcome,
-                    statusJSON: { statusJSON(board.current) }, isRepairing: isRepairing,
+                    statusJSON: { listeners.statusJSON(board.current) }, isRepairing: isRepairing,
                     onNotice: { notice in
                         board.note(notice)
                         log(notice.text { id in board.current.name(of: id) ?? "\(id)" })
-                    }, onFailure: onFailure
+                    }, onRemoved: listeners.onRemoved, onFailure: listeners.onFailure
                 ).run()
                 sockets.0.close()
                 ended.close()
@@ -152,7 +168,8 @@ public final class Server: Sendable {
         }
     }
 
-    /// Ends this server cleanly: what is in memory is written, and the data directory is free again. Blocks. Again: nothing.
+    /// Ends this server cleanly: leadership goes to another, what its gateways hold goes back, what is in memory is written, and the data
+    /// directory is free again. Blocks, for at most about a second and a half and what the disk takes. Again: nothing.
     public func stop() {
         inbox.post(.stop)
         ended.waitUntilClosed()

@@ -11,8 +11,8 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         case read(ReplicaEffects.SnapshotRead, Term)
         case store(SnapshotChunk, from: NodeID)
         case load(SnapshotMetadata)
-        /// All but the newest two.
-        case prune
+        /// All but the newest two, and this one, which is being sent.
+        case prune(LogIndex?)
     }
 
     private let queue = WorkQueue<Job>()
@@ -53,11 +53,11 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
                 case .read(let read, let term): self.read(read, term)
                 case .store(let chunk, let sender): self.receive(chunk, from: sender, into: &receiver)
                 case .load(let metadata): load(metadata)
-                case .prune: prune()
+                case .prune(let needed): prune(needed)
                 }
             }
         }
-        receiver?.discard()
+        receiver?.suspend()
     }
 
     /// A snapshot that cannot be written is discarded and tried again later: the log still has everything.
@@ -137,9 +137,9 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         }
     }
 
-    private func prune() {
+    private func prune(_ needed: LogIndex?) {
         do throws(SnapshotError) {
-            try store.prune(marked: .zero)
+            try store.prune(marked: needed ?? .zero)
         } catch {
             onNotice("old snapshots could not be removed: \(error)")
         }

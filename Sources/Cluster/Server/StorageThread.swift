@@ -85,8 +85,8 @@ final class StorageThread<Files: FileSystem>: Sendable {
         if let preparation = log.preparation() { preparing.add(preparation) }
     }
 
-    /// A full disk stalls this server's log until there is room: consensus treats that as it treats any stalled disk (a leader steps
-    /// down, the others go on), and local reads go on being served.
+    /// A full disk stalls this server's log until there is room. The replica is told, and refuses its clients' writes meanwhile; consensus
+    /// treats it as any stalled disk (a leader steps down, the others go on); local reads go on being served.
     /// - Returns: false if this server stops before there is room: the writes are lost, and nobody was told that they were made.
     private func append(_ writes: [StorageWrite]) throws(LogError) -> Bool {
         while true {
@@ -98,12 +98,14 @@ final class StorageThread<Files: FileSystem>: Sendable {
             } catch {
                 guard case .diskFull = error else { throw error }
                 meters.setDiskFull(true)
-                onNotice("\(error); writes wait until there is room")
+                onNotice("\(error); writes are refused until there is room")
+                inbox.post(.diskFull("\(error): this server takes no writes until there is room; nothing was done"))
                 while try !log.checkRoom() {
                     if queue.hasBeenClosed { return false }
                     usleep(200_000)
                 }
                 meters.setDiskFull(false)
+                inbox.post(.diskFull(nil))
                 onNotice("there is room on the disk again")
             }
         }
