@@ -103,7 +103,7 @@ struct DurableQueue: Sendable {
 extension Message {
     /// Whether a later message of the same kind says all that this one says.
     fileprivate func supersededBy(_ later: Message) -> Bool {
-        guard to == later.to, term == later.term else { return false }
+        guard to == later.to, term == later.term, formatVersion == later.formatVersion else { return false }
         switch (body, later.body) {
         case (.appendResponse(let old), .appendResponse(let new)):
             guard new.readRound >= old.readRound else { return false }

@@ -1,34 +1,43 @@
+/// The questions of one pre-vote. Answers that come after they were asked again count as well, as long as they are about
+/// the same term and the same log: with a link slower than the timeout no others would ever come.
+struct PreVoteRound: Sendable {
+    let beganAt: MonotonicTime
+    let term: Term
+    let lastIndex: LogIndex
+    let lastTerm: Term
+}
+
 extension Node {
-    /// The least time without a leader after which anyone may stand: within it a leader that was heard counts as alive.
-    var minimumElectionTimeout: UInt64 { settings.electionTimeoutMilliseconds.lowerBound * 1_000_000 }
-
-    /// A server alone need not wait for anyone. In a new cluster there can be no leader yet whom waiting would spare,
-    /// so the first election comes early; if several stand at once, the usual timeouts part them.
-    mutating func firstElectionTimeout() -> UInt64 {
-        if voters.isOnly(id) { return 0 }
-        let usual = settings.electionTimeoutMilliseconds
-        guard term == .zero, log.last == .zero else { return random.next(in: usual) }
-        return random.next(in: usual.lowerBound / 10..<max(usual.lowerBound / 2, usual.lowerBound / 10))
-    }
-
-    /// Randomised, so that votes are seldom split (dissertation 3.4).
-    mutating func resetElectionDeadline() {
-        electionDeadline = now.advanced(byMilliseconds: random.next(in: settings.electionTimeoutMilliseconds))
-    }
-
-    /// A server whose disk hangs could not make its vote durable, nor lead.
-    var diskHangs: Bool {
-        durability.oldestAge(at: now) >= settings.electionTimeoutMilliseconds.upperBound * 1_000_000
-    }
-
-    mutating func connectionLost(to peer: NodeID, into effects: inout Effects) {}
-
     mutating func electionTimeoutElapsed(into effects: inout Effects) {
         resetElectionDeadline()
         if leader != nil { become(.follower, leader: nil, into: &effects) }
+        guard mayCampaign, mayGiveVote else { return }
+        guard !diskHangs || settings.mutations.contains(.hangingDiskStands) else { return }
         // While its last vote is still being written a further one would only make the disk later.
-        guard mayCampaign, mayGiveVote, !diskHangs, durability.stored >= hardStateWrite else { return }
+        guard durability.stored >= hardStateWrite else { return }
         beginPreVote(into: &effects)
+    }
+
+    /// The connection to a peer broke. If it was the leader's, and the leader does not come back at once, there is no
+    /// need to wait for the election timeout; but a leader may count on its lease to the end.
+    mutating func connectionLost(to peer: NodeID, into effects: inout Effects) {
+        if role == .leader {
+            timing.hastyUntil = now.advanced(byMilliseconds: 2 * settings.leaseVoteMilliseconds)
+            nextHeartbeat = min(nextHeartbeat, now.advanced(byMilliseconds: heartbeatInterval))
+        }
+        guard role == .follower, leader == peer else { return }
+        leaderIsUnreachable = true
+        let spread = random.next(in: 0..<max(1, settings.leaseVoteMilliseconds / 3))
+        let earliest = max(now, leaderContact.advanced(byMilliseconds: settings.leaseVoteMilliseconds))
+        electionDeadline = min(electionDeadline, earliest.advanced(byMilliseconds: spread))
+    }
+
+    /// Anything from the leader shows that it is there.
+    mutating func noteSignOfLife(from sender: NodeID, in messageTerm: Term) {
+        guard leaderIsUnreachable, sender == leader, messageTerm == term else { return }
+        guard !settings.mutations.contains(.leaderStaysLost) else { return }
+        leaderIsUnreachable = false
+        resetElectionDeadline()
     }
 
     // MARK: Pre-vote: would you vote for me? (dissertation 9.6)
@@ -40,33 +49,73 @@ extension Node {
     }
 
     private mutating func beginPreVote(into effects: inout Effects) {
+        let round = PreVoteRound(beganAt: now, term: term.next, lastIndex: log.last, lastTerm: log.lastTerm)
+        if goesOn(round) {
+            ballots.forgetRefusals()
+        } else {
+            ballots = Ballots()
+            preVoteRound = round
+        }
         become(.preCandidate, leader: nil, into: &effects)
-        ballots = Ballots()
-        for voter in voters.all where voter != id {
+        for voter in voters.all where voter != id && !ballots.hasGranted(voter) {
             send(.preVoteRequest(voteRequest()), to: voter, term: term.next, into: &effects)
         }
         countPreVote(from: id, granted: true, into: &effects)
     }
 
-    mutating func answerPreVote(_ message: Message, _ request: VoteRequest, into effects: inout Effects) {
-        // Whoever hears a leader helps nobody to depose it; a leader hears itself as long as a majority hears it
-        // (dissertation 4.2.3, 9.6). A leader without one steps down, so this ends (scenario 14).
-        let leaderIsAlive =
-            role == .leader || (leader != nil && now.since(leaderContact) < minimumElectionTimeout)
-        let granted =
-            !leaderIsAlive && mayGiveVote && message.term > term && isUpToDate(request)
-        send(
-            .preVoteResponse(
-                VoteResponse(
-                    granted: granted, sentAt: request.sentAt,
-                    newerConfiguration: newerConfiguration(than: request.configurationIndex))),
-            to: message.from, into: &effects)
+    /// Whether the answers to the round that is under way count for this one too. Not for ever: whoever answered long ago
+    /// may have a leader by now.
+    private func goesOn(_ round: PreVoteRound) -> Bool {
+        guard role == .preCandidate, let present = preVoteRound, !settings.mutations.contains(.lateAnswersAreLost)
+        else { return false }
+        let patience = max(2 * longestElectionTimeout, settings.adaptiveTimeoutMilliseconds?.upperBound ?? 0)
+        return present.term == round.term && present.lastIndex == round.lastIndex
+            && present.lastTerm == round.lastTerm && now.since(present.beganAt) < patience * 1_000_000
     }
 
-    mutating func countPreVote(from voter: NodeID, granted: Bool, into effects: inout Effects) {
-        guard role == .preCandidate else { return }
+    mutating func answerPreVote(_ message: Message, _ request: VoteRequest, into effects: inout Effects) {
+        let granted = !leaderIsAlive && mayGiveVote && message.term > term && isUpToDate(request)
+        if granted { yield(to: message.from, request, into: &effects) }
+        // One that was away while the members changed is told who they are now.
+        let response = VoteResponse(
+            granted: granted, sentAt: request.sentAt,
+            newerConfiguration: newerConfiguration(than: request.configurationIndex))
+        send(.preVoteResponse(response), to: message.from, into: &effects)
+    }
+
+    /// Whoever hears a leader helps nobody to depose it; a leader hears itself as long as a majority hears it
+    /// (dissertation 4.2.3, 9.6). A leader without one steps down, so this ends (scenario 14).
+    private var leaderIsAlive: Bool {
+        if role == .leader || isPledged { return true }
+        guard leader != nil else { return false }
+        let patience = leaderIsUnreachable ? settings.leaseVoteMilliseconds * 1_000_000 : minimumElectionTimeout
+        return now.since(leaderContact) < patience
+    }
+
+    /// Of several that ask at once all but one give way: if all went on, each would vote for itself in the next term and
+    /// nobody would win. Only its own question is given up, no answer is refused for it, so that nobody is kept from
+    /// leading by one that cannot.
+    private mutating func yield(to other: NodeID, _ request: VoteRequest, into effects: inout Effects) {
+        guard role == .preCandidate,
+            (request.lastTerm, request.lastIndex, other) > (log.lastTerm, log.last, id)
+        else { return }
+        become(.follower, leader: nil, into: &effects)
+        resetElectionDeadline()
+    }
+
+    mutating func heedPreVote(_ response: VoteResponse, from voter: NodeID, into effects: inout Effects) {
+        guard role == .preCandidate, let round = preVoteRound else { return }
+        // An older program does not say when the question was sent: not before the first one.
+        let isMeasured = known[voter].map { $0.roundTrip > 0 } ?? false
+        if response.sentAt == 0, !isMeasured { measure(voter, sentAt: round.beganAt.nanoseconds) }
+        guard response.sentAt == 0 || response.sentAt >= round.beganAt.nanoseconds else { return }
+        countPreVote(from: voter, granted: response.granted, into: &effects)
+    }
+
+    private mutating func countPreVote(from voter: NodeID, granted: Bool, into effects: inout Effects) {
         ballots.record(voter, granted: granted)
         if ballots.isWon(by: voters) {
+            resetElectionDeadline()
             beginElection(into: &effects)
         } else if ballots.isLost(by: voters) {
             become(.follower, leader: nil, into: &effects)
@@ -75,15 +124,18 @@ extension Node {
 
     // MARK: Votes (dissertation 3.4)
 
-    private mutating func beginElection(into effects: inout Effects) {
+    mutating func beginElection(isTransfer: Bool = false, into effects: inout Effects) {
         durability.dropHeld()
         hardState = HardState(term: term.next, vote: id)
         writeHardState(into: &effects)
         become(.candidate, leader: nil, into: &effects)
         effects.roleChanged = true
         ballots = Ballots()
+        let request = voteRequest(isTransfer: isTransfer)
         for voter in voters.all where voter != id {
-            send(.voteRequest(voteRequest()), to: voter, into: &effects)
+            // Only the second version says that it is a transfer; whoever knows only the first needs not be told.
+            if isTransfer, known[voter] == nil { send(.voteRequest(request), to: voter, format: 2, into: &effects) }
+            send(.voteRequest(request), to: voter, into: &effects)
         }
         countOwnVote(into: &effects)
     }
@@ -128,51 +180,10 @@ extension Node {
         return (request.lastTerm, request.lastIndex) >= (log.lastTerm, log.last)
     }
 
-    private var mayGiveVote: Bool {
-        (damage == nil || settings.mutations.contains(.damagedVotes))
-            && (voters.contains(id) || !settings.mutations.contains(.learnersRefuseVotes))
-    }
-
-    // MARK: Changes of role
-
-    /// Follows in `newTerm`, which is at least the present one.
-    mutating func becomeFollower(of newTerm: Term, leader newLeader: NodeID?, into effects: inout Effects) {
-        if newTerm > term {
-            durability.dropHeld()  // what was to be said in the old term is void
-            hardState = HardState(term: newTerm, vote: nil)
-            effects.roleChanged = true
-            writeHardState(into: &effects)  // first: whatever is sent from here on says the new term
-            become(.follower, leader: newLeader, into: &effects)
-        } else {
-            become(.follower, leader: newLeader, into: &effects)
-        }
-    }
-
-    mutating func become(_ newRole: Role, leader newLeader: NodeID?, into effects: inout Effects) {
-        guard newRole != role || newLeader != leader else { return }
-        effects.roleChanged = true
-        let wasLeader = role == .leader
-        if role == .candidate, newRole != .leader { durability.dropHeldVoteRequests() }
-        role = newRole
-        if newLeader != leader {
-            leader = newLeader
-            answeredRound = 0
-            failForwardedReads(into: &effects)
-        }
-        if wasLeader {
-            failLeaderReads(into: &effects)
-            progress.removeAll()
-            uncommittedBytes = 0
-            resetElectionDeadline()
-        }
-    }
-
-    mutating func writeHardState(into effects: inout Effects) {
-        openWrite(into: &effects)
-        var written = hardState
-        if settings.mutations.contains(.voteNotSaved) { written.vote = nil }
-        if settings.mutations.contains(.termNotSaved), hardState.vote == nil { return }
-        effects.write?.hardState = written
-        if !settings.mutations.contains(.voteBeforeDurable) { hardStateWrite = durability.issued }
+    /// Whoever is asked votes, also a learner: it may have been promoted and not know it yet (dissertation 4.1;
+    /// scenario 15).
+    var mayGiveVote: Bool {
+        if settings.mutations.contains(.learnersRefuseVotes), !voters.contains(id) { return false }
+        return damage == nil || settings.mutations.contains(.damagedVotes)
     }
 }

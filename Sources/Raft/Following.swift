@@ -5,7 +5,10 @@ extension Node {
         guard role != .leader, leader == nil || leader == sender else { return }
         if leader != sender || role != .follower { becomeFollower(of: term, leader: sender, into: &effects) }
         leaderContact = now
+        pledge()
+        learnTimeout(request.electionTimeoutMilliseconds)
         resetElectionDeadline()
+        announced = max(announced, request.previousIndex + request.entries.count)
         guard agrees(at: request.previousIndex, request.previousTerm) else {
             reject(request, of: sender, into: &effects)
             return

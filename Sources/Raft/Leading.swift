@@ -5,7 +5,9 @@ extension Node {
         membership.isDue = true
         membership.begunHere = nil
         leaderReads = LeaderReads()
-        nextHeartbeat = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
+        leaseIsVoid = false
+        beginTiming()
+        nextHeartbeat = now.advanced(byMilliseconds: heartbeatInterval)
         uncommittedBytes = 0
         for entry in log.batch(from: commit.next, through: log.last, maximumBytes: .max) {
             uncommittedBytes += entry.payload.count
@@ -30,8 +32,15 @@ extension Node {
             becomeFollower(of: term, leader: nil, into: &effects)
             return
         }
-        guard now >= nextHeartbeat else { return }
-        nextHeartbeat = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
+        tickTransfer(into: &effects)
+        confirmByLease(into: &effects)
+        guard now >= nextHeartbeat else {
+            // Reads that no lease could confirm need a round.
+            if settings.leaseReads, !leaderReads.waiting.isEmpty { lead(into: &effects) }
+            return
+        }
+        adaptTiming()
+        nextHeartbeat = now.advanced(byMilliseconds: heartbeatInterval)
         for i in progress.indices {
             progress[i].pushIsDue = true
             if let end = progress[i].snapshotAwaitedUntil, now >= end { progress[i].loseTrack() }
@@ -39,7 +48,7 @@ extension Node {
         lead(into: &effects)
     }
 
-    private var hearsMajority: Bool {
+    var hearsMajority: Bool {
         if settings.mutations.contains(.noCheckQuorum) { return true }
         return voters.hasMajority { voter in
             voter == id || progress.contains { $0.id == voter && now.since($0.contact) < minimumElectionTimeout }
@@ -54,6 +63,7 @@ extension Node {
             guard role == .leader else { return }  // a configuration without it is committed
         }
         advanceReads(into: &effects)
+        advanceTransfer(into: &effects)
         for i in progress.indices { sendWhatIsDue(to: i, into: &effects) }
     }
 
@@ -100,7 +110,7 @@ extension Node {
     ) {
         let request = AppendRequest(
             previousIndex: previous, previousTerm: previousTerm, commit: commit, entries: entries,
-            readRound: leaderReads.round, sentAt: now.nanoseconds)
+            readRound: leaderReads.round, sentAt: now.nanoseconds, electionTimeoutMilliseconds: timeoutToTell)
         send(.appendRequest(request), to: progress[i].id, into: &effects)
         progress[i].commitTold = commit
     }
@@ -120,6 +130,10 @@ extension Node {
     ) {
         guard role == .leader, let i = progress.firstIndex(where: { $0.id == peer }) else { return }
         progress[i].noteContact(now: now, sentAt: response.sentAt)
+        // The disk says nothing about the network; a program of before says nothing about the disk.
+        if !response.waitedForDisk || settings.mutations.contains(.roundTripsIncludeDisk) {
+            measure(peer, sentAt: response.sentAt)
+        }
         if progress[i].featureLevel != featureLevel {
             progress[i].featureLevel = featureLevel
             membership.isDue = true

@@ -7,17 +7,20 @@ public struct Message: Equatable, Sendable {
     public var term: Term
     /// The highest feature level the sender supports.
     public var featureLevel: UInt32
+    /// In which version of the format it is said: 1 or 2. The first cannot say everything.
+    public var formatVersion: UInt8
     public var body: Body
 
     public init(
         cluster: ClusterID, from: NodeID, to: NodeID, term: Term,
-        featureLevel: UInt32 = Configuration.supportedFeatureLevel, body: Body
+        featureLevel: UInt32 = Configuration.supportedFeatureLevel, formatVersion: UInt8 = 2, body: Body
     ) {
         self.cluster = cluster
         self.from = from
         self.to = to
         self.term = term
         self.featureLevel = featureLevel
+        self.formatVersion = formatVersion
         self.body = body
     }
 

@@ -92,4 +92,24 @@ public struct Mutations: OptionSet, Sendable {
     public static let votesBreakLease = Mutations(rawValue: 1 << 41)
     /// A lease is counted from the answer's arrival, not from when the question was sent.
     public static let leaseFromArrival = Mutations(rawValue: 1 << 42)
+    /// A lease is judged by a time that was known before the read came.
+    public static let leaseTrustsOldTime = Mutations(rawValue: 1 << 43)
+    /// A server votes right after a start, though it may have heard a leader just before its crash.
+    public static let pledgeForgottenInCrash = Mutations(rawValue: 1 << 44)
+    /// A server stands for election whoever tells it to, and whatever it is.
+    public static let anyoneHandsOver = Mutations(rawValue: 1 << 45)
+    /// A transfer of leadership that does not come about is waited for for ever (nothing may ever be written again).
+    public static let transferNeverGivenUp = Mutations(rawValue: 1 << 46)
+    /// Proposals are taken while leadership is handed over (the other may never be up to date).
+    public static let proposalsDuringTransfer = Mutations(rawValue: 1 << 47)
+    /// A pre-vote that is asked again forgets the answers to the first question (with slow links nobody is ever elected).
+    public static let lateAnswersAreLost = Mutations(rawValue: 1 << 48)
+    /// Heartbeats become rarer before the followers know (needless elections).
+    public static let paceGrowsAtOnce = Mutations(rawValue: 1 << 49)
+    /// Answers that waited for the disk are taken for round trips of the network (failover takes needlessly long).
+    public static let roundTripsIncludeDisk = Mutations(rawValue: 1 << 50)
+    /// A leader whose connection broke counts as lost though it is heard again (needless elections).
+    public static let leaderStaysLost = Mutations(rawValue: 1 << 51)
+    /// A server whose disk hangs stands for election.
+    public static let hangingDiskStands = Mutations(rawValue: 1 << 52)
 }

@@ -38,7 +38,17 @@ public struct Node: Sendable {
     // Elections.
     var electionDeadline: MonotonicTime
     var leaderContact: MonotonicTime
+    /// The connection to the leader broke, and nothing came from it since.
+    var leaderIsUnreachable = false
+    /// No vote is given to another before this time.
+    var pledgedUntil = MonotonicTime.zero
     var ballots = Ballots()
+    var preVoteRound: PreVoteRound?
+
+    // Timing.
+    let startedAt: MonotonicTime
+    var known = KnownPeers()
+    var timing = Timing()
 
     // Leadership: all empty on others.
     /// The other members, in ascending order of id.
@@ -46,13 +56,16 @@ public struct Node: Sendable {
     var uncommittedBytes = 0
     var nextHeartbeat = MonotonicTime.zero
     var leaderReads = LeaderReads()
-    /// Whom this leader is handing over to.
-    var transferee: NodeID?
+    var transfer: Transfer?
+    /// In this term another may have been told to stand for election: there is no lease any more.
+    var leaseIsVoid = false
 
     // Following.
     var followerReads: FollowerReads
     /// The latest round of leadership confirmation answered to the present leader.
     var answeredRound: UInt64 = 0
+    /// The highest index that the present leader has mentioned.
+    var announced = LogIndex.zero
 
     /// - Parameters:
     ///   - recovered: what is on the disk. The state machine holds its snapshot already, and nothing behind it.
@@ -66,6 +79,7 @@ public struct Node: Sendable {
         self.cluster = cluster
         self.settings = settings
         self.now = now
+        startedAt = now
         random = SplitMix(seed: seed)
         let log = recovered.usableLog()
         self.log = log.log
@@ -81,6 +95,7 @@ public struct Node: Sendable {
         leaderContact = now
         followerReads = FollowerReads(token: random.next())
         electionDeadline = now.advanced(byMilliseconds: firstElectionTimeout())
+        pledgeAfterStart()
         var unheard = Effects()  // nobody knows anything yet that could have changed
         updateRemoved(into: &unheard)
     }
@@ -107,6 +122,9 @@ public struct Node: Sendable {
         _ payload: [UInt8], into effects: inout Effects
     ) throws(ProposalRefused) -> (index: LogIndex, term: Term) {
         guard role == .leader else { throw .notLeader(known: leader) }
+        if let transferee, !settings.mutations.contains(.proposalsDuringTransfer) {
+            throw .transferring(to: transferee)
+        }
         guard uncommittedBytes == 0 || uncommittedBytes + payload.count <= settings.maximumUncommittedBytes else {
             throw .busy
         }
@@ -118,6 +136,7 @@ public struct Node: Sendable {
 
     private mutating func tick(_ time: MonotonicTime, into effects: inout Effects) {
         now = max(now, time)
+        tickPledge()
         if !membership.departing.isEmpty { forgetDeparted(into: &effects) }
         if role == .leader {
             tickAsLeader(into: &effects)
@@ -179,7 +198,9 @@ extension Node {
                 Status.Peer(
                     id: peer.id, match: peer.match,
                     silentMilliseconds: peer.wasHeard ? now.since(peer.contact) / 1_000_000 : nil,
-                    roundTripNanoseconds: peer.roundTrip, isReceivingSnapshot: peer.state == .snapshot)
-            })
+                    roundTripNanoseconds: known[peer.id]?.roundTrip ?? 0,
+                    isReceivingSnapshot: peer.state == .snapshot)
+            },
+            transferee: transferee, electionTimeoutMilliseconds: leastElectionTimeout)
     }
 }

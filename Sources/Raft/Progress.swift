@@ -42,8 +42,8 @@ struct Progress: Sendable {
     var featureLevel: UInt32 = 0
     /// Only of a learner that is to be promoted.
     var catchUp: CatchUp?
-    /// Smoothed, in nanoseconds.
-    private(set) var roundTrip: UInt64 = 0
+    /// The latest time of sending that it has answered in this term: it heard this leader then or later.
+    private(set) var answeredSentAt: UInt64 = 0
     /// When the request was sent whose acceptance arrived last: a rejection of an older one is stale.
     private(set) var acceptedSentAt: UInt64 = 0
 
@@ -78,9 +78,7 @@ struct Progress: Sendable {
     mutating func noteContact(now: MonotonicTime, sentAt: UInt64) {
         contact = now
         wasHeard = true
-        guard sentAt <= now.nanoseconds, sentAt > 0 else { return }
-        let sample = now.nanoseconds - sentAt
-        roundTrip = roundTrip == 0 ? sample : roundTrip - roundTrip / 8 + sample / 8
+        if sentAt <= now.nanoseconds { answeredSentAt = max(answeredSentAt, sentAt) }
     }
 
     /// It has everything to `index`, durably.

@@ -61,6 +61,11 @@ struct Ballots: Sendable {
         answers.append((id, granted))
     }
 
+    func hasGranted(_ id: NodeID) -> Bool { answers.contains { $0.id == id && $0.granted } }
+
+    /// They are asked again.
+    mutating func forgetRefusals() { answers.removeAll { !$0.granted } }
+
     func isWon(by sets: VoterSets) -> Bool {
         sets.hasMajority { id in answers.contains { $0.id == id && $0.granted } }
     }

@@ -62,6 +62,11 @@ extension Node {
                 confirmReads(into: &effects)
             }
             guard !leaderReads.waiting.isEmpty else { return }
+            if leaseHolds {
+                guard settings.mutations.contains(.leaseTrustsOldTime) else { return }  // the next tick decides
+                confirmByLease(into: &effects)
+                return
+            }
             // Before it has committed an entry of its own term a leader may not know the latest commit (scenario 8).
             guard leaderIsCurrent || settings.mutations.contains(.readBeforeOwnTermCommit) else { return }
             swap(&leaderReads.out, &leaderReads.waiting)
@@ -81,14 +86,18 @@ extension Node {
     }
 
     private mutating func confirmReads(into effects: inout Effects) {
-        for asked in leaderReads.out {
+        confirm(leaderReads.out, at: leaderReads.index, into: &effects)
+        leaderReads.out.removeAll(keepingCapacity: true)
+    }
+
+    mutating func confirm(_ reads: [LeaderReads.Asked], at index: LogIndex, into effects: inout Effects) {
+        for asked in reads {
             if let origin = asked.origin {
-                send(.readIndexResponse(context: asked.context, index: leaderReads.index), to: origin, into: &effects)
+                send(.readIndexResponse(context: asked.context, index: index), to: origin, into: &effects)
             } else {
-                effects.confirmedReads.append((asked.context, leaderReads.index))
+                effects.confirmedReads.append((asked.context, index))
             }
         }
-        leaderReads.out.removeAll(keepingCapacity: true)
     }
 
     mutating func failLeaderReads(into effects: inout Effects) {
@@ -108,8 +117,8 @@ extension Node {
         guard followerReads.out.isEmpty, !followerReads.waiting.isEmpty, let leader else { return }
         swap(&followerReads.out, &followerReads.waiting)
         followerReads.token &+= 1
-        followerReads.failsAt = now.advanced(byMilliseconds: settings.electionTimeoutMilliseconds.lowerBound)
-        followerReads.repeatsAt = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
+        followerReads.failsAt = now.advanced(byMilliseconds: leastElectionTimeout)
+        followerReads.repeatsAt = now.advanced(byMilliseconds: questionInterval)
         send(.readIndexRequest(context: followerReads.token), to: leader, into: &effects)
     }
 
@@ -126,6 +135,11 @@ extension Node {
         forwardReads(into: &effects)
     }
 
+    /// As often as heartbeats come; the question is not asked again before its answer can be there.
+    private var questionInterval: UInt64 {
+        timing.told.map { $0 / Timing.heartbeatsInTimeout } ?? settings.heartbeatMilliseconds
+    }
+
     /// A question or its answer may be lost: it is asked again, and given up in the end.
     mutating func tickFollowerReads(into effects: inout Effects) {
         guard !followerReads.out.isEmpty, let leader else { return }
@@ -134,7 +148,7 @@ extension Node {
             followerReads.out.removeAll(keepingCapacity: true)
             forwardReads(into: &effects)
         } else if now >= followerReads.repeatsAt {
-            followerReads.repeatsAt = now.advanced(byMilliseconds: settings.heartbeatMilliseconds)
+            followerReads.repeatsAt = now.advanced(byMilliseconds: questionInterval)
             send(.readIndexRequest(context: followerReads.token), to: leader, into: &effects)
         }
     }

@@ -3,6 +3,8 @@ extension Node {
     /// whether or not the sender is in the configuration known here (dissertation 4.1). Absurd ones change nothing.
     mutating func receive(_ message: Message, into effects: inout Effects) {
         guard message.cluster == cluster, message.to == id, message.from != id, message.isPlausible else { return }
+        known.heard(message.from, featureLevel: message.featureLevel)
+        noteSignOfLife(from: message.from, in: message.term)
         switch message.body {
         case .preVoteRequest(let request):
             // It asks about a term that nobody is in yet: this changes no term (dissertation 9.6).
@@ -10,14 +12,17 @@ extension Node {
             return
         case .preVoteResponse(let response):
             if let newer = response.newerConfiguration { learn(newer, into: &effects) }
+            measure(message.from, sentAt: response.sentAt)
             // A refusal may come from a later term; without taking it over here, a candidate with the longer log and a
             // voter of the later term would refuse each other for ever (scenario 13).
             if message.term > term, !settings.mutations.contains(.preVoteTeachesNoTerm) {
                 becomeFollower(of: message.term, leader: nil, into: &effects)
             } else {
-                countPreVote(from: message.from, granted: response.granted, into: &effects)
+                heedPreVote(response, from: message.from, into: &effects)
             }
             return
+        case .voteRequest(let request):
+            if message.term > term, ignores(request) { return }
         default: break
         }
         // Terms are exchanged with every message; the later one wins (dissertation 3.3).
@@ -34,6 +39,7 @@ extension Node {
         case .preVoteRequest, .preVoteResponse: break  // handled before
         case .voteRequest(let request): answerVote(from: message.from, request, into: &effects)
         case .voteResponse(let response):
+            measure(message.from, sentAt: response.sentAt)
             countVote(from: message.from, granted: response.granted, into: &effects)
         case .appendRequest(let request): follow(request, from: message.from, into: &effects)
         case .appendResponse(let response):
@@ -65,16 +71,42 @@ extension Node {
     /// Sends a message once `write`, and the write of the present term and vote, are durable: at once if they are.
     mutating func send(
         _ body: Message.Body, to peer: NodeID, term: Term? = nil, after write: WriteSequence = .zero,
-        into effects: inout Effects
+        format: UInt8? = nil, into effects: inout Effects
     ) {
-        let message = Message(
+        var message = Message(
             cluster: cluster, from: id, to: peer, term: term ?? self.term,
-            featureLevel: settings.supportedFeatureLevel, body: body)
+            featureLevel: settings.supportedFeatureLevel, formatVersion: format ?? formatVersion(for: peer),
+            body: body)
         let needed = max(write, hardStateWrite)
         if needed <= durability.stored {
             effects.messages.append(message)
         } else {
+            message.body.noteWait()
             durability.hold(message, until: needed)
+        }
+    }
+
+    /// The second version of the format for whoever is known to understand it: from what it said itself, or, before it
+    /// has said anything, from what all members are known to support.
+    private func formatVersion(for peer: NodeID) -> UInt8 {
+        guard settings.supportedFeatureLevel >= 2 else { return 1 }
+        let level =
+            known[peer]?.featureLevel ?? (configuration[peer] == nil ? 0 : log.latestConfiguration.configuration.featureLevel)
+        return level >= 2 ? 2 : 1
+    }
+}
+
+extension Message.Body {
+    /// It leaves when the disk is done: its round trip measures the disk and not the network.
+    fileprivate mutating func noteWait() {
+        switch self {
+        case .appendResponse(var response):
+            response.waitedForDisk = true
+            self = .appendResponse(response)
+        case .voteResponse(var response):
+            response.sentAt = 0
+            self = .voteResponse(response)
+        default: break
         }
     }
 }
@@ -89,7 +121,10 @@ extension Message {
         switch body {
         case .preVoteRequest(let request), .voteRequest(let request):
             return request.lastIndex.rawValue < Message.limit && request.lastTerm < term
-        case .preVoteResponse, .voteResponse, .readIndexRequest, .timeoutNow: return true
+                && request.configurationIndex.rawValue < Message.limit
+        case .preVoteResponse(let response), .voteResponse(let response):
+            return (response.newerConfiguration?.index ?? .zero).rawValue < Message.limit
+        case .readIndexRequest, .timeoutNow: return true
         case .readIndexResponse(_, let index): return (index ?? .zero).rawValue < Message.limit
         case .appendRequest(let request): return request.isPlausible(in: term)
         case .appendResponse(let response): return response.isPlausible

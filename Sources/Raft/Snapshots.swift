@@ -69,7 +69,7 @@ extension Node {
             progress[i].loseTrack()
         } else {
             // Its acknowledgement says when it may go on; should that be lost, heartbeats find out.
-            let patience = settings.electionTimeoutMilliseconds.upperBound
+            let patience = longestElectionTimeout
             progress[i].snapshotArrived(awaitUntil: now.advanced(byMilliseconds: patience))
             lead(into: &effects)
         }

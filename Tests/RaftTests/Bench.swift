@@ -21,11 +21,15 @@ struct Bench {
     }
 
     init(id: UInt64 = 1, recovered: RecoveredLog, mutations: Mutations = []) {
-        var settings = Settings()
-        settings.mutations = mutations
+        self.init(id: id, recovered: recovered, settings: .with(mutations))
+    }
+
+    init(id: UInt64 = 1, recovered: RecoveredLog, settings: Settings) {
         node = Node(
             id: NodeID(id), cluster: TestCluster.id, recovered: recovered, settings: settings,
             now: MonotonicTime(nanoseconds: 1_000_000_000), seed: 1)
+        // Long enough after its start that it owes nothing to a leader that it may have heard before.
+        if recovered.hardState.term > .zero { node.hearTime(MonotonicTime(nanoseconds: 1_200_000_000)) }
     }
 
     static func origin(_ servers: Int) -> SnapshotMetadata {

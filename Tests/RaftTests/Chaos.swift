@@ -16,10 +16,12 @@ struct Chaos {
     private var checkedReads: [Int]
 
     init(servers: Int, seed: UInt64, mutations: Mutations = []) {
-        var settings = Settings()
+        var settings = Settings.fixed
         settings.maximumRequestBytes = 30
         settings.maximumInflightRequests = 4
         settings.mutations = mutations
+        // Short, so that there are many elections.
+        settings.leaseVoteMilliseconds = 20
         cluster = TestCluster(servers, settings: settings)
         random = TestRandom(seed: seed)
         checked = Array(repeating: 0, count: servers)
@@ -45,7 +47,8 @@ struct Chaos {
         case 920..<930: cluster.crash(n)
         case 930..<960: if !cluster.servers[n - 1].isUp { restart(n) }
         case 960..<970: partition()
-        case 970..<980: cluster.heal()
+        case 970..<976: cluster.heal()
+        case 976..<980: sleep(n)
         case 980..<985: cluster.wait(n, milliseconds: 700)
         case 985..<992: compact(n)
         default: stream()
@@ -59,7 +62,14 @@ struct Chaos {
         let message = cluster.network[i]
         if random.below(20) > 0 { cluster.network.remove(at: i) }
         if random.below(20) > 0 { cluster.deliver(message) }
+        let to = Int(message.to.rawValue)
+        cluster.step(to, .tick(cluster.servers[to - 1].clock))
         if cluster.network.count > 300 { cluster.network.removeFirst(100) }
+    }
+
+    /// Time passes for all but one.
+    private mutating func sleep(_ sleeper: Int) {
+        for n in 1...cluster.servers.count where n != sleeper { cluster.wait(n, milliseconds: 700) }
     }
 
     private mutating func propose(_ n: Int) {

@@ -166,6 +166,8 @@ struct ElectionScenarioTests {
         #expect(!bench.node.mayVote)
         bench.hearAppend(behind: 4, 4, commit: 4, term: 4)
         #expect(bench.node.mayVote)
+        // Until the leader has been silent for a while nobody votes for another.
+        for time in [9_100, 9_250] { bench.step(.tick(MonotonicTime(nanoseconds: UInt64(time) * 1_000_000))) }
         bench.hear(.voteRequest(lastIndex: LogIndex(9), lastTerm: Term(4)), from: 3, term: 5)
         bench.storeLast()
         #expect(bench.votes == [true])

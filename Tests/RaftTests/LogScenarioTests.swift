@@ -170,7 +170,7 @@ struct LogScenarioTests {
 
 extension Settings {
     static func with(_ mutations: Mutations) -> Settings {
-        var settings = Settings()
+        var settings = Settings.fixed
         settings.mutations = mutations
         return settings
     }

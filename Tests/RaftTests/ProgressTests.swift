@@ -6,7 +6,7 @@ import Testing
 struct ProgressTests {
     private let now = MonotonicTime(nanoseconds: 1000)
     private var settings: Settings {
-        var settings = Settings()
+        var settings = Settings.fixed
         settings.maximumInflightRequests = 2
         settings.maximumInflightBytes = 100
         return settings
@@ -56,7 +56,7 @@ struct ProgressTests {
 
     @Test("What was sent last and is compacted away is asked for again")
     func lostBehindACompaction() throws {
-        var settings = Settings()
+        var settings = Settings.fixed
         settings.maximumInflightRequests = 1
         var cluster = TestCluster(3, settings: settings)
         cluster.elect(1)

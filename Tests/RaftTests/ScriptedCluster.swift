@@ -4,7 +4,7 @@ import Raft
 struct ScriptedCluster {
     private var cluster = TestCluster(1)
     private var hasBegun = false
-    private var settings = Settings()
+    private var settings = Settings.fixed
     private let trace = Trace()
 
     /// Performs one command and returns what is to be seen of it.

@@ -136,7 +136,7 @@ struct SnapshotScenarioTests {
 
     @Test("Scenario 30: a conflicting tail and requests of one entry come to rest")
     func conflictingTailComesToRest() {
-        var settings = Settings()
+        var settings = Settings.fixed
         settings.maximumRequestBytes = 1
         settings.maximumInflightRequests = 1
         var cluster = TestCluster(

@@ -84,12 +84,12 @@ struct TestCluster {
     /// Violations of invariants that were seen after any step.
     var violations: [String] = []
 
-    init(_ count: Int, settings: Settings = Settings()) {
+    init(_ count: Int, settings: Settings = .fixed) {
         self.init(logs: Array(repeating: (Term.zero, []), count: count), settings: settings)
     }
 
     /// One server for each log: its term, and the terms of its entries.
-    init(logs: [(term: Term, entries: [UInt64])], settings: Settings = Settings()) {
+    init(logs: [(term: Term, entries: [UInt64])], settings: Settings = .fixed) {
         self.settings = settings
         let configuration = TestCluster.configuration(logs.count)
         servers = []
@@ -107,7 +107,13 @@ struct TestCluster {
                     entries: entries))
             let id = NodeID(UInt64(i + 1))
             let node = TestCluster.start(id, disk, settings, at: MonotonicTime(nanoseconds: 1_000_000_000), life: 0)
-            servers.append(TestServer(id: id, node: node, disk: disk))
+            var server = TestServer(id: id, node: node, disk: disk)
+            // Long enough after its start that it owes nothing to a leader that it may have heard before.
+            if log.term > .zero {
+                server.clock = MonotonicTime(nanoseconds: 1_200_000_000)
+                server.node.hearTime(server.clock)
+            }
+            servers.append(server)
         }
     }
 
@@ -206,6 +212,7 @@ struct TestCluster {
     /// Server `n` is elected by those who hear it, and everything is delivered.
     mutating func elect(_ n: Int) {
         for other in 1...servers.count where other != n {
+            servers[other - 1].node.hearTime(servers[other - 1].clock)
             // Time enough has passed for the others to have lost the old leader.
             servers[other - 1].clock = servers[other - 1].clock.advanced(byMilliseconds: 301)
             guard servers[other - 1].node.role == .follower else { continue }
@@ -267,5 +274,14 @@ extension Node {
         var copy = self
         copy.step(.tick(time), into: &effects)
         if effects.isEmpty { self = copy }
+    }
+}
+
+extension Settings {
+    /// The election timeouts that are set, whatever the round trips: what a test that counts milliseconds needs.
+    static var fixed: Settings {
+        var settings = Settings()
+        settings.adaptiveTimeoutMilliseconds = nil
+        return settings
     }
 }
