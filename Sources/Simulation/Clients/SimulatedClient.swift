@@ -17,6 +17,9 @@ package final class SimulatedClient {
     let think: ClosedRange<UInt64>
     let maximumOutstanding: Int
     let sessionTimeout: UInt64
+    /// In percent: how often it asks the same server again.
+    private let loyalty: Int
+    private var favourite = 0
 
     package internal(set) var session = SessionID(0)
     var state = SessionState.none
@@ -37,6 +40,7 @@ package final class SimulatedClient {
         self.isScripted = isScripted
         var random = random
         usesKeys = !isScripted && !options.isSmallHistory && random.chance(percent: 25)
+        loyalty = random.pick([0, 0, 50, 90]) ?? 0
         maximumOutstanding = options.isSmallHistory ? 1 : random.pick([1, 1, 2, 4]) ?? 1
         let thinks: [ClosedRange<UInt64>] = [1...10, 5...40, 20...120]
         think = options.thinkMilliseconds ?? random.pick(thinks) ?? 5...40
@@ -45,6 +49,7 @@ package final class SimulatedClient {
         let drawn = random.pick(timeouts) ?? 1_000
         sessionTimeout = options.isSmallHistory || isScripted ? 60_000 : drawn
         if options.isSmallHistory { operationsLeft = 10 }
+        if let bound = options.operations { operationsLeft = min(operationsLeft, bound) }
         self.random = random
     }
 
@@ -113,7 +118,7 @@ package final class SimulatedClient {
             guard let header = operation.header else { return }
             body = .command(header, operation.bytes)
         }
-        let server = operation.server ?? cluster.anyServer(&random)
+        let server = operation.server ?? chooseServer(cluster)
         let request = ClientRequest(
             client: number, operation: operation.id, attempt: operation.attempt, body: body,
             floor: cluster.checker.commit)
@@ -121,7 +126,7 @@ package final class SimulatedClient {
             cluster.trace.note(
                 cluster.now,
                 "client \(number) asks \(server), operation \(operation.id) as "
-                    + "\(operation.sequence ?? 0): \(operation.kind)"
+                    + "\(operation.sequence ?? 0): \(operation.kind.words)"
             )
         }
         if let delay = cluster.network.clientDelay(server: server) {
@@ -131,6 +136,11 @@ package final class SimulatedClient {
         cluster.plan(
             .attemptOverdue(client: number, operation: operation.id, attempt: operation.attempt),
             after: random.within(40...900) * 1_000_000)
+    }
+
+    private func chooseServer(_ cluster: SimulatedCluster) -> Int {
+        if !random.chance(percent: loyalty) { favourite = cluster.anyServer(&random) }
+        return favourite
     }
 
     /// Numbers and encodes it, once; a keyed command anew for every attempt.

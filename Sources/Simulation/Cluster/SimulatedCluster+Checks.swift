@@ -316,22 +316,9 @@ extension SimulatedCluster {
     }
 
     func noteMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer) {
-        guard let decoded = try? message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else { return }
-        switch decoded {
-        case .raft(let raft):
-            trace.note(now, "\(name(server)) > \(name(message.to)) term \(raft.term) \(brief(raft.body))")
-        case .status: break
-        default: trace.note(now, "\(name(server)) > \(name(message.to)) \(String("\(decoded)".prefix(60)))")
-        }
-    }
-
-    private func brief(_ body: Message.Body) -> String {
-        switch body {
-        case .appendRequest(let request):
-            "append behind \(request.previousIndex)/\(request.previousTerm), \(request.entries.count) entries, commit "
-                + "\(request.commit)"
-        case .appendResponse(let response): "\(response.result)"
-        default: "\(body)"
-        }
+        guard let decoded = try? message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }),
+            let words = decoded.words
+        else { return }
+        trace.note(now, "\(name(server)) > \(name(message.to)) \(words)")
     }
 }

@@ -42,8 +42,8 @@ extension SimulatedCluster {
         settings.batchBytes = random.pick([64, 512 << 10]) ?? 512 << 10
         settings.maximumBatchBytes = random.pick([1 << 10, 16 << 20]) ?? 16 << 20
         settings.statusIntervalMilliseconds = 50
-        let entries = random.pick([16, 40, 120]) ?? 40
-        let trailing = random.pick([0, 3, 30]) ?? 3
+        let entries = random.pick([4, 16, 40, 120]) ?? 40
+        let trailing = random.pick([0, 0, 3, 30]) ?? 3
         var chunk = random.pick([100, 4 << 10, 512 << 10]) ?? 4 << 10
         if faults.contains(.distance) { chunk = max(chunk, 4 << 10) }
         if faults.contains(.snapshots) {

@@ -171,7 +171,9 @@ extension SimulatedCluster {
 
     private func partition() {
         let all = Array(servers.indices)
-        switch faultRandom.below(5) {
+        switch faultRandom.below(9) {
+        case 5, 6: return coup()
+        case 7: return sleepyLeader()
         case 0:
             let one = victim()
             isolate(one)
@@ -198,7 +200,33 @@ extension SimulatedCluster {
             for other in all { network.block(from: one, to: other) }
             trace.fault(now, "nothing that \(name(servers[one])) says arrives")
         }
-        plan(.end(.partition), after: faultRandom.skewed(20_000_000...2_500_000_000))
+        plan(.end(.partition(crashes: nil)), after: faultRandom.skewed(20_000_000...2_500_000_000))
+    }
+
+    /// The leader is cut off with few friends and goes on alone, while the others elect another one; when the network
+    /// is whole again, that one dies. Whose log wins?
+    private func coup() {
+        guard let old = leader else { return }
+        let friends = servers.indices.filter { $0 != old && !servers[$0].isRetired && faultRandom.chance(percent: 20) }
+        let side = [old] + friends
+        separate(side, from: servers.indices.filter { !side.contains($0) })
+        let dies = faults.contains(.crashes) && faultRandom.chance(percent: 60)
+        plan(
+            .end(.partition(crashes: dies ? faultRandom.chance(percent: 50) : nil)),
+            after: faultRandom.within(300_000_000...1_500_000_000))
+    }
+
+    /// A leader that is cut off and whose clock is slow believes in itself for long, while the others have another one.
+    private func sleepyLeader() {
+        guard let old = leader else { return }
+        let friends = servers.indices.filter { $0 != old && !servers[$0].isRetired && faultRandom.chance(percent: 30) }
+        let side = [old] + friends.prefix(members.count / 2 - 1)
+        separate(side, from: servers.indices.filter { !side.contains($0) })
+        if faults.contains(.clockJumps) {
+            for number in side { servers[number].setClock(rate: clockRates.lowerBound, at: now) }
+            trace.fault(now, "the clocks of \(side) are slow")
+        }
+        plan(.end(.partition(crashes: nil)), after: faultRandom.within(300_000_000...1_500_000_000))
     }
 
     func end(_ ending: SimulationEvent.Ending) {
@@ -206,9 +234,12 @@ extension SimulatedCluster {
         case .down(let number): start(servers[number])
         case .pause(let number, let life):
             if servers[number].life == life { resume(servers[number]) }
-        case .partition:
+        case .partition(let crashes):
             network.heal()
             trace.fault(now, "the network is whole")
+            guard let losesAll = crashes, !isHealing, let leader else { return }
+            crash(leader, loss: losesAll ? .everything : .nothing)
+            planRestart(servers[leader])
         case .fullDisk(let number): servers[number].files.setCapacity(64 << 20)
         }
     }

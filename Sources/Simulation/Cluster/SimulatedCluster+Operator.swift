@@ -100,6 +100,18 @@ extension SimulatedCluster {
         }
     }
 
+    /// Nil for what the trace tells by other lines.
+    func words(_ notice: Notice) -> String? {
+        switch notice {
+        case .becameLeader, .lostLeadership, .leaderChanged, .snapshotTaken: nil
+        case .snapshotInstalled(let index, let sender): "goes on from the snapshot at \(index) of \(sender.map(name) ?? "itself")"
+        case .sendingSnapshot(let index, let peer): "sends the snapshot at \(index) to \(name(peer))"
+        case .sessionsExpired(let count): "lets \(count) sessions end"
+        case .configurationChanged(let index): "has applied the configuration at \(index)"
+        default: "notes \(notice)"
+        }
+    }
+
     private func words(_ outcome: ClusterOutcome) -> String {
         switch outcome {
         case .changed(let index): "done at \(index)"

@@ -128,7 +128,7 @@ extension SimulatedCluster {
             checker.report("no server finds itself diverged", "\(name(server)): \(reason)")
         }
         for notice in performance.effects.notices {
-            trace.note(now, "\(name(server)) notes \(notice)")
+            if trace.isReadable, let words = words(notice) { trace.note(now, "\(name(server)) \(words)") }
             if case .sessionsExpired(let count) = notice { statistics.sessionsExpired += UInt64(count) }
             if case .diverged = notice { checker.report("replicas agree", "\(name(server)) notes \(notice)") }
         }
@@ -227,7 +227,7 @@ extension SimulatedCluster {
         }
         trace.mix(4, request.operation, UInt64(range.range.count))
         if trace.isReadable {
-            trace.note(now, "\(name(server)) answers operation \(request.operation) at \(applied): \(reply)")
+            trace.note(now, "\(name(server)) answers operation \(request.operation) at \(applied): \(reply.words)")
         }
         check(reply, to: request, at: applied, by: server)
         guard let delay = network.clientDelay(server: server.number) else { return }

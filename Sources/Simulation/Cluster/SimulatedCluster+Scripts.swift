@@ -1,23 +1,37 @@
 import Raft
 import Replica
 import TupleSpace
+import WriteAheadLog
 
 /// For tests that tell the whole cluster step by step what happens.
 extension SimulatedCluster {
     /// Servers without misfortune but what the script does; no client but those that it adds.
+    /// - options: only its mutations count, and whether it keeps a trace.
     package static func scripted(
-        servers: Int, seed: UInt64 = 1, mutations: Mutations = [], replicaMutations: ReplicaMutations = [],
-        traceLines: Int = 0,
+        servers: Int, seed: UInt64 = 1, _ options: SimulationOptions, _ adjust: (inout ReplicaSettings) -> Void = { _ in }
+    ) -> SimulatedCluster {
+        scripted(
+            servers: servers, seed: seed, mutations: options.mutations, replicaMutations: options.replicaMutations,
+            storageMutations: options.storageMutations, traceLines: options.traceLines, adjust)
+    }
+
+    package static func scripted(
+        servers: Int, spares: Int = 0, seed: UInt64 = 1, mutations: Mutations = [], replicaMutations: ReplicaMutations = [],
+        storageMutations: StorageMutations = [], traceLines: Int = 0,
         _ adjust: (inout ReplicaSettings) -> Void = { _ in }
     ) -> SimulatedCluster {
         var options = SimulationOptions()
         options.servers = servers
         options.mutations = mutations
         options.replicaMutations = replicaMutations
+        options.storageMutations = storageMutations
+        options.spares = spares
         options.traceLines = traceLines
         var settings = ReplicaSettings()
         settings.raft.electionTimeoutMilliseconds = 150..<300
         settings.raft.heartbeatMilliseconds = 25
+        settings.raft.adaptiveTimeoutMilliseconds = nil
+        settings.subscriptionHeartbeatMilliseconds = 300
         settings.raft.mutations = mutations
         settings.mutations = replicaMutations
         settings.resendMilliseconds = 200

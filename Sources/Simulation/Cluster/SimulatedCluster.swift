@@ -42,6 +42,8 @@ package final class SimulatedCluster {
     var healingBegan: UInt64 = 0
     /// In the healing phase, leaders that were stopped so that a later one repairs a damaged server.
     var leadersStopped = 0
+    /// Time between two ticks of a server, in nanoseconds.
+    var tick: ClosedRange<UInt64> = 8_000_000...10_000_000
     /// Longest time between two misfortunes, in nanoseconds.
     var calm: UInt64 = 800_000_000
     /// Scripts may lose messages of their choice: true loses it.
@@ -55,8 +57,8 @@ package final class SimulatedCluster {
         var random = SeededRandom(seed: seed)
         var character = random.fork()
         self.faults = faults ?? SimulatedCluster.drawFaults(options, &character)
-        let drawn = character.below(16)
-        let count = options.servers ?? [1, 2, 3, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 6, 7][drawn]
+        let drawn = character.below(20)
+        let count = options.servers ?? [1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 5, 5, 6, 7, 3][drawn]
         replicaSettings = settings ?? SimulatedCluster.drawSettings(options, self.faults, &character)
         clusterID = ClusterID(character.next() | 1)
         let level = SimulatedCluster.drawLevel(options, self.faults, &character)
@@ -155,7 +157,7 @@ package final class SimulatedCluster {
         case .tick(let number, let life):
             guard let process = process(number, life) else { return }
             trace.mix(1, now, UInt64(number))
-            plan(.tick(server: number, life: life), after: 8_000_000 + random.below(2_000_000 as UInt64))
+            plan(.tick(server: number, life: life), after: random.within(tick))
             if !process.isPassPlanned { pass(servers[number]) }
         case .pass(let number, let life):
             guard process(number, life) != nil else { return }

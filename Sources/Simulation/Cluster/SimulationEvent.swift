@@ -44,7 +44,8 @@ enum SimulationEvent {
     enum Ending {
         case down(server: Int)
         case pause(server: Int, life: Int)
-        case partition
+        /// - crashes: the present leader dies with it and loses what is not synced (true), or not even that.
+        case partition(crashes: Bool?)
         case fullDisk(server: Int)
     }
 }

@@ -10,6 +10,11 @@ public struct RunResult: Sendable {
     /// Equal for equal seeds, options and programs, in any process.
     public var traceHash: UInt64
     public var statistics: RunStatistics
+    /// Misfortunes that were drawn, whether or not they were allowed to happen.
+    public var misfortunes: Int
+    /// At the beginning.
+    public var servers: Int
+    public var clients: Int
     /// Nil if everything held.
     public var failure: SimulationFailure?
 
@@ -85,6 +90,7 @@ public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
             "seed \(seed), step \(step), \(virtualMilliseconds) ms: \(invariant)",
             "  \(details)",
             "  faults allowed: \(options.allowedFaults.description); fault phase of \(options.faultMilliseconds) ms",
+            "  replay: starling simulate --seed \(seed)\(options.arguments) --trace 200",
             "  fault schedule:",
         ]
         lines += schedule.map { "    " + $0 }

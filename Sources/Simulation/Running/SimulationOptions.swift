@@ -51,6 +51,21 @@ public struct Faults: OptionSet, Sendable, Hashable {
         (.members, "members"), (.transfers, "transfers"), (.upgrades, "upgrades"),
     ]
 
+    /// A name as it stands on a command line: without spaces.
+    public static func argument(_ name: String) -> String {
+        String(name.map { $0 == " " ? "-" : $0 })
+    }
+
+    /// Names as they stand on a command line, between commas; "none" for none. Nil if one of them is unknown.
+    public init?(arguments: String) {
+        self = []
+        if arguments == "none" { return }
+        for word in arguments.split(separator: ",") {
+            guard let found = Faults.names.first(where: { Faults.argument($0.name) == word }) else { return nil }
+            insert(found.fault)
+        }
+    }
+
     public var description: String {
         Faults.names.filter { contains($0.fault) }.map(\.name).joined(separator: ", ")
     }
@@ -77,6 +92,8 @@ public struct SimulationOptions: Sendable {
     public var linkMilliseconds: Double?
     /// If not nil, of the misfortunes of the run, counted from 0, only these happen. For shrinking.
     public var onlyMisfortunes: Set<Int>?
+    /// So many operations each client has at most. Nil: no bound.
+    public var operations: Int?
     /// Few operations, all of which are also given to the Wing & Gong checker.
     public var isSmallHistory = false
     public var mutations: Mutations = []
@@ -86,4 +103,31 @@ public struct SimulationOptions: Sendable {
     public var traceLines = 0
 
     public init() {}
+}
+
+extension SimulationOptions {
+    /// What differs from the usual, as arguments of `starling simulate`.
+    public var arguments: String {
+        let usual = SimulationOptions()
+        var words: [String] = []
+        if allowedFaults != usual.allowedFaults {
+            let names = Faults.names.filter { allowedFaults.contains($0.fault) }.map { Faults.argument($0.name) }
+            words.append("--faults \(names.isEmpty ? "none" : names.joined(separator: ","))")
+        }
+        if let servers { words.append("--servers \(servers)") }
+        if let spares { words.append("--spares \(spares)") }
+        if let clients { words.append("--clients \(clients)") }
+        if let operations { words.append("--operations \(operations)") }
+        if let linkMilliseconds { words.append("--link-milliseconds \(linkMilliseconds)") }
+        if faultMilliseconds != usual.faultMilliseconds { words.append("--milliseconds \(faultMilliseconds)") }
+        if healingMilliseconds != usual.healingMilliseconds {
+            words.append("--healing-milliseconds \(healingMilliseconds)")
+        }
+        if let onlyMisfortunes {
+            let numbers = onlyMisfortunes.sorted().map(String.init).joined(separator: ",")
+            words.append("--only \(numbers.isEmpty ? "none" : numbers)")
+        }
+        if isSmallHistory { words.append("--small") }
+        return words.map { " " + $0 }.joined()
+    }
 }

@@ -56,7 +56,8 @@ public enum Simulator {
         statistics.configurations = UInt64(cluster.checker.configurations.count - 1)
         var result = RunResult(
             seed: cluster.seed, events: cluster.step, virtualMilliseconds: cluster.now / 1_000_000, seconds: seconds,
-            traceHash: cluster.trace.hash.value, statistics: statistics)
+            traceHash: cluster.trace.hash.value, statistics: statistics, misfortunes: cluster.misfortunes,
+            servers: cluster.configuration.members.count, clients: cluster.clients.count)
         if let violation = cluster.violation {
             result.failure = SimulationFailure(
                 seed: cluster.seed, step: cluster.step, virtualMilliseconds: cluster.now / 1_000_000,
@@ -102,45 +103,6 @@ public enum Simulator {
         total.seconds = (clock.now - began).inSeconds
         total.failures.sort { $0.seed < $1.seed }
         return total
-    }
-
-    // MARK: - Shrinking
-
-    /// Looks for fewer faults and a shorter run in which the seed still fails, and runs that with a readable trace.
-    /// - Returns: nil if the seed does not fail.
-    public static func shrink(seed: UInt64, options: SimulationOptions, traceLines: Int = 80) -> SimulationFailure? {
-        guard var best = run(seed: seed, options: options).failure else { return nil }
-        var options = options
-        func fails(_ candidate: SimulationOptions) -> Bool {
-            guard let failure = run(seed: seed, options: candidate).failure else { return false }
-            best = failure
-            return true
-        }
-        for (fault, _) in Faults.names where options.allowedFaults.contains(fault) {
-            var candidate = options
-            candidate.allowedFaults.remove(fault)
-            if fails(candidate) { options = candidate }
-        }
-        for clients in [1, 2, 3] {
-            var candidate = options
-            candidate.clients = clients
-            if fails(candidate) {
-                options = candidate
-                break
-            }
-        }
-        if best.virtualMilliseconds < options.faultMilliseconds {
-            options.faultMilliseconds = best.virtualMilliseconds + 1
-        }
-        var length = options.faultMilliseconds / 2
-        while length >= 50 {
-            var candidate = options
-            candidate.faultMilliseconds = length
-            if fails(candidate) { options = candidate } else { break }
-            length /= 2
-        }
-        options.traceLines = traceLines
-        return run(seed: seed, options: options).failure ?? best
     }
 }
 
