@@ -112,8 +112,11 @@ extension OpenFile {
         try readRange(0, count: Int(clamping: try size()))
     }
 
-    /// Up to `count` bytes from `offset`: fewer where the file ends.
+    /// Up to `count` bytes from `offset`: fewer where the file ends. A count that came from a file makes nobody reserve memory for
+    /// more than that file has.
     public func readRange(_ offset: UInt64, count: Int) throws(FileSystemError) -> [UInt8] {
+        let size = try size()
+        let count = offset < size ? Int(min(UInt64(count), size - offset)) : 0
         var failure: FileSystemError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialised in
             do throws(FileSystemError) {

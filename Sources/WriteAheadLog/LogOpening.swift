@@ -157,10 +157,12 @@ struct LogOpening<Files: FileSystem> {
                     throw .directory(error)
                 }
                 let segment = SegmentHeader(header)
-                if segment.id == id {
-                    this.header = segment
-                } else {
+                if segment.id != id {
                     this.whyNot = "it is segment \(hexadecimal(segment.id))"
+                } else if !segment.isPossible {
+                    this.whyNot = "segment \(hexadecimal(id)) or its first batch is beyond all bounds"
+                } else {
+                    this.header = segment
                 }
             }
             found.append(this)

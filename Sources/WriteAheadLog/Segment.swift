@@ -34,6 +34,9 @@ struct SegmentHeader: Equatable, Sendable {
             id: header.fields.0, firstBatch: header.fields.1, previousID: header.fields.2, previousEnd: header.fields.3)
     }
 
+    /// Both count up from 1, one by one. So far up nothing ever gets, and what came after would stand before.
+    var isPossible: Bool { id < LogReplay.bound && firstBatch < LogReplay.bound }
+
     /// What the checksums of a segment's records begin from.
     static func salt(_ identity: LogIdentity, id: UInt64) -> UInt32 {
         var writer = ByteWriter(reserving: 24)

@@ -58,6 +58,8 @@ extension FuzzTarget {
         writer.writeVarint(.max)
         writer.writeVarint(300)
         writer.write("é€😀 and more")
-        return [[5, 0, 1, 2, 2, 3] + writer.bytes, [1, 2] + [UInt8](repeating: 0xFF, count: 9) + [2], [2, 3, 3, 0, 5, 65]]
+        return [
+            [5, 0, 1, 2, 2, 3] + writer.bytes, [1, 2] + [UInt8](repeating: 0xFF, count: 9) + [2], [2, 3, 3, 0, 5, 65],
+        ]
     }
 }

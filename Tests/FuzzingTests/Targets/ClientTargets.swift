@@ -28,8 +28,8 @@ extension FuzzTarget {
         ) { bytes, tamper in try rewritten(bytes, tamper, toServer: false) },
     ]
 
-    /// A frame is read item by item and written anew from what was read: reading that gives the same again. The writer has one form
-    /// for each thing, so from there on the bytes stay what they are.
+    /// A frame is read item by item and written anew from what was read: reading that gives the same again. The
+    /// writer has one form for each thing, so from there on the bytes stay what they are.
     private static func rewritten(
         _ bytes: UnsafeRawBufferPointer, _ tamper: Tamper, toServer: Bool
     ) throws -> Verdict {
@@ -99,7 +99,9 @@ extension FuzzTarget {
         seeds.append(writer.bytes)
         writer.beginResponses()
         for (number, reply) in Samples.replies.enumerated() {
-            writer.appendResponse(id: UInt64(number), kind: .reply, position: Samples.position) { reply.encode(into: &$0) }
+            writer.appendResponse(id: UInt64(number), kind: .reply, position: Samples.position) {
+                reply.encode(into: &$0)
+            }
         }
         writer.appendResponse(id: 9, kind: .events, position: Samples.position) { writer in
             for event in Samples.events { event.encode(into: &writer) }

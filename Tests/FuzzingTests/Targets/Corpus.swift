@@ -1,7 +1,7 @@
 import ByteCoding
 
-/// A kept corpus: the inputs of one target in one file, each behind its length (u32). Thousands of tiny files would be a burden
-/// to git and to readers.
+/// A kept corpus: the inputs of one target in one file, each behind its length (u32). Thousands of tiny files would
+/// be a burden to git and to readers.
 public enum Corpus {
     /// Sorted by length and bytes, without repeats: the same inputs always make the same file.
     public static func pack(_ inputs: [[UInt8]]) -> [UInt8] {

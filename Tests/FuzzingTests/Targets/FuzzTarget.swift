@@ -18,8 +18,8 @@ public struct FuzzTarget: Sendable {
         case accepted
     }
 
-    /// What the code under test makes on its way back into it. The identity, but in the tests which prove that the target
-    /// notices when that code is wrong.
+    /// What the code under test makes on its way back into it. The identity, but in the tests which prove that the
+    /// target notices when that code is wrong.
     public typealias Tamper = ([UInt8]) -> [UInt8]
 
     /// Names the corpus.

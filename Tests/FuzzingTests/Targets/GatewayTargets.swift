@@ -79,8 +79,10 @@ extension FuzzTarget {
     private static func checkParameters(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         guard let text = String(validating: bytes, as: UTF8.self) else { return .refused }
         let encoded = String(decoding: tamper(Array(PercentCoding.encode(text).utf8)), as: UTF8.self)
-        try require(PercentCoding.decode(encoded)?.utf8.elementsEqual(text.utf8) == true, "percent-coded it is not \(text)")
-        try require(encoded.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "percent-coded text has other bytes: \(encoded)")
+        try require(
+            PercentCoding.decode(encoded)?.utf8.elementsEqual(text.utf8) == true, "percent-coded it is not \(text)")
+        try require(
+            encoded.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "percent-coded text has other bytes: \(encoded)")
         if let pairs = PercentCoding.pairs(text) {
             let form = pairs.map { PercentCoding.encode($0.name) + "=" + PercentCoding.encode($0.value) }
             let again = PercentCoding.pairs(form.joined(separator: "&"))
@@ -119,7 +121,9 @@ extension FuzzTarget {
 
     private static func fortuneSeeds() -> [[UInt8]] {
         let long = String(repeating: "A sentence of some words. ", count: 40)
-        return ["one\n%\ntwo\r\nlines\n%\n\n%\n", "_\u{8}a_\u{8}b\u{7}\n%\n", long + "\n%\n\n" + long].map { Array($0.utf8) }
+        return ["one\n%\ntwo\r\nlines\n%\n\n%\n", "_\u{8}a_\u{8}b\u{7}\n%\n", long + "\n%\n\n" + long].map {
+            Array($0.utf8)
+        }
             + [[0xFF, 0x0A, 0x25, 0x0A]]
     }
 }

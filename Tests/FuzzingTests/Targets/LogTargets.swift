@@ -35,7 +35,8 @@ extension FuzzTarget {
         (FileNames.repair, .repair),
     ]
 
-    /// For each file what it begins with: nothing (it is not there), a header with checksums that hold, or the bytes as they are.
+    /// For each file what it begins with: nothing (it is not there), a header with checksums that hold, or the bytes
+    /// as they are.
     private static func checkDirectory(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         var script = Script(bytes)
         try checkNames(String(decoding: script.part(atMost: 64), as: UTF8.self))
@@ -79,7 +80,9 @@ extension FuzzTarget {
         if let place = FileNames.snapshotPlace(name) {
             try require(FileNames.snapshot(index: place.index, term: place.term) == name, "snapshot \(name)")
         }
-        if let number = FileNames.preparedNumber(name) { try require(FileNames.prepared(number) == name, "file \(name)") }
+        if let number = FileNames.preparedNumber(name) {
+            try require(FileNames.prepared(number) == name, "file \(name)")
+        }
         _ = FileNames.segmentID(name, damaged: true)
     }
 
@@ -91,11 +94,15 @@ extension FuzzTarget {
 
     private static func directorySeeds() -> [[UInt8]] {
         var seeds: [[UInt8]] = []
-        let names = ["segment-00000000000000ff", "snapshot-0000000000000009-0000000000000003", "prepared-000000000000000a"]
+        let names = [
+            "segment-00000000000000ff", "snapshot-0000000000000009-0000000000000003", "prepared-000000000000000a",
+        ]
         for (number, configuration) in Samples.configurations.enumerated() {
             var writer = ScriptWriter()
             writer.part(Array(names[number % 3].utf8))
-            for body in [Array("a".utf8), Samples.encoded(configuration), Samples.encoded(configuration), [UInt8](1...9)] {
+            for body in [
+                Array("a".utf8), Samples.encoded(configuration), Samples.encoded(configuration), [UInt8](1...9),
+            ] {
                 writer.step(1)
                 writer.part(body)
                 writer.step(1, 0, 0)

@@ -40,8 +40,8 @@ extension FuzzTarget {
 
     // MARK: Apply
 
-    /// Batches of arbitrary bytes or of arbitrary commands, applied by two machines of which one is restored from a snapshot again
-    /// and again: equal in everything.
+    /// Batches of arbitrary bytes or of arbitrary commands, applied by two machines of which one is restored from a
+    /// snapshot again and again: equal in everything.
     private static func checkMachine(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         var script = Script(bytes)
         var (first, second) = (StateMachine(), StateMachine())
@@ -116,8 +116,8 @@ extension FuzzTarget {
 
     // MARK: Restore
 
-    /// A snapshot, the first byte saying in pieces of what size it comes. What is restored makes a snapshot that restores to the
-    /// same, and works.
+    /// A snapshot, the first byte saying in pieces of what size it comes. What is restored makes a snapshot that
+    /// restores to the same, and works.
     private static func checkImage(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         guard let size = bytes.first else { return .refused }
         let image = UnsafeRawBufferPointer(rebasing: bytes[1...])

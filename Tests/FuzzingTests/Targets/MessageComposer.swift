@@ -1,8 +1,8 @@
 import Raft
 import TupleSpace
 
-/// Makes messages that could come from a peer that is honest, confused or hostile: mostly near what the receiver has, so that
-/// they get beyond the first check.
+/// Makes messages that could come from a peer that is honest, confused or hostile: mostly near what the receiver has,
+/// so that they get beyond the first check.
 struct MessageComposer {
     var id: NodeID
     var term: Term
@@ -99,7 +99,8 @@ struct MessageComposer {
             case 0, 1: .accepted(match: index(&script))
             case 2:
                 .rejected(
-                    previousIndex: index(&script), hintIndex: index(&script), hintTerm: Term(script.near(term.rawValue)))
+                    previousIndex: index(&script), hintIndex: index(&script), hintTerm: Term(script.near(term.rawValue))
+                )
             default: .alive
             }
         return AppendResponse(

@@ -2,8 +2,9 @@ import ByteCoding
 
 @testable import Raft
 
-/// One server's consensus, with inputs that an input of the fuzzer tells: messages of all kinds, time, storage, reads, proposals,
-/// snapshots, changes of members. After each step the invariants hold, and what it asks of others makes sense.
+/// One server's consensus, with inputs that an input of the fuzzer tells: messages of all kinds, time, storage,
+/// reads, proposals, snapshots, changes of members. After each step the invariants hold, and what it asks of others
+/// makes sense.
 struct NodeScript {
     private var script: Script
     private var node: Node
@@ -16,7 +17,7 @@ struct NodeScript {
     /// Something was done.
     private(set) var hasActed = false
 
-    static let steps = 400
+    static let steps = 120
 
     init(_ bytes: UnsafeRawBufferPointer) {
         script = Script(bytes)
@@ -41,11 +42,15 @@ struct NodeScript {
         committed = index
     }
 
-    mutating func run() throws {
+    /// - examining: whether the invariants are checked, which takes longer than all else.
+    mutating func run(examining: Bool = true) throws {
         for _ in 0..<Self.steps {
             guard !script.isAtEnd else { return }
             let before = (term: node.term, commit: node.status.commit)
             step()
+            if examining {
+                try require(violations.isEmpty, violations.joined(separator: "; "))
+            }
             try examine(before.term, before.commit)
             effects.reset()
         }
@@ -115,9 +120,15 @@ struct NodeScript {
 
     // MARK: What must hold
 
+    private var violations: [String] { node.checkInvariants().filter { !Self.isOthersDoing($0) } }
+
+    /// Which configurations a log may hold, one behind the other, is for leaders to see to; a follower takes what it is
+    /// sent. A peer that lies can send anything.
+    static func isOthersDoing(_ violation: String) -> Bool {
+        violation.hasPrefix("the configuration at ") || violation.hasSuffix(" configurations are under way")
+    }
+
     private mutating func examine(_ term: Term, _ commit: LogIndex) throws {
-        let violations = node.checkInvariants()
-        try require(violations.isEmpty, violations.joined(separator: "; "))
         try require(node.term >= term, "the term went back from \(term) to \(node.term)")
         try require(node.status.commit >= commit, "the commit index went back from \(commit)")
         hasActed = hasActed || !effects.isEmpty
@@ -181,7 +192,9 @@ extension NodeScript {
             seeds.append(writer.bytes)
         }
         // A server alone leads: time, storage, proposals, reads, snapshots, changes.
-        seeds.append([4, 7, 3, 9, 7, 3, 9, 12, 3, 0, 1, 2, 3, 9, 11, 5, 13, 0, 3, 14, 0, 4, 0, 1, 9, 15, 2, 1, 14, 2, 4, 1])
+        seeds.append([
+            4, 7, 3, 9, 7, 3, 9, 12, 3, 0, 1, 2, 3, 9, 11, 5, 13, 0, 3, 14, 0, 4, 0, 1, 9, 15, 2, 1, 14, 2, 4, 1,
+        ])
         // One of three is elected, leads, and hears of a later term.
         for voter in [1, 2] as [UInt8] {
             seeds.append(
@@ -190,7 +203,10 @@ extension NodeScript {
         }
         // A follower takes entries of a configuration and of commands, and forgets what conflicts.
         seeds.append(
-            [24, 0, 1, 0, 1, 4, 1, 0, 0, 0, 0, 3, 1, 1, 7, 5, 3, 1, 4, 2, 0, 9, 9, 9, 0, 2, 1, 4, 0, 100, 0, 1, 1, 2, 0])
+            [
+                24, 0, 1, 0, 1, 4, 1, 0, 0, 0, 0, 3, 1, 1, 7, 5, 3, 1, 4, 2, 0, 9, 9, 9, 0, 2, 1, 4, 0, 100, 0, 1, 1, 2,
+                0,
+            ])
         return seeds
     }
 }

@@ -8,12 +8,19 @@ extension FuzzTarget {
     static let replicas = [
         FuzzTarget(
             "peer-message",
-            decoders: ["Replica.PeerMessage.init(decoding:)", "Replica.PeerMessage.commands(ofForward:)"],
+            decoders: [
+                "Replica.PeerMessage.init(decoding:)", "Replica.PeerMessage.commands(ofForward:_:)",
+                "Replica.PeerStatus.init(from:)", "Replica.SnapshotChunk.init(from:)",
+                "Replica.ClusterQuestion.init(from:)", "Replica.ClusterRequest.init(from:)",
+                "Replica.ClusterOutcome.init(from:)", "Replica.MemberChange.init(from:)",
+            ],
             seeds: { peerMessages.map { encoded($0) { $0.encode(into: &$1) } } }
         ) { bytes, tamper in
             let verdict = try roundTrip(bytes, tamper) { reader in
                 try PeerMessage(decoding: try reader.readRaw(reader.remaining))
-            } encode: { $0.encode(into: &$1) }
+            } encode: {
+                $0.encode(into: &$1)
+            }
             guard PeerMessage.isForward(bytes) else { return verdict }
             // The way that copies nothing takes the same as the one that decodes.
             var walked: [[UInt8]] = []
@@ -23,7 +30,9 @@ extension FuzzTarget {
             return verdict
         },
         FuzzTarget(
-            "replica", decoders: ["Replica.Replica.receive(_:from:)"], factor: 16_384, base: 16 << 20,
+            "replica",
+            decoders: ["Replica.Replica.receive(_:from:)", "Replica.Replica.receiveForwarded(_:from:)"], factor: 16_384,
+            base: 16 << 20,
             seeds: ReplicaScript.seeds
         ) { bytes, tamper in
             var first = ReplicaScript(bytes)
@@ -31,7 +40,7 @@ extension FuzzTarget {
             let copied = tamper([UInt8](bytes))
             let trace = try copied.withUnsafeBytes { raw in
                 var second = ReplicaScript(raw)
-                try second.run()
+                try second.run(examining: false)
                 return second.trace.value
             }
             try require(trace == first.trace.value, "the same inputs made different effects")
@@ -49,7 +58,17 @@ extension FuzzTarget {
                     checkpoint: LogIndex(8), digest: 1 << 60, sentAt: 5, echo: 6, echoHeld: 7, version: "0.1.0")),
             .snapshotChunk(
                 SnapshotChunk(index: LogIndex(9), term: Term(3), offset: 4, total: 10, bytes: [1, 2, 3])),
+            .snapshotPiece(
+                SnapshotChunk(index: LogIndex(9), term: Term(3), offset: 0, total: 3, bytes: [1, 2, 3])),
             .snapshotProgress(index: LogIndex(9), nextOffset: 7, complete: false),
+            .clusterQuestion(
+                ClusterQuestion(id: 5, isRepeat: true, term: Term(4), request: .change(Samples.changes))),
+            .clusterQuestion(ClusterQuestion(id: 6, isRepeat: false, term: Term(4), request: .transfer(to: nil))),
+            .clusterQuestion(
+                ClusterQuestion(id: 7, isRepeat: false, term: Term(4), request: .transfer(to: NodeID(2)))),
+            .clusterAnswer(id: 5, .changed(LogIndex(8))), .clusterAnswer(id: 6, .transferred(to: NodeID(2), Term(5))),
+            .clusterAnswer(id: 7, .refused(code: "not-ready", sentence: "Not now.")),
+            .clusterAnswer(id: 8, .unknown("Who knows.")),
         ]
 
     /// As a server forwards it.

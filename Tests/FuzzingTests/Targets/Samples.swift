@@ -21,6 +21,13 @@ enum Samples {
             outgoingVoters: [NodeID(1), NodeID(2), NodeID(3)]),
     ]
 
+    static let changes: [MemberChange] = [
+        .add(member(4, .learner, promote: true)), .remove(NodeID(2)), .setRole(NodeID(3), .learner),
+        .setPromoteWhenCaughtUp(NodeID(4), true),
+        .setAddresses(NodeID(1), peer: "n:1", client: "n:2", http: "n:3"),
+        .setNextKey(NodeID(1), [UInt8](repeating: 8, count: 32)), .setNextKey(NodeID(3), nil), .adoptNextKey(NodeID(1)),
+    ]
+
     static func encoded(_ configuration: Configuration) -> [UInt8] {
         var writer = ByteWriter()
         configuration.encode(into: &writer)
@@ -29,12 +36,14 @@ enum Samples {
 
     static let entries = [
         Entry(index: LogIndex(6), term: Term(2), kind: .noop, payload: []),
-        Entry(index: LogIndex(7), term: Term(3), kind: .command, payload: batch([.write(space: "s", tuple: tuples[0])])),
+        Entry(
+            index: LogIndex(7), term: Term(3), kind: .command, payload: batch([.write(space: "s", tuple: tuples[0])])),
         Entry(index: LogIndex(8), term: Term(3), kind: .configuration, payload: encoded(configurations[3])),
     ]
 
     static let bodies: [Message.Body] = [
-        .preVoteRequest(VoteRequest(lastIndex: LogIndex(5), lastTerm: Term(2), configurationIndex: LogIndex(3), sentAt: 9)),
+        .preVoteRequest(
+            VoteRequest(lastIndex: LogIndex(5), lastTerm: Term(2), configurationIndex: LogIndex(3), sentAt: 9)),
         .preVoteResponse(VoteResponse(granted: true, sentAt: 9)),
         .preVoteResponse(
             VoteResponse(
@@ -73,7 +82,8 @@ enum Samples {
     // MARK: Tuples
 
     static let values: [Value] = [
-        .null, .bool(true), .bool(false), .int(-3), .int(.max), .double(1.5), .double(-0.0), .string("é€😀"), .string(""),
+        .null, .bool(true), .bool(false), .int(-3), .int(.max), .double(1.5), .double(-0.0), .string("é€😀"),
+        .string(""),
         .bytes([0, 255, 7]), .symbol("sym"), .list([.int(1), .list([])]),
         .map([.init(key: "a", value: .int(1)), .init(key: "b", value: .map([]))]),
     ]
@@ -85,7 +95,8 @@ enum Samples {
     ]
     static let operations: [TupleSpace.Operation] = [
         .openSession(timeoutMilliseconds: 10_000), .endSession, .expireSessions([SessionID(1), SessionID(2)]),
-        .write(space: "s", tuple: tuples[0]), .write(space: "s", tuple: tuples[1]), .write(space: "s", tuple: tuples[2]),
+        .write(space: "s", tuple: tuples[0]), .write(space: "s", tuple: tuples[1]),
+        .write(space: "s", tuple: tuples[2]),
         .take(space: "s", template: templates[0], timeout: .none, holds: false),
         .take(space: "s", template: templates[1], timeout: .forever, holds: true),
         .take(space: "s", template: templates[2], timeout: .milliseconds(500), holds: false),
@@ -107,10 +118,13 @@ enum Samples {
     static let replies: [Reply] = [
         .done, .written(id: TupleID(5), position: position), .noMatch, .count(12), .failed(failure),
         .found(StoredTuple(id: TupleID(5), tuple: tuples[1]), position: position),
-        .tuples([StoredTuple(id: TupleID(5), tuple: tuples[2]), StoredTuple(id: TupleID(6), tuple: tuples[0])], more: true),
+        .tuples(
+            [StoredTuple(id: TupleID(5), tuple: tuples[2]), StoredTuple(id: TupleID(6), tuple: tuples[0])], more: true),
     ]
     static let events = [Event.Kind.write, .take, .giveBack].map {
-        Event(position: position, kind: $0, space: "s", tuple: StoredTuple(id: TupleID(5), tuple: tuples[1]), caller: "ann")
+        Event(
+            position: position, kind: $0, space: "s", tuple: StoredTuple(id: TupleID(5), tuple: tuples[1]),
+            caller: "ann")
     }
 
     static func encoded(_ operation: TupleSpace.Operation) -> [UInt8] {

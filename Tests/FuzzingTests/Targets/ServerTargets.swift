@@ -68,7 +68,9 @@ extension FuzzTarget {
     private static func checkFirstStart(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         let verdict = try roundTrip(bytes, tamper) { reader in
             try FirstStartMessage(decoding: try reader.readRaw(reader.remaining))
-        } encode: { $0.encode(into: &$1) }
+        } encode: {
+            $0.encode(into: &$1)
+        }
         var script = Script(bytes)
         var machine = FirstStart(plan: plan, node: NodeID(1), held: nil)
         var finished: Configuration?
@@ -136,9 +138,11 @@ extension FuzzTarget {
             guard let plan = try? ClientPlan(decoding: Data(text), file: "f") else { return .refused }
             let encoded = tamper([UInt8](try plan.encoded()))
             try require(
-                (try? ClientPlan(decoding: Data(encoded), file: "f")) == plan, "a client's plan, written and read, is another")
+                (try? ClientPlan(decoding: Data(encoded), file: "f")) == plan,
+                "a client's plan, written and read, is another")
             // The client library reads the same file.
-            try require((try? ClientFile(json: encoded))?.servers.count == plan.servers.count, "a client cannot read it")
+            try require(
+                (try? ClientFile(json: encoded))?.servers.count == plan.servers.count, "a client cannot read it")
         default:
             guard let file = try? ClientFile(json: tamper(text)) else {
                 // Where nobody tampers, what is refused is refused.
@@ -180,7 +184,9 @@ extension FuzzTarget {
             verdict = .accepted
         }
         if let placements = try? ServerPlacement.parse(list: text) {
-            for placement in placements { try require(PlannedServer.isValid(name: placement.name), "name \(placement.name)") }
+            for placement in placements {
+                try require(PlannedServer.isValid(name: placement.name), "name \(placement.name)")
+            }
             verdict = .accepted
         }
         return verdict

@@ -4,8 +4,8 @@ import Simulation
 
 @testable import WriteAheadLog
 
-/// A snapshot file that an input describes: bytes as they are, a file whose checksums hold whatever it says, or a good one that
-/// was damaged afterwards. Reading it and receiving it from a peer, in pieces, come to the same.
+/// A snapshot file that an input describes: bytes as they are, a file whose checksums hold whatever it says, or a
+/// good one that was damaged afterwards. Reading it and receiving it from a peer, in pieces, come to the same.
 struct SnapshotFileScript {
     private var script: Script
     private let files = SimulatedFileSystem(seed: 1)
@@ -114,7 +114,8 @@ struct SnapshotFileScript {
         return bytes + checksum.bytes + [UInt8](repeating: 0, count: plan & 64 == 0 ? 0 : 3)
     }
 
-    /// A good file with up to four bytes changed, all within four of each other, or cut short: the checksums find every such damage.
+    /// A good file with up to four bytes changed, all within four of each other, or cut short: the checksums find
+    /// every such damage.
     private mutating func damaged() throws -> [UInt8] {
         var bytes = try FuzzTarget.undamaged(store, place, files)
         let at = (Int(script.byte()) | Int(script.byte()) << 8) % bytes.count

@@ -20,7 +20,9 @@ extension FuzzTarget {
         ) { bytes, tamper in
             let verdict = try roundTrip(bytes, tamper) {
                 try Operation(from: &$0)
-            } encode: { $0.encode(into: &$1) }
+            } encode: {
+                $0.encode(into: &$1)
+            }
             let isScanned = OperationView(bytes) != nil
             let isTooLarge = bytes.count > Limits.tupleBytes
             try require(isScanned == (verdict == .accepted) || isTooLarge, "decoder and scan disagree on an operation")
@@ -28,7 +30,8 @@ extension FuzzTarget {
             return verdict
         },
         FuzzTarget(
-            "command-header", decoders: ["TupleSpace.CommandHeader.init(from:)"], seeds: headerSeeds, check: checkHeader),
+            "command-header", decoders: ["TupleSpace.CommandHeader.init(from:)"], seeds: headerSeeds, check: checkHeader
+        ),
         FuzzTarget(
             "query", decoders: ["TupleSpace.Query.init(from:)", "TupleSpace.Page.init(from:)"], factor: 256,
             base: 1 << 20, seeds: { Samples.queries.map { encoded($0) { $0.encode(into: &$1) } } }, check: checkQuery),
@@ -39,18 +42,30 @@ extension FuzzTarget {
             ],
             seeds: { Samples.replies.map { encoded($0) { $0.encode(into: &$1) } } }
         ) { bytes, tamper in
-            try roundTrip(bytes, tamper) { try Reply(from: &$0) } encode: { $0.encode(into: &$1) }
+            try roundTrip(bytes, tamper) {
+                try Reply(from: &$0)
+            } encode: {
+                $0.encode(into: &$1)
+            }
         },
         FuzzTarget(
             "event", decoders: ["TupleSpace.Event.init(from:)"],
             seeds: { Samples.events.map { encoded($0) { $0.encode(into: &$1) } } }
         ) { bytes, tamper in
-            try roundTrip(bytes, tamper) { try Event(from: &$0) } encode: { $0.encode(into: &$1) }
+            try roundTrip(bytes, tamper) {
+                try Event(from: &$0)
+            } encode: {
+                $0.encode(into: &$1)
+            }
         },
     ]
 
     private static func checkTuple(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
-        let verdict = try roundTrip(bytes, tamper) { try Tuple(from: &$0) } encode: { $0.encode(into: &$1) }
+        let verdict = try roundTrip(bytes, tamper) {
+            try Tuple(from: &$0)
+        } encode: {
+            $0.encode(into: &$1)
+        }
         let isValid = EncodedTuple.isValid(bytes)
         try require(isValid == (verdict == .accepted), "decoder and scan disagree on a tuple")
         guard let tuple = try decoded(bytes, { try Tuple(from: &$0) }) else { return .refused }
@@ -74,7 +89,11 @@ extension FuzzTarget {
         guard let template else { return .refused }
         try require(reader.offset == scan.offset, "decoder and scan end at different places")
         let pattern = UnsafeRawBufferPointer(rebasing: bytes[..<reader.offset])
-        let verdict = try roundTrip(pattern, tamper) { try Template(from: &$0) } encode: { $0.encode(into: &$1) }
+        let verdict = try roundTrip(pattern, tamper) {
+            try Template(from: &$0)
+        } encode: {
+            $0.encode(into: &$1)
+        }
         _ = try? template.validate()
         let rest = UnsafeRawBufferPointer(rebasing: bytes[reader.offset...])
         guard let tuple = try decoded(rest, { try Tuple(from: &$0) }) else { return verdict }
@@ -99,9 +118,14 @@ extension FuzzTarget {
         try require((header == nil) == (view == nil), "decoder and view disagree on a command's header")
         guard let header, let view else { return .refused }
         try require(view.operation.count == bytes.count - reader.offset, "the operation begins at different places")
-        try require(view.session == header.session.rawValue && view.sequence == header.sequence, "they read different keys")
+        try require(
+            view.session == header.session.rawValue && view.sequence == header.sequence, "they read different keys")
         let start = UnsafeRawBufferPointer(rebasing: bytes[..<reader.offset])
-        return try roundTrip(start, tamper) { try CommandHeader(from: &$0) } encode: { $0.encode(into: &$1) }
+        return try roundTrip(start, tamper) {
+            try CommandHeader(from: &$0)
+        } encode: {
+            $0.encode(into: &$1)
+        }
     }
 
     private static func headerSeeds() -> [[UInt8]] {
@@ -114,7 +138,11 @@ extension FuzzTarget {
 
     /// Also answered by a state machine: bytes and value get the same reply.
     private static func checkQuery(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
-        let verdict = try roundTrip(bytes, tamper) { try Query(from: &$0) } encode: { $0.encode(into: &$1) }
+        let verdict = try roundTrip(bytes, tamper) {
+            try Query(from: &$0)
+        } encode: {
+            $0.encode(into: &$1)
+        }
         var machine = StateMachine()
         var applied = Applied()
         Samples.batch(Samples.operations).withUnsafeBytes { machine.apply($0, at: 1, into: &applied) }
