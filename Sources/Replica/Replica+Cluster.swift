@@ -156,10 +156,8 @@ extension Replica {
 
     private mutating func begin(_ changes: [MemberChange], _ served: ClusterDesk.Served) throws(ClusterRefusal) {
         var wanted = changes
-        if served.question.isRepeat {
-            if let vague = changes.first(where: { raft.configuration.isVague($0) }) { return endVague(vague, served) }
-            wanted.removeAll { raft.configuration.alreadyHas($0) }
-        }
+        // Consensus takes the removal of nobody for a mistake if it comes with real changes; here it was probably made before.
+        if served.question.isRepeat { wanted.removeAll { raft.configuration.alreadyHas($0) } }
         guard !wanted.isEmpty else { return awaitLast(served) }
         do throws(ChangeRefused) {
             let place = try raft.change(wanted, into: &raftEffects)
@@ -179,14 +177,6 @@ extension Replica {
     /// All is so already, but perhaps not yet committed. What is at or before the end of the log will be, if the last entry will.
     private mutating func awaitLast(_ served: ClusterDesk.Served) {
         setState(served, .change(raft.lastIndex, raft.term(at: raft.lastIndex) ?? raft.term))
-    }
-
-    private mutating func endVague(_ change: MemberChange, _ served: ClusterDesk.Served) {
-        answer(
-            served.asker, served.question.id,
-            .unknown(
-                "the leader changed while it was asked for, and \(change) leaves no trace that tells whether it was done;"
-                    + " look at the members' list"))
     }
 
     private mutating func reviewChange(_ served: ClusterDesk.Served, _ index: LogIndex, _ term: Term) {
@@ -264,13 +254,7 @@ extension Configuration {
         case .setAddresses(let id, let peer, let client, let http):
             return self[id].map { ($0.peerAddress, $0.clientAddress, $0.httpAddress) == (peer, client, http) } ?? false
         case .setNextKey(let id, let key): return self[id].map { $0.nextPublicKey == key } ?? false
-        case .adoptNextKey: return false
+        case .adoptNextKey(let id): return self[id].map { $0.nextPublicKey == nil } ?? false
         }
-    }
-
-    /// Nobody can tell whether the change was made: there is no next key, which may have been adopted, or never set.
-    fileprivate func isVague(_ change: MemberChange) -> Bool {
-        guard case .adoptNextKey(let id) = change, let member = self[id] else { return false }
-        return member.nextPublicKey == nil
     }
 }

@@ -43,6 +43,15 @@ extension World {
         settle()
     }
 
+    /// An operator's request at server `i`.
+    mutating func ask(_ i: Int, _ request: ClusterRequest) -> RequestToken {
+        let token = token()
+        pass(i) { $0.clusterRequest(token, request) }
+        return token
+    }
+
+    func outcome(_ i: Int, _ token: RequestToken) -> ClusterOutcome? { servers[i].outcomes[token]?.first }
+
     func reply(_ i: Int, _ token: RequestToken) -> Reply? { servers[i].replies[token]?.first }
     func replyCount(_ i: Int, _ token: RequestToken) -> Int { servers[i].replies[token]?.count ?? 0 }
 

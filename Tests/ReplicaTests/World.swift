@@ -38,6 +38,7 @@ struct World {
         var batches: [RequestToken: [EventBatch]] = [:]
         var ended: [RequestToken: Failure] = [:]
         var notices: [Notice] = []
+        var outcomes: [RequestToken: [ClusterOutcome]] = [:]
         var fatal: String?
         var snapshotsToTake: [ReplicaEffects.SnapshotToTake] = []
         var isDown = false
@@ -59,25 +60,28 @@ struct World {
     var milliseconds: UInt64 = 1_000
     private var lastToken: UInt64 = 0
 
-    init(_ count: Int, _ change: (inout ReplicaSettings) -> Void = { _ in }) {
+    /// - Parameter spares: servers without a configuration, which are down at first.
+    init(_ count: Int, spares: Int = 0, _ change: (inout ReplicaSettings) -> Void = { _ in }) {
         var settings = ReplicaSettings()
         change(&settings)
         self.settings = settings
         configuration = Configuration(
-            members: (1...UInt64(count)).map { number in
-                Member(
-                    id: NodeID(number), name: "s\(number)", peerAddress: "", clientAddress: "", httpAddress: "",
-                    publicKey: [])
-            })
+            members: (1...UInt64(count)).map(Self.member))
         let first = SnapshotMetadata(
             index: .zero, term: .zero, configuration: configuration, configurationIndex: .zero)
         servers = []
-        for number in 1...UInt64(count) {
-            servers.append(
-                Server(
-                    replica: Self.boot(number, first, HardState(), [], StateMachine(), settings, 1_000), snapshot: first
-                ))
+        for number in 1...UInt64(count + spares) {
+            var snapshot = first
+            if number > count { snapshot.configuration = Configuration(members: []) }
+            let replica = Self.boot(number, snapshot, HardState(), [], StateMachine(), settings, 1_000)
+            servers.append(Server(replica: replica, snapshot: snapshot, isDown: number > count))
         }
+    }
+
+    static func member(_ number: UInt64) -> Member {
+        Member(
+            id: NodeID(number), name: "s\(number)", peerAddress: "h\(number):1", clientAddress: "h\(number):2",
+            httpAddress: "h\(number):3", publicKey: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 32))
     }
 
     private static func boot(
@@ -131,6 +135,7 @@ struct World {
         for event in effects.events { servers[i].batches[event.token, default: []].append(event.batch) }
         for (token, failure) in effects.endedSubscriptions { servers[i].ended[token] = failure }
         servers[i].notices += effects.notices
+        for (token, outcome) in effects.clusterOutcomes { servers[i].outcomes[token, default: []].append(outcome) }
         servers[i].fatal = servers[i].fatal ?? effects.fatal
         performSnapshots(i, effects)
     }

@@ -15,6 +15,7 @@ final class ReplicaThread<Files: FileSystem> {
     private var replica: Replica
     private let transport: any PeerTransport
     private let responder: FirstStartResponder?
+    private let memberFile: [Member]
     private let endpoint: ClientEndpoint
     private let door: LocalDoor
     private let inbox: Inbox
@@ -33,6 +34,7 @@ final class ReplicaThread<Files: FileSystem> {
     private var stop: CleanStop?
     private var compactBefore: LogIndex?
     private var hasMembers = false
+    private var needsMemberFile: Bool
     private var removedSince: MonotonicTime?
     private var hasToldRemoval = false
     private var keptAliveAt = MonotonicTime.zero
@@ -44,7 +46,7 @@ final class ReplicaThread<Files: FileSystem> {
 
     init(
         replica: Replica, transport: any PeerTransport, responder: FirstStartResponder?, endpoint: ClientEndpoint,
-        door: LocalDoor, inbox: Inbox,
+        door: LocalDoor, memberFile: [Member], inbox: Inbox,
         storage: StorageThread<Files>, snapshots: SnapshotThread<Files>, board: StatusBoard, welcome: Welcome,
         statusJSON: @escaping @Sendable () -> String, isRepairing: Bool, onNotice: @escaping @Sendable (Notice) -> Void,
         onRemoved: @escaping @Sendable (LogIndex?) -> Void, onFailure: @escaping @Sendable (String) -> Void
@@ -52,6 +54,8 @@ final class ReplicaThread<Files: FileSystem> {
         self.replica = replica
         self.transport = transport
         self.responder = responder
+        self.memberFile = memberFile
+        needsMemberFile = !memberFile.isEmpty
         self.endpoint = endpoint
         self.door = door
         self.inbox = inbox
@@ -161,7 +165,9 @@ final class ReplicaThread<Files: FileSystem> {
 
     private func updateMembers() {
         hasMembers = true
-        transport.update(members: replica.reachableMembers)
+        let reachable = replica.reachableMembers
+        let file = needsMemberFile ? memberFile : []
+        transport.update(members: file + reachable.filter { member in !file.contains { $0.id == member.id } })
     }
 
     private func handle(_ item: Inward) {
@@ -299,8 +305,13 @@ final class ReplicaThread<Files: FileSystem> {
             storage.perform(.markRepaired)
         }
         considerRemoval(now)
+        if needsMemberFile, replica.leader != nil, replica.configuration[replica.id] != nil {
+            needsMemberFile = false
+            updateMembers()
+        }
         guard now.since(publishedAt) > 100_000_000 else { return }
         publishedAt = now
-        board.publish(replica, endpoint.counters, malformedMessages: malformedMessages, applyLatency: applyLatency)
+        board.publish(
+            replica, endpoint.counters, transport.statistics, malformedMessages: malformedMessages, applyLatency: applyLatency)
     }
 }

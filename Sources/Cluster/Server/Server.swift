@@ -15,6 +15,12 @@ public struct ServerConfiguration: Sendable {
     public var clientAddress: String
     /// CURVE on the peers' and the clients' doors. Off only for tests and to measure what it costs.
     public var isEncrypted = true
+    /// A new server of a cluster that runs: it begins without a configuration, and waits until the cluster, where it has to be added by the
+    /// id of its data directory, tells it one. Only the first start asks.
+    public var joins = false
+    /// Members to listen and talk to until this server is a member and knows a leader: those that a server which joins begins with, or whose
+    /// keys or addresses changed while it was away. Until then they have precedence over the configuration.
+    public var memberFile: [Member] = []
     public var settings = ReplicaSettings()
     public var log = LogOptions()
 
@@ -85,7 +91,11 @@ public final class Server: Sendable {
         transport.update(plannedPeers: others.map(\.peer))
         peerAddress = transport.boundAddress
         if !directory.hasConfiguration {
-            try FirstStartShell(plan, node, transport, log).run(&directory)
+            if configuration.joins {
+                try Self.beginWithoutConfiguration(&directory, log)
+            } else {
+                try FirstStartShell(plan, node, transport, log).run(&directory)
+            }
         }
         self.directory = directory
 
@@ -113,7 +123,8 @@ public final class Server: Sendable {
             throw Self.cannotListen("clients", configuration.clientAddress, error)
         }
         clientAddress = endpoint.boundAddress
-        let responder = directory.firstConfiguration.map {
+        // One that joined was never asked, and can vouch for nobody.
+        let responder = directory.firstConfiguration.flatMap { $0.members.isEmpty ? nil : $0 }.map {
             FirstStartResponder(plan: plan, node: node, configuration: $0)
         }
         var replica = Replica(
@@ -122,6 +133,7 @@ public final class Server: Sendable {
         replica.newestSnapshotBytes = recovery.snapshotBytes
         try start(
             replica, transport, endpoint, responder, recovery,
+            memberFile: configuration.memberFile,
             Listeners(statusJSON: statusJSON, log: log, onRemoved: onRemoved, onFailure: onFailure))
     }
 
@@ -136,7 +148,7 @@ public final class Server: Sendable {
     private func start(
         _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint,
         _ responder: FirstStartResponder?,
-        _ recovery: Recovery, _ listeners: Listeners
+        _ recovery: Recovery, memberFile: [Member], _ listeners: Listeners
     ) throws(StartFailure) {
         let board = self.board
         let log = listeners.log
@@ -152,7 +164,7 @@ public final class Server: Sendable {
             try startThread(named: "replica") { [inbox, door, storage, snapshots, ended] in
                 ReplicaThread(
                     replica: replica, transport: sockets.0, responder: responder, endpoint: sockets.1, door: door,
-                    inbox: inbox,
+                    memberFile: memberFile, inbox: inbox,
                     storage: storage, snapshots: snapshots, board: board, welcome: welcome,
                     statusJSON: { listeners.statusJSON(board.current) }, isRepairing: isRepairing,
                     onNotice: { notice in
@@ -212,6 +224,17 @@ public final class Server: Sendable {
     }
 
     // MARK: - Starting
+
+    private static func beginWithoutConfiguration(
+        _ directory: inout OwnedDirectory, _ log: (String) -> Void
+    ) throws(StartFailure) {
+        do throws(LogDirectoryError) {
+            try directory.adopt(firstConfiguration: Configuration(members: []))
+        } catch {
+            throw StartFailure(error.description)
+        }
+        log("this server, \(directory.node), waits to be added to the cluster")
+    }
 
     private static func openDirectory(_ configuration: ServerConfiguration) throws(StartFailure) -> OwnedDirectory {
         let plan = configuration.plan

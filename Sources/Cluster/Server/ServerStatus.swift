@@ -59,6 +59,20 @@ public struct ServerStatus: Sendable {
     public var snapshotSave = Histogram()
     public var snapshotFailures: UInt64 = 0
     public var isDiskFull = false
+    public var isLearner = false
+    /// No longer a member, and to be stopped.
+    public var isRemoved = false
+    public var featureLevel: UInt32 = 0
+    /// The least election timeout in use.
+    public var electionTimeoutMilliseconds: UInt64 = 0
+    public var snapshotBytesSent: UInt64 = 0
+    /// Of leadership, begun by this server, and those of them that did not come about.
+    public var transfers: UInt64 = 0
+    public var transfersFailed: UInt64 = 0
+    /// Of members, not used for what they said.
+    public var refusedMessages: UInt64 = 0
+    /// At the peers' door, by reason.
+    public var droppedFrames: [(reason: DropReason, count: Int)] = []
     public var mayVote = true
     /// Newest first.
     public var events: [Event] = []

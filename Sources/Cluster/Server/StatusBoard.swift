@@ -26,8 +26,10 @@ final class StatusBoard: Sendable {
     }
 
     func publish(
-        _ replica: Replica, _ clients: ClientEndpoint.Counters, malformedMessages: UInt64, applyLatency: Histogram
+        _ replica: Replica, _ clients: ClientEndpoint.Counters, _ transport: TransportStatistics,
+        malformedMessages: UInt64, applyLatency: Histogram
     ) {
+        let dropped = DropReason.allCases.map { ($0, transport.dropped($0)) }
         let node = replica.status
         let statuses = replica.peerStatuses
         let peers = replica.configuration.members.map { member in
@@ -57,6 +59,15 @@ final class StatusBoard: Sendable {
             status.commitLatency = replica.commitLatency
             status.applyLatency = applyLatency
             status.mayVote = replica.mayVote
+            status.isLearner = replica.isLearner
+            status.isRemoved = replica.isRemoved
+            status.featureLevel = replica.featureLevel
+            status.electionTimeoutMilliseconds = node.electionTimeoutMilliseconds
+            status.snapshotBytesSent = replica.snapshotBytesSent
+            status.transfers = replica.transfersBegun
+            status.transfersFailed = replica.transfersFailed
+            status.refusedMessages = replica.refusedMessages
+            status.droppedFrames = dropped
             status.publishedAt = .current
         }
     }

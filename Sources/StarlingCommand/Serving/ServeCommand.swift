@@ -46,6 +46,14 @@ struct ServeCommand: AsyncParsableCommand {
             "Log entries kept behind a snapshot for servers that are a little behind; 10000. (STARLING_TRAILING_ENTRIES)",
             valueName: "count"))
     var trailingEntries: String?
+    @Flag(
+        name: .customLong("lease-reads"),
+        help: """
+            While it leads, answer linearizable reads without asking the others. Right only if over a tenth of a second no \
+            server's clock runs faster than another's by a third; a virtual machine that is paused and resumed with its clock \
+            set back breaks that. Off unless given. (STARLING_LEASE_READS=yes)
+            """)
+    var leaseReads = false
     @Option(help: ArgumentHelp("The config file. (STARLING_CONFIG)", valueName: "file"))
     var config: String?
     @Flag(help: ArgumentHelp("End when standard input ends: whoever started this server is gone.", visibility: .hidden))
@@ -55,7 +63,8 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try Settings(
             flags: [
                 .data: data, .name: name, .plan: plan, .peer: peer, .client: client, .http: http, .transport: transport,
-                .curve: noCurve ? "no" : nil, .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
+                .curve: noCurve ? "no" : nil, .leaseReads: leaseReads ? "yes" : nil,
+                .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
             ], config: config)
         try await ServerProcess(try ServePlan(settings), endsWithInput: endsWithInput).run()
     }
@@ -94,6 +103,7 @@ struct ServePlan {
         configuration.clientAddress = try Self.address(.client, settings, plan.own.clientAddress)
         http = try ListenAddress(settings[.http] ?? plan.own.httpAddress, Self.called(.http, settings))
         configuration.isEncrypted = try settings.flag(.curve)
+        configuration.settings.raft.leaseReads = try settings.flag(.leaseReads)
         configuration.settings.snapshotEntries = try settings.count(.snapshotEntries)
         configuration.settings.trailingEntries = try settings.count(.trailingEntries)
     }

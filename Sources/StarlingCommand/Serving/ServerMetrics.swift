@@ -6,7 +6,7 @@ import Replica
 /// One server's status as Prometheus metrics, named after etcd's where there is a twin.
 enum ServerMetrics {
     static func families(_ status: ServerStatus) -> [MetricFamily] {
-        consensus(status) + log(status) + peers(status) + state(status) + clients(status)
+        consensus(status) + members(status) + log(status) + peers(status) + state(status) + clients(status)
     }
 
     private static func consensus(_ status: ServerStatus) -> [MetricFamily] {
@@ -37,6 +37,34 @@ enum ServerMetrics {
         ]
     }
 
+    private static func members(_ status: ServerStatus) -> [MetricFamily] {
+        [
+            .gauge("starling_server_is_learner", "1 if this server is a learner.", status.isLearner ? 1 : 0),
+            .gauge("starling_server_members", "Members of the configuration in force here.", Double(status.peers.count)),
+            .gauge(
+                "starling_server_feature_level", "The feature level that all members are known to support.",
+                Double(status.featureLevel)),
+            .gauge(
+                "starling_server_election_timeout_seconds", "The least election timeout in use.",
+                Double(status.electionTimeoutMilliseconds) / 1_000),
+            .counter(
+                "starling_server_leader_transfers_total", "Transfers of leadership that this server began.",
+                number(status.transfers)),
+            .counter(
+                "starling_server_leader_transfers_failed_total", "Those of them that did not come about.",
+                number(status.transfersFailed)),
+            .counter(
+                "starling_peer_refused_messages_total", "Messages of members that were not used, for what they said.",
+                number(status.refusedMessages)),
+            MetricFamily(
+                name: "starling_peer_dropped_frames_total", help: "Frames dropped at the peers' door, by reason.",
+                kind: .counter,
+                series: status.droppedFrames.map { reason, count in
+                    .init(labels: [.init("reason", "\(reason)")], value: .number(Double(count)))
+                }),
+        ]
+    }
+
     private static func log(_ status: ServerStatus) -> [MetricFamily] {
         [
             histogram(
@@ -55,6 +83,9 @@ enum ServerMetrics {
             .gauge(
                 "starling_snapshot_index", "The log index of the newest snapshot.", number(status.snapshot.rawValue)),
             histogram("starling_snapshot_save_duration_seconds", "Time to write one snapshot.", status.snapshotSave),
+            .counter(
+                "starling_snapshot_sent_bytes_total", "Bytes of snapshots sent to members that were far behind.",
+                number(status.snapshotBytesSent)),
             .counter(
                 "starling_snapshot_failures_total", "Snapshots that could not be written.",
                 number(status.snapshotFailures)),

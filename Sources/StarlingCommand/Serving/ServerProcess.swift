@@ -23,11 +23,16 @@ struct ServerProcess {
         )
         if endsWithInput { try Self.watchInput() }
         try checkHTTPPort()
+        let (removals, removal) = AsyncStream<String>.makeStream()
         // Waits for the other servers at the very first start. Until it is open a signal simply ends the process.
         let server = try await blocking { () throws(StartFailure) in
             try Server(
                 configuration, statusJSON: { JSONText.text(of: ClusterAdapter.status($0)) },
                 log: { Terminal.line($0) },
+                onRemoved: { index in
+                    let place = index.map { " at log index \($0)" } ?? ""
+                    removal.yield("server \(own.name) was removed from the cluster\(place)")
+                },
                 onFailure: { reason in
                     Terminal.complain("server \(own.name) cannot go on: \(reason)")
                     // Its threads are not to be trusted with an orderly stop; what counts is on the disk.
@@ -37,9 +42,16 @@ struct ServerProcess {
         let signals = StopSignals()
         let snapshots = SnapshotSignal { server.takeSnapshot() }
         defer { snapshots.cancel() }
-        let problem = await serveUntilAsked(server, signals)
+        let end = await serveUntilAsked(server, signals, removals)
         await blocking { server.stop() }
-        if let problem { throw problem }
+        switch end {
+        case .asked: break
+        case .failed(let problem): throw problem
+        case .removed(let sentence):
+            return Terminal.line(
+                "\(sentence); it has stopped for good, and its data directory \(configuration.dataDirectory) may be "
+                    + "deleted")
+        }
         Terminal.line("server \(own.name) has stopped; its data is in \(configuration.dataDirectory)")
     }
 
@@ -53,37 +65,50 @@ struct ServerProcess {
         }
     }
 
-    /// - Returns: why the HTTP door could not be kept open; nil if a signal asked for the end.
-    private func serveUntilAsked(_ server: Server, _ signals: StopSignals) async -> (any Error)? {
+    private enum End: Sendable {
+        /// By a signal, or the HTTP door has come to its own end.
+        case asked
+        case failed(any Error)
+        /// The sentence says since when.
+        case removed(String)
+    }
+
+    private func serveUntilAsked(
+        _ server: Server, _ signals: StopSignals, _ removals: AsyncStream<String>
+    ) async -> End {
         let gateway: GatewayServer
         do {
             gateway = try GatewayServer(
                 store: server.store, cluster: ClusterAdapter(server: server),
                 configuration: GatewayConfiguration(host: plan.http.host, port: Int(plan.http.port)))
         } catch {
-            return error
+            return .failed(error)
         }
         let host = plan.http.host
-        return await withTaskGroup(of: (any Error)?.self) { group in
+        return await withTaskGroup(of: End.self) { group in
             group.addTask {
                 do {
                     try await gateway.run { port in
                         Terminal.line("clients at \(server.clientAddress), peers at \(server.peerAddress)")
                         Terminal.line("page at http://\(host):\(port)/")
                     }
-                    return nil
+                    return .asked
                 } catch {
-                    return error
+                    return .failed(error)
                 }
+            }
+            group.addTask {
+                for await sentence in removals { return .removed(sentence) }
+                return .asked
             }
             group.addTask {
                 for await _ in signals.requests {
                     Terminal.line("stopping (a second signal ends at once)")
                     break
                 }
-                return nil
+                return .asked
             }
-            let first = await group.next() ?? nil
+            let first = await group.next() ?? .asked
             group.cancelAll()
             return first
         }

@@ -15,6 +15,7 @@ enum Setting: String, CaseIterable {
     case transport
     case snapshotEntries = "snapshot-entries"
     case trailingEntries = "trailing-entries"
+    case leaseReads = "lease-reads"
 
     /// As it is called in the config file; the flag is this behind two hyphens.
     var key: String { rawValue }
@@ -29,6 +30,7 @@ enum Setting: String, CaseIterable {
         case .requestTimeout: "10"
         case .curve: "yes"
         case .transport: "zeromq"
+        case .leaseReads: "no"
         case .snapshotEntries: "200000"
         case .trailingEntries: "10000"
         default: nil
@@ -57,6 +59,7 @@ enum Setting: String, CaseIterable {
         case .client: "serve: where to listen for native clients, HOST:PORT"
         case .http: "serve: where to listen for HTTP, HOST:PORT"
         case .transport: "serve: how servers speak with each other"
+        case .leaseReads: "serve: whether reads rest on clocks that run evenly (yes or no)"
         case .snapshotEntries: "serve: log entries after which a snapshot is taken, while the state is small"
         case .trailingEntries: "serve: log entries kept behind a snapshot, for servers that are a little behind"
         }
