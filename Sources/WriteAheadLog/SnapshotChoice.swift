@@ -7,7 +7,8 @@ import Raft
 ///    entries cover the way from it, and it takes the place of the marked one.
 /// 3. Another whole one, later than the mark: like one received from a peer, since what it holds is committed. The
 ///    entries, which do not reach it or disagree with it, are dropped.
-/// 4. None of these: the log is set aside, and the server is repaired by its peers.
+/// 4. None, if the log reaches back to the first entry: it is applied from there on.
+/// 5. None of these: the log is set aside, and the server is repaired by its peers.
 extension LogOpening {
     /// - Returns: whether the choice differs from what the log says and has to be written into it.
     mutating func chooseSnapshot(_ store: SnapshotStore<Files>) throws(LogError) -> Bool {
@@ -33,6 +34,10 @@ extension LogOpening {
         }
         // After damage the log's beginning may still be good, and the first configuration is always there.
         if marked.index == .zero, replay.gap == nil { return false }
+        if replay.entries.first?.index.rawValue == 1, let genesis {
+            replace(marked, by: genesis, keepsTail: true)
+            return true
+        }
         report.findings.append(.snapshotMissing(wanted: marked.index))
         try demandRepair("no snapshot file fits the log, which wants the one at index \(marked.index)")
         try startFromNothing()

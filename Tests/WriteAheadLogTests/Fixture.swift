@@ -17,7 +17,7 @@ func member(_ id: UInt64) -> Member {
         httpAddress: "127.0.0.1:\(9000 + id)", publicKey: [UInt8](repeating: UInt8(id & 0xFF), count: 32))
 }
 
-let testConfiguration = Configuration(members: [member(1), member(2), member(3)])
+let testConfiguration = Configuration(members: [member(1), member(2), member(3)], featureLevel: 2)
 let genesis = SnapshotMetadata(
     index: .zero, term: .zero, configuration: testConfiguration, configurationIndex: .zero)
 

@@ -86,6 +86,26 @@ struct ScenarioTests {
         #expect(survivals == [1, 2])
     }
 
+    @Test("Scenario 16: a vote that was stored is there after any crash, and one that was not may not be told")
+    func voteIsThere() throws {
+        for seed in seeds(60) {
+            let server = Server(seed: seed, options: tinyOptions)
+            var (log, _, _) = try server.open()
+            var voted = HardState()
+            for term in 1...6 as ClosedRange<UInt64> {
+                let next = HardState(term: Term(term), vote: NodeID(term % 3 + 1))
+                if (seed + term) % 4 == 0 { server.files.failNextSync() }
+                let isTold = (try? log.append([write(hardState: next, term == 3 ? [entry(1, bytes: 9000)] : [])])) != nil
+                if isTold { voted = next }
+                guard !isTold || term % 2 == 0 else { continue }
+                let (again, recovered, _) = try server.restart()
+                #expect(recovered.hardState == voted || (!isTold && recovered.hardState == next))
+                if term == 3, recovered.entries.isEmpty { break }
+                (log, voted) = (again, recovered.hardState)
+            }
+        }
+    }
+
     @Test("Scenario 23: two compactions in a row keep term, vote and membership")
     func compactions() throws {
         let server = Server()
