@@ -35,7 +35,9 @@ struct LogScript {
         directory.close()
         guard let before = try open(append: true) else { return .refused }
         guard let after = try open(append: false) else { throw Finding("a log that was opened cannot be opened again") }
-        try require(tamper(describe(after)) == describe(before), "opened again it is \(after), and was \(before)")
+        try require(
+            tamper(describe(after)) == describe(before),
+            "opened again it is not what it was: \(brief(after)) instead of \(brief(before))")
         return inspection.segments.contains { !$0.records.isEmpty } ? .accepted : .refused
     }
 
@@ -175,6 +177,12 @@ struct LogScript {
             id: identity.node, cluster: identity.cluster, recovered: recovered, now: .zero, seed: 1)
         let violations = node.checkInvariants().filter { !NodeScript.isOthersDoing($0) }
         try require(violations.isEmpty, violations.joined(separator: "; "))
+    }
+
+    private func brief(_ recovered: RecoveredLog) -> String {
+        let entries = recovered.entries.map { "\($0.index)/\($0.term)" }.joined(separator: " ")
+        return "\(recovered.hardState), snapshot \(recovered.snapshot.index), entries \(entries), "
+            + (recovered.mayVote ? "may vote" : "may not vote")
     }
 
     private func describe(_ recovered: RecoveredLog) -> [UInt8] {
