@@ -24,7 +24,9 @@ struct StarlingCommand: AsyncParsableCommand {
             """,
         version: Version.line,
         groupedSubcommands: [
-            CommandGroup(name: "Cluster", subcommands: [DemoCommand.self, ServeCommand.self, ClusterCommand.self]),
+            CommandGroup(
+                name: "Cluster",
+                subcommands: [DemoCommand.self, ServeCommand.self, ClusterCommand.self, OperatorCommand.self]),
             CommandGroup(name: "Microblog", subcommands: [PostCommand.self, TimelineCommand.self, TopicCommand.self]),
             CommandGroup(name: "Tuplespace", subcommands: [TupleCommand.self]),
             CommandGroup(name: "Measuring", subcommands: [BenchCommand.self, SimulateCommand.self]),

@@ -59,7 +59,8 @@ public struct LogInspection: Sendable {
                 let body = FileHeader.readWithBody(
                     try files.contents(of: join(path, FileNames.repair)), expecting: .repair
                 ).body
-                inspection.pendingRepair = body.isEmpty ? "the reason is unreadable" : String(decoding: body, as: UTF8.self)
+                inspection.pendingRepair =
+                    body.isEmpty ? "the reason is unreadable" : String(decoding: body, as: UTF8.self)
             }
             return inspection
         } catch {
@@ -157,7 +158,8 @@ extension LogIdentity {
         case .newer(let version):
             throw FileSystemError(
                 "read the identity in", path, .inputOutput,
-                "it has format version \(version), and this program knows versions up to \(FileHeader.supportedVersion)")
+                "it has format version \(version), and this program knows versions up to \(FileHeader.supportedVersion)"
+            )
         case .damaged(let reason):
             throw FileSystemError("read the identity in", path, .inputOutput, reason)
         }

@@ -110,7 +110,8 @@ public struct OfflineRecovery<Files: FileSystem>: Sendable {
     ///   - publicKey: the server's new key, 32 bytes; nil keeps the one it has.
     /// - Returns: the server as it is now configured.
     /// - Precondition: not called twice on one value.
-    public func perform(newCluster cluster: ClusterID, publicKey: [UInt8]? = nil) throws(OfflineRecoveryError) -> Member {
+    public func perform(newCluster cluster: ClusterID, publicKey: [UInt8]? = nil) throws(OfflineRecoveryError) -> Member
+    {
         guard var own = survey.own else {
             throw .notAMember(name: survey.identity.name, members: survey.configuration.members.map(\.name))
         }

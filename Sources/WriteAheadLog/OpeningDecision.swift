@@ -33,9 +33,15 @@ enum OpeningDecision: Equatable {
         var words: (followedBy: String, behind: String, decision: String) {
             switch self {
             case .headerIsDamaged:
-                ("any (the oldest segment's own header is damaged)", "", "**damage**: headers are synced before the name is given")
+                (
+                    "any (the oldest segment's own header is damaged)", "",
+                    "**damage**: headers are synced before the name is given"
+                )
             case .contentsMakeNoSense:
-                ("any", "a batch whose checksums hold and whose contents make no sense, or a file too short", "**damage**")
+                (
+                    "any", "a batch whose checksums hold and whose contents make no sense, or a file too short",
+                    "**damage**"
+                )
             case .onlyZerosFollow: ("nothing", "zeros", "**clean**: the log goes on here")
             case .somethingFollows:
                 (

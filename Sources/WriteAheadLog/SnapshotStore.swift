@@ -50,8 +50,9 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
 
     // MARK: - Receiving
 
-    /// Receives a snapshot file from a peer, going on with what an earlier receiver of the same place left, perhaps in
-    /// an earlier process: its `offset` says how much of it is here and sound. What was left of other places is removed.
+    /// Receives a snapshot file from a peer, going on with what an earlier receiver of the same place left, perhaps
+    /// in an earlier process: its `offset` says how much of it is here and sound. What was left of other places is
+    /// removed.
     public func receiver(_ place: SnapshotPlace) throws(SnapshotError) -> SnapshotReceiver<Files> {
         for name in try snapshotStep({ () throws(FileSystemError) in try files.list(path) })
         where FileNames.isReceiving(name) && name != FileNames.receiving(place) {

@@ -182,7 +182,8 @@ struct DecisionTableTests {
     }
 
     /// What a damaged sector leaves: zeros, noise, or what it was with every bit inverted.
-    @Test("every damaged sector leads to the row that it calls for, and cuts nothing but the very last bytes of the log")
+    @Test(
+        "every damaged sector leads to the row that it calls for, and cuts nothing but the very last bytes of the log")
     func everySector() throws {
         var chance = Chance(5)
         for segment in 0..<2 {
@@ -230,7 +231,8 @@ struct DecisionTableTests {
         for subset in 0..<(1 << sectors.count) {
             var torn = log.segments
             for (position, sector) in sectors.enumerated() where subset & (1 << position) == 0 {
-                for offset in max(sector * 512, last.range.lowerBound)..<min((sector + 1) * 512, last.range.upperBound) {
+                for offset in max(sector * 512, last.range.lowerBound)..<min((sector + 1) * 512, last.range.upperBound)
+                {
                     torn[1][offset] = 0
                 }
             }
@@ -252,7 +254,8 @@ struct DecisionTableTests {
         for subset in 0..<(1 << sectors.count) {
             var torn = fresh
             for (position, sector) in sectors.enumerated() where subset & (1 << position) == 0 {
-                for offset in max(sector * 512, first.range.lowerBound)..<min((sector + 1) * 512, first.range.upperBound)
+                for offset in max(
+                    sector * 512, first.range.lowerBound)..<min((sector + 1) * 512, first.range.upperBound)
                 {
                     torn[1][offset] = 0
                 }
@@ -277,7 +280,8 @@ struct DecisionTableTests {
         #expect(recovered.mayVote == mayVote)
         let isReported = report.findings.contains { if case .damage = $0 { true } else { false } }
         #expect(isReported == !mayVote)
-        #expect(report.findings.contains { if case .tornTail = $0 { true } else { false } } == (row == .somethingFollows))
+        #expect(
+            report.findings.contains { if case .tornTail = $0 { true } else { false } } == (row == .somethingFollows))
         #expect(SmallLog.entries.starts(with: recovered.entries))
     }
 

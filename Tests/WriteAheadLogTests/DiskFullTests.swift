@@ -26,7 +26,8 @@ struct DiskFullTests {
         }
     }
 
-    @Test("Scenario 27: entries are refused; term, vote, marks, truncations and compaction are not; nothing is poisoned")
+    @Test(
+        "Scenario 27: entries are refused; term, vote, marks, truncations and compaction are not; nothing is poisoned")
     func whatIsRefused() throws {
         let server = Server(options: tinyOptions)
         let (log, _, _) = try server.open()
@@ -34,7 +35,8 @@ struct DiskFullTests {
         let last = fill(log, from: 1)
         #expect(last > 3 && !log.hasRoom && log.poison == nil)
         #expect(isDiskFull { try log.append([write([entry(last + 1, bytes: 0)])]) })
-        #expect(isDiskFull { try log.append([write(hardState: HardState(term: Term(2)), [entry(last + 1, bytes: 0)])]) })
+        #expect(
+            isDiskFull { try log.append([write(hardState: HardState(term: Term(2)), [entry(last + 1, bytes: 0)])]) })
         #expect(log.preparation() == nil)
         try log.append([write(hardState: HardState(term: Term(2), vote: NodeID(3)))])
         try log.append([write(truncateFrom: last)])

@@ -220,7 +220,8 @@ struct FormatTests {
         }
     }
 
-    @Test("a file of another node is refused; a snapshot may come from any, and a demand for repair counts all the same")
+    @Test(
+        "a file of another node is refused; a snapshot may come from any, and a demand for repair counts all the same")
     func otherNode() throws {
         for kind in Self.kinds where kind.magic == .genesis || kind.magic == .segment {
             let server = try golden()

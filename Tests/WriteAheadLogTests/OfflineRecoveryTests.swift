@@ -168,8 +168,9 @@ struct OfflineRecoveryTests {
     func refusals() throws {
         let server = try survivor()
         let running = try server.directory()
-        guard case .directory(.inUse)? = #expect(
-            throws: OfflineRecoveryError.self, performing: { try recovery(server) })
+        guard
+            case .directory(.inUse)? = #expect(
+                throws: OfflineRecoveryError.self, performing: { try recovery(server) })
         else {
             Issue.record("it was not refused as in use")
             return

@@ -25,7 +25,9 @@ struct RepairTests {
     private func rot(_ server: Server, entry index: UInt64) throws {
         let inspection = try LogInspection.inspect(testPath, files: server.files)
         for segment in inspection.segments {
-            guard let record = segment.records.first(where: { $0.kind == "entry" && $0.index == index }) else { continue }
+            guard let record = segment.records.first(where: { $0.kind == "entry" && $0.index == index }) else {
+                continue
+            }
             server.files.rot(segment.file, at: record.offset + 50)
             return
         }
@@ -66,7 +68,9 @@ struct RepairTests {
                 #expect(!recovered.mayVote)
                 let state = HardState(term: Term(6))
                 if Int.random(in: 0..<4, using: &chance) == 0 { server.files.failSync() }
-                _ = try? log.append([write(hardState: state, leader.filter { $0.index - next.index < 10 && $0.index >= next.index })])
+                _ = try? log.append([
+                    write(hardState: state, leader.filter { $0.index - next.index < 10 && $0.index >= next.index })
+                ])
                 let restarted = try server.restart()
                 (log, recovered) = (restarted.log, restarted.recovered)
             }
@@ -196,7 +200,9 @@ struct RepairTests {
         }
     }
 
-    @Test("if neither of two snapshots is whole and the log does not reach back, the server starts from nothing, unable to vote")
+    @Test(
+        "without a whole snapshot and a log that reaches back, the server starts from nothing and cannot vote"
+    )
     func noSnapshotIsWhole() throws {
         let server = Server(options: tinyOptions)
         let (log, _, _) = try server.open()
@@ -215,7 +221,11 @@ struct RepairTests {
             let (_, recovered, report) = try server.restart()
             #expect(!recovered.mayVote && recovered.entries.isEmpty && recovered.snapshot == genesis)
             #expect(recovered.hardState.term == Term(3))
-            #expect(report.findings.contains { "\($0)".contains("will not vote until its peers have repaired it") || "\($0)".contains("repair is not done yet") })
+            #expect(
+                report.findings.contains {
+                    "\($0)".contains("will not vote until its peers have repaired it")
+                        || "\($0)".contains("repair is not done yet")
+                })
         }
     }
 }

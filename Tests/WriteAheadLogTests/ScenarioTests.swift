@@ -95,7 +95,8 @@ struct ScenarioTests {
             for term in 1...6 as ClosedRange<UInt64> {
                 let next = HardState(term: Term(term), vote: NodeID(term % 3 + 1))
                 if (seed + term) % 4 == 0 { server.files.failNextSync() }
-                let isTold = (try? log.append([write(hardState: next, term == 3 ? [entry(1, bytes: 9000)] : [])])) != nil
+                let isTold =
+                    (try? log.append([write(hardState: next, term == 3 ? [entry(1, bytes: 9000)] : [])])) != nil
                 if isTold { voted = next }
                 guard !isTold || term % 2 == 0 else { continue }
                 let (again, recovered, _) = try server.restart()

@@ -1,0 +1,132 @@
+import Foundation
+import Testing
+
+private struct LogReport: Decodable {
+    var server: String
+    var cluster: String
+    var lastIndex: Int
+    var lastTerm: Int
+    var damaged: Bool
+}
+
+private struct Posts: Decodable {
+    struct Post: Decodable {
+        var message: String
+    }
+    var posts: [Post]
+}
+
+/// The operator's last resort, with real servers and real files.
+@Suite(.serialized) struct OperatorRecoverTests {
+    /// Three servers with posts, of which `a` has all, then all of them stopped and two lost for good.
+    private func survivor(_ cluster: TestCluster) async throws {
+        for number in 1...5 {
+            let result = try await cluster.run(
+                ["post", "--user", "alice", "--topic", "last", "message \(number)"], at: [["a", "b", "c"][number % 3]])
+            try #require(result.code == 0, "\(result.errors)")
+        }
+        #expect(try await messages(cluster).count == 5)
+        #expect(try await cluster.stop("a") == 0)
+        for name in ["b", "c"] {
+            cluster.kill(name)
+            try FileManager.default.removeItem(atPath: "\(cluster.directory.path)/data-\(name)")
+        }
+    }
+
+    private func messages(_ cluster: TestCluster, _ more: [String] = []) async throws -> [String] {
+        let result = try await cluster.run(["timeline", "--json"] + more, at: ["a"])
+        try #require(result.code == 0, "\(result.errors)")
+        return try result.json(Posts.self).posts.map(\.message).sorted()
+    }
+
+    private func operate(_ cluster: TestCluster, _ arguments: [String]) async throws -> Program.Result {
+        try await Program.run(["operator"] + arguments, in: cluster.directory)
+    }
+
+    @Test("A survivor of three serves alone with all it had, and the lost ones cannot come back into it")
+    func aSurvivorServesAlone() async throws {
+        try await withCluster(servers: 3) { cluster in
+            let recover = ["recover", "--data", "data-a", "--out", "new", "--plan", "plan/a.plan.json", "--yes"]
+            let running = try await operate(cluster, recover)
+            #expect(running.code == 1)
+            #expect(running.errors.contains("in use by another process"), "\(running.errors)")
+
+            try await survivor(cluster)
+            let before = try await operate(cluster, ["log", "inspect", "data-a", "--json"])
+            let log = try before.json(LogReport.self)
+            #expect(log.server == "a" && log.lastIndex > 5 && log.lastTerm >= 1 && !log.damaged)
+
+            let asked = try await operate(cluster, recover.dropLast())
+            #expect(asked.code == 2)
+            #expect(asked.output.contains("What may be lost"), "\(asked.output)")
+            #expect(!FileManager.default.fileExists(atPath: "\(cluster.directory.path)/new"))
+
+            let done = try await operate(cluster, recover)
+            #expect(done.code == 0, "\(done.errors)")
+            let after = try await operate(cluster, ["log", "inspect", "data-a", "--json"]).json(LogReport.self)
+            #expect(after.cluster != log.cluster)
+            #expect(after.lastIndex == log.lastIndex + 1 && after.lastTerm > log.lastTerm)
+            let again = try await operate(cluster, recover)
+            #expect(again.code == 0 && again.output.contains("already"), "\(again.output)")
+
+            // The old plan no longer fits, the new one does.
+            let old = try await Program.run(cluster.serveArguments("a"), in: cluster.directory)
+            #expect(old.code == 1 && old.errors.contains("belongs to cluster"), "\(old.errors)")
+            try cluster.start("a", ["--plan", "new/a.plan.json"])
+            try await cluster.waitUntilReady("a")
+            let client = ["--client-file", "\(cluster.directory.path)/new/client.json"]
+            #expect(try await messages(cluster, client) == (1...5).map { "message \($0)" })
+            let post = try await cluster.run(
+                ["post", "--user", "bob", "--topic", "last", "message 6"] + client, at: ["a"])
+            #expect(post.code == 0, "\(post.errors)")
+
+            // A restart is a restart like any other.
+            cluster.kill("a")
+            try cluster.start("a", ["--plan", "new/a.plan.json"])
+            try await cluster.waitUntilReady("a")
+            #expect(try await messages(cluster, client).count == 6)
+        }
+    }
+
+    @Test("Without its plan the survivor gets a new key") func withoutItsPlan() async throws {
+        try await withCluster(servers: 3) { cluster in
+            try await survivor(cluster)
+            let done = try await operate(cluster, ["recover", "--data", "data-a", "--out", "new", "--yes"])
+            #expect(done.code == 0, "\(done.errors)")
+            try cluster.start("a", ["--plan", "new/a.plan.json"])
+            try await cluster.waitUntilReady("a")
+            let client = ["--client-file", "\(cluster.directory.path)/new/client.json"]
+            #expect(try await messages(cluster, client).count == 5)
+        }
+    }
+
+    @Test("Damage is found, named, and exits 1; a directory that is none is not made")
+    func inspectAndVerify() async throws {
+        try await withCluster(servers: 1) { cluster in
+            let post = try await cluster.run(["post", "--user", "alice", "--topic", "last", "hello"])
+            #expect(post.code == 0, "\(post.errors)")
+            #expect(try await cluster.stop("a") == 0)
+            let sound = try await operate(cluster, ["log", "verify", "data-a"])
+            #expect(sound.code == 0 && sound.output.contains("every batch of the log is sound"), "\(sound.errors)")
+            let records = try await operate(cluster, ["log", "inspect", "data-a", "--records"])
+            #expect(records.code == 0 && records.output.contains("commit mark"), "\(records.output)")
+            let snapshots = try await operate(cluster, ["snapshot", "inspect", "data-a"])
+            #expect(snapshots.code == 0 && snapshots.output.contains("no snapshot yet"), "\(snapshots.output)")
+
+            let path = "\(cluster.directory.path)/data-a/segment-0000000000000001"
+            let file = try open(FileHandle(forUpdatingAtPath: path))
+            try file.seek(toOffset: 4096 + 20)
+            try file.write(contentsOf: Data([0xFF]))
+            try file.close()
+            let damaged = try await operate(cluster, ["log", "verify", "data-a"])
+            #expect(damaged.code == 1)
+            #expect(damaged.output.contains("damage") && damaged.errors.contains("damaged"), "\(damaged.output)")
+
+            for arguments in [["log", "inspect", "nowhere"], ["recover", "--data", "nowhere", "--out", "p", "--yes"]] {
+                let result = try await operate(cluster, arguments)
+                #expect(result.code == 1 && result.errors.contains("nowhere"), "\(result.errors)")
+            }
+            #expect(!FileManager.default.fileExists(atPath: "\(cluster.directory.path)/nowhere"))
+        }
+    }
+}
