@@ -14,8 +14,8 @@ FULL = {"seconds": 5.0, "repeats": 3, "limit": 30, "out": "docs/benchmarks"}
 DESCRIPTION = """Measures Starling against etcd and against the bare loop, in turn, on this machine, with the same
 loads, and writes a page with a plot and the raw results. Needs Linux and Debian's packages, which it installs."""
 
-OTHERS = """Other measurements: script/bench storage (large states and long logs), script/bench paired (two programs against each
-other); each has its own --help."""
+OTHERS = """Other measurements: script/bench storage (large states and long logs), script/bench paired (two programs
+against each other); each has its own --help."""
 
 
 def names(known):

@@ -19,16 +19,17 @@ from report import table, write_files
 from paired_plot import plot
 
 SYSTEMS = ("before", "after")
-DESCRIPTION = """Measures two programs of Starling against each other: in each repetition a fresh cluster of either, driven in turn
-with the same loads, now the one first and now the other. What counts is the median of the repetitions' ratios. Takes about
-a quarter of an hour."""
+DESCRIPTION = """Measures two programs of Starling against each other: in each repetition a fresh cluster of either,
+driven in turn with the same loads, now the one first and now the other. What counts is the median of the repetitions'
+ratios. Takes about a quarter of an hour."""
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="script/bench paired", description=DESCRIPTION)
     add = parser.add_argument
     add("--before", required=True, metavar="PATH", help="the program that is compared with")
-    add("--after", default=".build/release/starling", metavar="PATH", help="the program in question (.build/release/starling)")
+    add("--after", default=".build/release/starling", metavar="PATH",
+        help="the program in question (.build/release/starling)")
     add("--before-version", default="unknown", metavar="TEXT", help="what the page calls it, such as its commit")
     add("--after-version", metavar="TEXT", help="what the page calls it (git describe)")
     add("--operations", type=names(OPERATIONS), default=OPERATIONS, metavar="OPS", help="some of write,read (both)")
@@ -48,8 +49,8 @@ def parse(arguments):
 
 
 class Program(Starling):
-    """Starling in one of two versions. Its first connection goes to the leader: whether a single session's does must not be left to
-    the election."""
+    """Starling in one of two versions. Its first connection goes to the leader: whether a single session's does must not
+    be left to the election."""
 
     def __init__(self, name, options, processes, directory):
         super().__init__(argparse.Namespace(**vars(options), starling=getattr(options, name)), processes, directory)
@@ -87,10 +88,13 @@ def run(options, processes, work, say):
             "size": options.size, "repeats": options.repeats, "seconds": options.seconds, "runs": runs}
     summary = summarize(runs)
     for (operation, sessions), values in summary.items():
-        say(f"{operation:5} {sessions:4} sessions  after / before {values['ratio']:.3f}  ({values['lowest']:.3f}-{values['highest']:.3f})")
+        say(f"{operation:5} {sessions:4} sessions  after / before {values['ratio']:.3f}  "
+            f"({values['lowest']:.3f}-{values['highest']:.3f})")
     say(f"written: {write(page, options.out)}")
-    missed = [f"{operation}s at {counted(sessions, 'session')}: {values['ratio']:.3f} of before, {options.require:g} is required"
-              for (operation, sessions), values in summary.items() if options.require and values["ratio"] < options.require]
+    missed = [f"{operation}s at {counted(sessions, 'session')}: {values['ratio']:.3f} of before, "
+              f"{options.require:g} is required"
+              for (operation, sessions), values in summary.items()
+              if options.require and values["ratio"] < options.require]
     for sentence in missed:
         print(f"figure missed: {sentence}", file=sys.stderr)
     return 1 if missed else 0
@@ -98,7 +102,8 @@ def run(options, processes, work, say):
 
 def versions(options, processes):
     after = options.after_version or processes.run(["git", "describe", "--always", "--dirty"], 10).strip()
-    return {"before": f"{options.before_version}, {fingerprint(options.before)}", "after": f"{after}, {fingerprint(options.after)}"}
+    return {"before": f"{options.before_version}, {fingerprint(options.before)}",
+            "after": f"{after}, {fingerprint(options.after)}"}
 
 
 def fingerprint(path):
@@ -129,11 +134,13 @@ def summarize(runs):
         chosen = [run for run in runs if (run["operation"], run["sessions"]) == load]
         rates = {(run["repeat"], run["system"]): run["rate"] for run in chosen}
         ratios = [rates[repeat, "after"] / rates[repeat, "before"] for repeat, system in rates if system == "after"]
-        summary[load] = {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios), "ratios": ratios,
+        summary[load] = {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios),
+                         "ratios": ratios,
                          "others": max(run["others"] for run in chosen)}
         for system in SYSTEMS:
             own = [run for run in chosen if run["system"] == system]
-            summary[load][system] = {key: statistics.median(run[key] for run in own) for key in ("rate", "p50_ms", "p99_ms")}
+            summary[load][system] = {key: statistics.median(run[key] for run in own)
+                                     for key in ("rate", "p50_ms", "p99_ms")}
     return summary
 
 
@@ -143,15 +150,20 @@ def write(page, directory):
 
 def markdown(page, image):
     summary = summarize(page["runs"])
-    rows = [(f"{operation}, {counted(sessions, 'session')}", f"{v['ratio']:.3f}", f"{v['lowest']:.3f}–{v['highest']:.3f}",
+    rows = [(f"{operation}, {counted(sessions, 'session')}", f"{v['ratio']:.3f}",
+             f"{v['lowest']:.3f}–{v['highest']:.3f}",
              f"{v['before']['rate']:,.0f}", f"{v['after']['rate']:,.0f}",
-             f"{v['before']['p50_ms']:.2f} → {v['after']['p50_ms']:.2f}", f"{v['before']['p99_ms']:.2f} → {v['after']['p99_ms']:.2f}",
+             f"{v['before']['p50_ms']:.2f} → {v['after']['p50_ms']:.2f}",
+             f"{v['before']['p99_ms']:.2f} → {v['after']['p99_ms']:.2f}",
              f"{100 * v['others']:.0f} %") for (operation, sessions), v in summary.items()]
     lines = [f"# {page['title']}", "",
-             f"{page['date']}. {page['repeats']} pairs of runs of about {page['seconds']:g} s for each load, with fresh clusters for each, the "
-             f"two programs in turn. The ratio is the median of the pairs' ratios of rates; rates and latencies are medians. {page['size']} "
+             f"{page['date']}. {page['repeats']} pairs of runs of about {page['seconds']:g} s for each load, with "
+             f"fresh clusters for each, the "
+             f"two programs in turn. The ratio is the median of the pairs' ratios of rates; rates and latencies are "
+             f"medians. {page['size']} "
              "bytes a write, one request outstanding a session. How to read this: [README](README.md).", "",
-             *table(("load", "after / before", "lowest–highest", "before, a second", "after", "p50, ms", "p99, ms", "others"), rows),
+             *table(("load", "after / before", "lowest–highest", "before, a second", "after", "p50, ms", "p99, ms",
+                     "others"), rows),
              "", f"![Ratios of each pair]({image})", "", "## Machine and versions", "",
              *table(("what", "value"), {**page["machine"], **page["versions"]}.items(), ["---", "---"]),
              "", "## Command", "", "```sh", page["command"], "```", ""]

@@ -37,7 +37,7 @@ class Processes:
         return process
 
     def start_stamped(self, command, log):
-        """Like `start`; `lines` of the process collects what it says with the time, (seconds of `time.monotonic()`, line)."""
+        """Like `start`; `lines` of the process collects what it says: (seconds of `time.monotonic()`, line)."""
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", start_new_session=True, preexec_fn=die_with_parent)
@@ -54,7 +54,7 @@ class Processes:
         return process
 
     def run(self, command, timeout, environment=None, directory=None, tick=None):
-        """Runs a command to its end and returns its output; a failure carries what it said. Calls `tick` now and then."""
+        """Runs a command to its end and returns its output; a failure carries what it said. `tick` is called each second."""
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True, preexec_fn=die_with_parent, cwd=directory,

@@ -37,7 +37,8 @@ def disturbed(summary):
 def markdown(run, image):
     summary = summarize(run["runs"])
     lines = [f"# {run['title']}", "",
-             f"{run['date']}. {run['repeats']} repetitions of about {run['length']} for each load, the systems in turn; "
+             f"{run['date']}. {run['repeats']} repetitions of about {run['length']} for each load, the systems in "
+             f"turn; "
              f"medians, with the lowest and highest rate. {run['size']} bytes a write, one request outstanding a "
              "session. How to read this: [README](README.md).", ""]
     if disturbed(summary):

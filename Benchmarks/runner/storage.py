@@ -65,7 +65,8 @@ def with_large_state(options, processes, work, say, curve):
 
 def simulator(options, processes, say):
     say(f"simulating {options.seeds} seeds on one core")
-    text = processes.run([options.starling, "simulate", "--seeds", str(options.seeds), "--threads", "1", "--json"], 3600)
+    text = processes.run([options.starling, "simulate", "--seeds", str(options.seeds), "--threads", "1", "--json"],
+                         3600)
     result = json.loads(text)
     say(f"simulator: {result['events_per_second']:,.0f} events a second")
     return {"seeds": result["seeds"], "events": result["events"], "events_per_second": result["events_per_second"]}

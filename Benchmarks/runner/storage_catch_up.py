@@ -45,8 +45,8 @@ def repetition(cluster, directory, prepared, repeat, way, options, work, say):
 
 
 def prepare(cluster, directory, options, say):
-    """Data directories of three servers of which one lacks the entries. They are made in memory, where a sync costs nothing, and
-    measured on the disk: the files are the same."""
+    """Data directories of three servers of which one lacks the entries. They are made in memory, where a sync costs
+    nothing, and measured on the disk: the files are the same."""
     place, cluster.place = cluster.place, directory
     cluster.start(flags=KEEP_ALL)
     cluster.wait_ready()

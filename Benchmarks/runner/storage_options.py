@@ -9,17 +9,18 @@ FULL = {"tuples": 1_000_000, "trailing": 100_000, "entries": 1_000_000, "repeats
         "seeds": 1_000, "out": "docs/benchmarks"}
 QUICK = {"tuples": 50_000, "trailing": 5_000, "entries": 20_000, "repeats": 2, "catch_up_repeats": 1, "seeds": 100,
          "out": ".build/benchmarks/reports"}
-DESCRIPTION = """Measures what a large state and a long log cost three servers on this machine: restarting with a million
-tuples, writing while a snapshot of them is taken, and bringing back a server that is a million log entries behind, by the log
-and by a snapshot; and the simulator's speed on one core. Takes about 25 minutes, with --quick about three; needs about 12 GiB
-of memory and as much on the disk, a tenth of that with --quick."""
+DESCRIPTION = """Measures what a large state and a long log cost three servers on this machine: restarting with a
+million tuples, writing while a snapshot of them is taken, and bringing back a server that is a million log entries behind,
+by the log and by a snapshot; and the simulator's speed on one core. Takes about 25 minutes, with --quick about three; needs
+about 12 GiB of memory and as much on the disk, a tenth of that with --quick."""
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="script/bench storage", description=DESCRIPTION)
     add = parser.add_argument
     add("--only", type=names(PARTS), default=PARTS, metavar="PARTS", help=f"some of {','.join(PARTS)} (all)")
-    add("--quick", action="store_true", help="small states and few repetitions: a look at the state of things; page not kept in docs")
+    add("--quick", action="store_true",
+        help="small states and few repetitions: a look at the state of things; page not kept in docs")
     add("--tuples", type=positive(int), help="tuples in the snapshot (1000000)")
     add("--trailing", type=positive(int), help="tuples written behind the snapshot, for restarts (100000)")
     add("--entries", type=positive(int), help="log entries that the server is behind (1000000)")

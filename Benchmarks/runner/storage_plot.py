@@ -41,18 +41,20 @@ def restarts(summary, top):
         y, x = first + number * ROW, float(LEFT)
         parts.append(text(LEFT - 8, y + 15, kind, "end"))
         for name, seconds in values["phases"].items():
-            parts.append(f'<rect x="{x:.1f}" y="{y}" width="{seconds * scale:.1f}" height="{ROW - 10}" fill="{COLOURS[name]}"/>')
+            parts.append(f'<rect x="{x:.1f}" y="{y}" width="{seconds * scale:.1f}" height="{ROW - 10}" '
+                         f'fill="{COLOURS[name]}"/>')
             x += seconds * scale
         parts.append(text(x + 6, y + 15, f"{values['seconds']:.2f} s"))
     end = first + len(summary) * ROW
     limit = LEFT + 2 * scale
-    parts.append(f'<line x1="{limit:.1f}" x2="{limit:.1f}" y1="{first - 4}" y2="{end}" stroke="#d55e00" stroke-dasharray="4 3"/>')
+    parts.append(f'<line x1="{limit:.1f}" x2="{limit:.1f}" y1="{first - 4}" y2="{end}" stroke="#d55e00" '
+                 f'stroke-dasharray="4 3"/>')
     parts.append(text(limit, end + 12, "2 s", "middle"))
     return parts, end + 40 - top
 
 
 def timelines(results, top):
-    """Writes a second, of the first repetition of either way, from before the server starts until after it has caught up."""
+    """Writes a second, of the first repetition of either way, from before the server starts to after it has caught up."""
     chosen = {way: next(result for result in results if result["way"] == way)
               for way in WAYS if any(result["way"] == way for result in results)}
     series = {way: result["series"] for way, result in chosen.items()}

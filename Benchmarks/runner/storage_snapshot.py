@@ -12,7 +12,7 @@ FIRST = 1 << 25
 
 
 def measure(cluster, options, work, say):
-    """Each repetition: the latencies of one load before and while the leader takes a snapshot, then all servers at one time."""
+    """Each repetition: the latencies of one load before and while the leader takes a snapshot, then a follower, then all."""
     results = []
     for repeat in range(options.repeats):
         path = os.path.join(work, f"snapshot-{repeat}.samples")
@@ -25,9 +25,11 @@ def measure(cluster, options, work, say):
             time.sleep(PAUSE)
         time.sleep(1)  # The load writes its samples once a second.
         cluster.processes.stop([load])
-        results += [{"repeat": repeat, "who": who, **compare(Samples.read(path), start, end)} for who, start, end in taken]
+        samples = Samples.read(path)
+        results += [{"repeat": repeat, "who": who, **compare(samples, start, end)} for who, start, end in taken]
         for result in results[-len(taken):]:
-            say(f"snapshot by {result['who']:8}: {result['during']['seconds']:.2f} s, p99 {result['before']['p99_ms']:.2f} -> "
+            say(f"snapshot by {result['who']:8}: {result['during']['seconds']:.2f} s, p99 "
+                f"{result['before']['p99_ms']:.2f} -> "
                 f"{result['during']['p99_ms']:.2f} ms ({result['ratio']:.2f}), rate {result['before']['rate']:,.0f} -> "
                 f"{result['during']['rate']:,.0f}/s")
         os.unlink(path)

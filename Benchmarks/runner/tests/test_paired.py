@@ -6,14 +6,16 @@ from paired_plot import plot
 
 
 def run(system, repeat, rate, sessions=1):
-    return {"operation": "write", "sessions": sessions, "connections": 1, "system": system, "repeat": repeat, "requests": 10,
+    return {"operation": "write", "sessions": sessions, "connections": 1, "system": system, "repeat": repeat,
+            "requests": 10,
             "errors": 0, "rate": rate, "p50_ms": 1.0, "p99_ms": 2.0, "others": 0.0}
 
 
 class Ratios(unittest.TestCase):
     def test_the_median_of_the_pairs_ratios_counts_and_not_the_ratio_of_the_medians(self):
         pairs = [(100.0, 90.0), (200.0, 210.0), (50.0, 50.0)]
-        runs = [run(system, repeat, rate) for repeat, pair in enumerate(pairs) for system, rate in zip(paired.SYSTEMS, pair)]
+        runs = [run(system, repeat, rate) for repeat, pair in enumerate(pairs) for system, rate in zip(paired.SYSTEMS,
+                                                                                                       pair)]
         values = paired.summarize(runs)["write", 1]
         self.assertEqual((values["ratio"], values["lowest"], values["highest"]), (1.0, 0.9, 1.05))
         self.assertEqual((values["before"]["rate"], values["after"]["rate"]), (100.0, 90.0))
@@ -24,7 +26,8 @@ class Ratios(unittest.TestCase):
 
     def test_the_page_and_its_plot_are_whole(self):
         runs = [run(system, repeat, 100.0 + repeat) for repeat in range(2) for system in paired.SYSTEMS]
-        page = {"title": "Before <and> after", "date": "2026-01-02", "repeats": 2, "seconds": 5.0, "size": 256, "machine": {},
+        page = {"title": "Before <and> after", "date": "2026-01-02", "repeats": 2, "seconds": 5.0, "size": 256,
+                "machine": {},
                 "versions": {"before": "1"}, "command": "x", "runs": runs}
         self.assertIn("| write, 1 session | 1.000 | 1.000–1.000 | 100 | 100 |", paired.markdown(page, "x.svg"))
         tree = xml.etree.ElementTree.fromstring(plot(page, paired.summarize(runs)))

@@ -15,7 +15,8 @@ from samples import Samples
 
 def restart(kind, seconds):
     return {"kind": kind, "repeat": 0, "seconds": seconds,
-            "phases": storage_restart.split({"begun": 0.01, "open": 0.7, "led": 0.9}, {"log": 0.1, "snapshot": 0.4}, seconds)}
+            "phases": storage_restart.split({"begun": 0.01, "open": 0.7, "led": 0.9}, {"log": 0.1, "snapshot": 0.4},
+                                            seconds)}
 
 
 def window(rate, p99):
@@ -28,7 +29,8 @@ def snapshot(who, ratio):
 
 def catch_up(way, ratio):
     return {"repeat": 0, "way": way, "behind": 1_000_000, "seconds": 12.5, "before": window(1000.0, 5.0),
-            "during": window(1000.0 * ratio, 8.0), "after": window(900.0, 5.0), "ratio": ratio, "ratio_after": ratio / 0.9,
+            "during": window(1000.0 * ratio, 8.0), "after": window(900.0, 5.0), "ratio": ratio,
+            "ratio_after": ratio / 0.9,
             "worst": 0.5, "series": {"from": -8.0, "step": 0.5, "rates": [1000] * 40}}
 
 
@@ -64,7 +66,8 @@ class Comparisons(unittest.TestCase):
         times = [int((i / 100) * 1e9) for i in range(2000)]
         latencies = [50_000_000 if t < 4e9 else 3_000_000 if t < 10e9 else 6_000_000 for t in times]
         compared = storage_snapshot.compare(Samples(times, latencies), 10.0, 12.0)
-        self.assertEqual((compared["before"]["requests"], compared["during"]["requests"], compared["ratio"]), (600, 200, 2))
+        self.assertEqual((compared["before"]["requests"], compared["during"]["requests"], compared["ratio"]), (600,
+                                                                                                               200, 2))
 
     def test_a_catch_up_is_compared_with_the_time_before_the_start(self):
         times = [int(i * 1e7) for i in range(1000)] + [int(10e9 + i * 2e7) for i in range(250)] + \
@@ -76,7 +79,8 @@ class Comparisons(unittest.TestCase):
 
     def test_medians_are_taken_by_kind(self):
         summary = storage_restart.summarize(page()["results"]["restart"])
-        self.assertEqual((summary["one"]["seconds"], summary["one"]["lowest"], summary["one"]["highest"]), (1.2, 1.0, 1.9))
+        self.assertEqual((summary["one"]["seconds"], summary["one"]["lowest"], summary["one"]["highest"]), (1.2, 1.0,
+                                                                                                            1.9))
         self.assertEqual(list(summary), ["one", "all", "one cold", "all cold"])
 
 
@@ -90,25 +94,29 @@ class Figures(unittest.TestCase):
             simulator={"seeds": 1, "events": 1, "events_per_second": 99_999.0},
             **{"catch-up": [catch_up("log", 0.7), catch_up("snapshot", 0.9)]}))
         self.assertEqual(len(missed), 4)
-        self.assertIn("restart with 1,000,000 tuples: one server, until it serves a linearizable read: 2.00 s, under 2 s is required",
+        self.assertIn("restart with 1,000,000 tuples: one server, until it serves a linearizable read: 2.00 s, under "
+                      "2 s is required",
                       missed)
 
     def test_what_was_not_measured_is_left_out(self):
         one = page()
         one["results"] = {"simulator": one["results"]["simulator"]}
         self.assertEqual(len(storage_report.figures(one)), 1)
-        self.assertNotIn("Restart", storage_report.markdown(one, "x.svg").split("## Machine")[0].replace("Restarts, and", ""))
+        self.assertNotIn("Restart", storage_report.markdown(one,
+            "x.svg").split("## Machine")[0].replace("Restarts, and", ""))
 
 
 class Page(unittest.TestCase):
     def test_the_page_its_plot_and_the_results_are_written(self):
         with tempfile.TemporaryDirectory() as directory:
             path = storage_report.write(page(), directory)
-            self.assertEqual(sorted(os.listdir(directory)), ["2026-01-02-test.json", "2026-01-02-test.md", "2026-01-02-test.svg"])
+            self.assertEqual(sorted(os.listdir(directory)), ["2026-01-02-test.json", "2026-01-02-test.md",
+                                                             "2026-01-02-test.svg"])
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             xml.etree.ElementTree.parse(path.replace(".md", ".svg"))
-        self.assertIn("| writes while a server 1,000,000 entries behind catches up by log | 71 % | above 70 % | yes |", text)
+        self.assertIn("| writes while a server 1,000,000 entries behind catches up by log | 71 % | above 70 % | yes |",
+                      text)
         self.assertIn("| the leader alone | 1.00 | 4.00 | 8.00 | 2.00 |", text)
 
     def test_a_disturbed_run_carries_a_warning(self):
