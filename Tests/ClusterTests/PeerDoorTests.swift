@@ -60,6 +60,60 @@ struct PeerDoorTests {
         }
     }
 
+    @Test("What a member may not say is refused, counted and told with the reason; what is old or repeated changes nothing")
+    func refused() async throws {
+        try await withCluster(3) { cluster in
+            let leader = try await cluster.leader()
+            let (i, other) = ((leader + 1) % 3, (leader + 2) % 3)
+            let (target, sender) = (cluster[i].node, cluster[other].node)
+            let address = cluster[i].peerAddress
+            let id = cluster.plan.servers[0].cluster
+            let (serverKey, keys) = (cluster.plan.servers[i].keys.publicKey, cluster.plan.servers[other].keys)
+            func encoded(_ message: PeerMessage) -> [UInt8] {
+                var writer = ByteWriter()
+                message.encode(into: &writer)
+                return writer.take()
+            }
+            func vote(_ from: NodeID, _ cluster: ClusterID, _ term: UInt64) -> [UInt8] {
+                encoded(
+                    .raft(
+                        Message(
+                            cluster: cluster, from: from, to: target, term: Term(term),
+                            body: .voteRequest(VoteRequest(lastIndex: LogIndex(1 << 40), lastTerm: Term(term - 1))))))
+            }
+            let chunk = SnapshotChunk(index: LogIndex(1 << 40), term: Term(1), offset: 0, total: 10, bytes: [1, 2])
+            var damaged = encoded(.snapshotPiece(chunk))
+            damaged[damaged.count - 1] ^= 1
+            var question = encoded(
+                .clusterQuestion(
+                    ClusterQuestion(id: 1, isRepeat: false, term: Term(1), request: .change([.remove(target)]))))
+            question[1] = 77
+            let bad: [[UInt8]] = [
+                vote(cluster[leader].node, id, 1 << 30), damaged, question, encoded(.snapshotPiece(chunk)),
+            ]
+            let harmless = [vote(sender, id, 1), vote(sender, id, 1), vote(sender, ClusterID(9), 1 << 30)]
+            let before = cluster[i].status
+            let frames = (bad + harmless).map { frame(cluster: id, from: sender, to: target, $0) }
+            try await onThread {
+                let context = try Context()
+                let socket = try Socket(.dealer, in: context)
+                defer { socket.close() }
+                try socket.set(.linger(milliseconds: 1_000), .curveClient(keys, server: serverKey))
+                try socket.connect(to: "tcp://" + address)
+                for frame in frames { _ = try socket.send(frames: [frame]) }
+                Glibc.usleep(500_000)
+            }
+            try await eventually("all were counted") {
+                let now = cluster[i].status
+                return now.refusedMessages >= before.refusedMessages + 4 && now.malformedFrames >= before.malformedFrames + 2
+            }
+            #expect(cluster.log.contains { $0.contains("was refused: a message of consensus in the name of") })
+            #expect(cluster[i].status.term < Term(1 << 30))
+            #expect(cluster[i].status.peers.count == 3)
+            try await expectServing(cluster)
+        }
+    }
+
     @Test("A member's own rubbish is counted and dropped: garbage, other clusters, other names, frames in pieces")
     func rubbish() async throws {
         try await withCluster(3) { cluster in

@@ -22,6 +22,9 @@ final class TestCluster: Sendable {
     private let servers: Mutex<[Server?]>
     private let told = Mutex<[String]>([])
     private let failed = Mutex<[String]>([])
+    private let removals = Mutex<[String: LogIndex?]>([:])
+    private let adjustments = Mutex<[Int: @Sendable (inout ServerConfiguration) -> Void]>([:])
+    private let joiners = Mutex<[Server]>([])
 
     init(_ count: Int, configure: @escaping @Sendable (inout ServerConfiguration) -> Void = { _ in }) throws {
         var ports = FreePorts()
@@ -41,6 +44,8 @@ final class TestCluster: Sendable {
     var log: [String] { told.withLock { $0 } }
     /// Why servers said that they cannot go on.
     var failures: [String] { failed.withLock { $0 } }
+    /// Servers that learnt that they were removed, by name, and since when.
+    var removed: [String: LogIndex?] { removals.withLock { $0 } }
     var running: [Server] { servers.withLock { $0.compactMap { $0 } } }
 
     subscript(i: Int) -> Server {
@@ -58,7 +63,49 @@ final class TestCluster: Sendable {
         configuration.log.segmentBytes = 1 << 20
         configuration.log.freeBytesKept = 1 << 20
         configure(&configuration)
+        adjustments.withLock { $0[i] }?(&configuration)
         return configuration
+    }
+
+    /// How a server is started from now on, beside what holds for all.
+    func adjust(_ i: Int, _ change: (@Sendable (inout ServerConfiguration) -> Void)?) {
+        adjustments.withLock { $0[i] = change }
+    }
+
+    /// Starts a server that no plan knows, and that waits to be added; with the member that it would be.
+    func join(_ name: String, knowing members: [Member]) async throws -> (server: Server, member: Member) {
+        var ports = FreePorts()
+        let fresh = try ClusterPlan([
+            ServerPlacement(
+                name: name, host: "127.0.0.1", peerPort: ports.next(), clientPort: ports.next(), httpPort: ports.next())
+        ]).servers[0]
+        let plan = ServerPlan(
+            cluster: client.cluster, name: name, keys: fresh.keys, servers: fresh.servers)
+        var configuration = ServerConfiguration(dataDirectory: directory + "/" + name, plan: plan)
+        configuration.log.segmentBytes = 1 << 20
+        configuration.log.freeBytesKept = 1 << 20
+        configuration.joins = true
+        configuration.memberFile = members
+        let server = try await open(configuration)
+        joiners.withLock { $0.append(server) }
+        let own = plan.own
+        let member = Member(
+            id: server.node, name: name, peerAddress: own.peerAddress, clientAddress: own.clientAddress,
+            httpAddress: own.httpAddress, role: .learner, publicKey: own.publicKey.bytes, promoteWhenCaughtUp: true)
+        return (server, member)
+    }
+
+    private var client: ClientPlan { plan.client }
+
+    private func open(_ configuration: ServerConfiguration) async throws -> Server {
+        let name = configuration.plan.name
+        return try await onThread {
+            try Server(
+                configuration, statusJSON: { "{\"name\":\"\($0.name)\"}" },
+                log: { line in self.told.withLock { $0.append("\(name): \(line)") } },
+                onRemoved: { index in self.removals.withLock { $0[name] = .some(index) } },
+                onFailure: { reason in self.failed.withLock { $0.append("\(name): \(reason)") } })
+        }
     }
 
     // MARK: - Coming and going
@@ -77,13 +124,7 @@ final class TestCluster: Sendable {
     }
 
     private func startOnce(_ i: Int) async throws {
-        let configuration = configuration(i)
-        let server = try await onThread {
-            try Server(
-                configuration, statusJSON: { "{\"name\":\"\($0.name)\"}" },
-                log: { line in self.told.withLock { $0.append("s\(i): \(line)") } },
-                onFailure: { reason in self.failed.withLock { $0.append("s\(i): \(reason)") } })
-        }
+        let server = try await open(configuration(i))
         servers.withLock { $0[i] = server }
     }
 
@@ -106,6 +147,11 @@ final class TestCluster: Sendable {
 
     func end() async {
         for i in 0..<count { try? await stop(i) }
+        let joined = joiners.withLock { joiners in
+            defer { joiners = [] }
+            return joiners
+        }
+        for server in joined { try? await onThread { server.stop() } }
         try? FileManager.default.removeItem(atPath: directory)
     }
 
