@@ -67,8 +67,9 @@ private func unpack(_ target: FuzzTarget, _ directory: String, _ file: String) t
 private func pack(_ directory: String, _ file: String) throws {
     let names = try FileManager.default.contentsOfDirectory(atPath: directory)
     let inputs = names.compactMap { FileManager.default.contents(atPath: "\(directory)/\($0)").map { [UInt8]($0) } }
-    try Data(Corpus.pack(inputs)).write(to: URL(fileURLWithPath: file))
-    print("\(inputs.count)")
+    let packed = Corpus.pack(inputs)
+    try Data(packed).write(to: URL(fileURLWithPath: file))
+    print(try Corpus.unpack(packed).count)
 }
 
 if let target {

@@ -3,10 +3,14 @@ import ByteCoding
 /// A kept corpus: the inputs of one target in one file, each behind its length (u32). Thousands of tiny files would
 /// be a burden to git and to readers.
 public enum Corpus {
+    /// Of one file. What is longest stays out.
+    public static let maximumBytes = 64 << 10
+
     /// Sorted by length and bytes, without repeats: the same inputs always make the same file.
     public static func pack(_ inputs: [[UInt8]]) -> [UInt8] {
         var writer = ByteWriter()
         for input in Set(inputs).sorted(by: precedes) {
+            if writer.count + 4 + input.count > maximumBytes { break }
             writer.write(UInt32(input.count))
             writer.write(raw: input)
         }
