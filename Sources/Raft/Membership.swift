@@ -105,12 +105,11 @@ extension Node {
         }
     }
 
-    private mutating func updateVoters() {
+    mutating func updateVoters() {
+        if settings.mutations.contains(.staleVoters), role == .leader { return }
         let inForce: Configuration
         if settings.mutations.contains(.configurationInForceWhenCommitted) {
             inForce = log.configuration(at: commit).configuration
-        } else if settings.mutations.contains(.staleVoters) {
-            inForce = (log.configurations.dropLast().last ?? log.latestConfiguration).configuration
         } else {
             inForce = configuration
         }
@@ -176,7 +175,7 @@ extension Node {
     /// Only a voter stands for election, and only while it does not know that it was removed: it could only disturb
     /// (dissertation 4.2.3).
     var mayCampaign: Bool {
-        voters.contains(id) && (!membership.isRemoved || settings.mutations.contains(.removedCampaigns))
+        voters.contains(id) && !membership.isRemoved || settings.mutations.contains(.removedCampaigns)
     }
 
     /// Members that left and do not answer are given up after a while. The leader asks in its heartbeats as well.

@@ -50,11 +50,12 @@ public struct Mutations: OptionSet, Sendable {
 
     // MARK: Members
 
-    /// 11: the voters that count are those of before the last change.
+    /// 11: a leader goes on counting the voters of before its change.
     public static let staleVoters = Mutations(rawValue: 1 << 21)
     /// 15: a learner that does not know yet that it was promoted refuses to vote.
     public static let learnersRefuseVotes = Mutations(rawValue: 1 << 22)
-    /// 17: a leader changes members before it has committed an entry of its own term.
+    /// 17: a leader changes members before it has committed an entry of its own term. Joint consensus alone bears that: it does
+    /// harm together with `oneStepChanges`, when every change is of one voter.
     public static let changeBeforeOwnTermCommit = Mutations(rawValue: 1 << 23)
     /// 18: only the leader that began a joint configuration leaves it.
     public static let onlyBeginnerLeaves = Mutations(rawValue: 1 << 24)
@@ -71,13 +72,13 @@ public struct Mutations: OptionSet, Sendable {
     /// A leader counts itself although it is no voter.
     public static let nonVoterCountsItself = Mutations(rawValue: 1 << 30)
 
-    /// Any change of voters is made in one step, without a joint configuration.
+    /// Any change of voters, also of many, is made in one step, without a joint configuration.
     public static let oneStepChanges = Mutations(rawValue: 1 << 31)
     /// Learners count in every majority.
     public static let learnersCount = Mutations(rawValue: 1 << 32)
     /// 20: members that were removed are cut off at once, without a word.
     public static let departingNotTold = Mutations(rawValue: 1 << 33)
-    /// 20: a server that knows it was removed stands for election.
+    /// 20: a server that is no voter, or knows that it was removed, stands for election.
     public static let removedCampaigns = Mutations(rawValue: 1 << 34)
     /// The feature level is raised before every member has been heard to support it.
     public static let levelRaisedUnheard = Mutations(rawValue: 1 << 35)

@@ -3,19 +3,25 @@ import Raft
 /// One random run, and what it has seen.
 struct Chaos {
     var cluster: TestCluster
-    private(set) var violations: [String] = []
+    var violations: [String] = []
     /// What anyone has ever been told is committed, by index.
     private(set) var committed: [LogIndex: Entry] = [:]
     private var leaders: [Term: NodeID] = [:]
-    private var random: TestRandom
+    var random: TestRandom
+    /// Servers join, leave, move and change roles as well.
+    let changesMembers: Bool
+    /// How many servers there were at first.
+    let first: Int
     private var proposals: UInt64 = 0
     /// For each read that is waiting: the highest index that anyone had applied when it began.
     private var reads: [UInt64: LogIndex] = [:]
     private var highest = LogIndex.zero
-    private var checked: [Int]
-    private var checkedReads: [Int]
+    var checked: [Int]
+    var checkedReads: [Int]
 
-    init(servers: Int, seed: UInt64, mutations: Mutations = []) {
+    init(servers: Int, seed: UInt64, mutations: Mutations = [], changesMembers: Bool = false) {
+        self.changesMembers = changesMembers
+        first = servers
         var settings = Settings.fixed
         settings.maximumRequestBytes = 30
         settings.maximumInflightRequests = 4
@@ -51,7 +57,8 @@ struct Chaos {
         case 976..<980: sleep(n)
         case 980..<985: cluster.wait(n, milliseconds: 700)
         case 985..<992: compact(n)
-        default: stream()
+        case 992..<997: stream()
+        default: if changesMembers { changeMembers(n) } else { stream() }
         }
     }
 
@@ -139,6 +146,7 @@ struct Chaos {
             }
             checkedReads[i] = server.confirmed.count
             checkContiguous(server)
+            if changesMembers { checkMembership(server) }
         }
     }
 
@@ -169,10 +177,14 @@ struct Chaos {
         }
     }
 
-    /// One leader, and everyone has committed everything.
+    /// One leader, no change under way, and every member has committed everything.
     var isLive: Bool {
         guard cluster.leaders.count == 1, let leader = cluster.leaders.first else { return false }
-        return cluster.servers.allSatisfy { $0.node.commit == cluster[leader].lastIndex }
+        let node = cluster[leader]
+        guard !node.configuration.isJoint, !node.configuration.members.contains(where: \.promoteWhenCaughtUp) else {
+            return false
+        }
+        return node.configuration.members.allSatisfy { cluster[Int($0.id.rawValue)].commit == node.lastIndex }
     }
 }
 

@@ -23,6 +23,20 @@ struct ChaosTests {
         #expect(count > 0)
     }
 
+    @Test("Nor while members come and go, one or many at once", arguments: 0..<seeds)
+    func safetyOfMembers(seed: Int) {
+        var chaos = Chaos(servers: [1, 2, 3, 3, 5][seed % 5], seed: UInt64(seed), changesMembers: true)
+        chaos.run(events: 4000)
+        #expect(chaos.violations == [])
+        chaos.heal()
+        #expect(chaos.violations == [])
+        let status = chaos.cluster.servers.map(\.inWords)
+        let isLive = chaos.isLive
+        #expect(isLive, "seed \(seed): \(status)")
+        let uninformed = chaos.uninformed
+        #expect(uninformed == [], "seed \(seed)")
+    }
+
     @Test("The same seed gives the same history")
     func determinism() {
         var first = Chaos(servers: 3, seed: 77)
@@ -55,5 +69,35 @@ struct ChaosTests {
             if !chaos.violations.isEmpty { return }
         }
         Issue.record("200 seeds find nothing wrong with \(name)")
+    }
+
+    static let harmfulToMembers: [(name: String, mutation: Mutations)] = [
+        ("staleVoters", .staleVoters),
+        ("configurationInForceWhenCommitted", .configurationInForceWhenCommitted),
+        ("changesOverlap", .changesOverlap),
+        ("jointCountsNewVotersOnly", .jointCountsNewVotersOnly),
+        ("nonVoterCountsItself", .nonVoterCountsItself),
+        ("oneStepChanges", .oneStepChanges),
+        ("learnersCount", .learnersCount),
+        ("compactionLosesMembers", .compactionLosesMembers),
+        ("onlyBeginnerLeaves", .onlyBeginnerLeaves),
+        ("learnersRefuseVotes", .learnersRefuseVotes),
+        ("removedLeadsOn", .removedLeadsOn),
+    ]
+
+    @Test("A defence of members that is switched off is missed", arguments: harmfulToMembers.indices)
+    func memberMutations(_ i: Int) {
+        let (name, mutation) = ChaosTests.harmfulToMembers[i]
+        for seed in 0..<400 {
+            var chaos = Chaos(
+                servers: [1, 2, 3, 3, 5][seed % 5], seed: UInt64(seed), mutations: mutation, changesMembers: true)
+            chaos.run(events: 4000)
+            chaos.heal()
+            if !chaos.violations.isEmpty || !chaos.isLive {
+                print("CAUGHT \(name) seed \(seed) \(chaos.violations.first ?? "not live")")
+                return
+            }
+        }
+        Issue.record("400 seeds find nothing wrong with \(name)")
     }
 }

@@ -72,3 +72,57 @@ extension MemberChange {
         .add(TestCluster.member(n, role: role, promoteWhenCaughtUp: promoteWhenCaughtUp))
     }
 }
+
+extension TestCluster {
+    /// Delivers everything until nothing is under way, but for what is lost.
+    mutating func settle(dropping isLost: (Message) -> Bool) {
+        for _ in 0..<1000 where !network.isEmpty {
+            drop(where: isLost)
+            deliver()
+        }
+        precondition(network.isEmpty, "the servers do not come to rest")
+    }
+
+    /// `n` becomes leader if those who hear it let it: whoever else would stand is not heard meanwhile, and some messages
+    /// are lost.
+    mutating func appoint(_ n: Int, dropping isLost: (Message) -> Bool = { _ in false }) {
+        let id = NodeID(UInt64(n))
+        let isOther = { (message: Message) in message.from != id && message.to != id }
+        // Time enough passes for the others to have lost the old leader, unless that is one of them.
+        for other in 1...servers.count where other != n && self[other].role != .leader {
+            wait(other, milliseconds: 310)
+        }
+        drop()
+        for _ in 0..<300 where self[n].role != .leader {
+            wait(n, milliseconds: 10)
+            settle(dropping: { isOther($0) || isLost($0) })
+        }
+    }
+
+    mutating func compact(_ n: Int) {
+        let taken = self[n].snapshotMetadata(at: self[n].commit)
+        step(n, .snapshotTaken(taken, keepFrom: taken.index.next))
+    }
+
+    func isJoint(_ n: Int) -> Bool { self[n].configuration.isJoint }
+
+    /// Each violation of an invariant once.
+    var problems: [String] { Set(violations).sorted() }
+
+    /// Places of the log at which different entries were committed.
+    var disagreements: [LogIndex] {
+        var known: [LogIndex: Entry] = [:]
+        var result: Set<LogIndex> = []
+        for entry in servers.flatMap(\.applied) {
+            if known.updateValue(entry, forKey: entry.index) ?? entry != entry { result.insert(entry.index) }
+        }
+        return result.sorted()
+    }
+}
+
+extension Message {
+    func isAppend(to n: Int) -> Bool {
+        guard case .appendRequest = body else { return false }
+        return to == NodeID(UInt64(n))
+    }
+}
