@@ -75,9 +75,10 @@ extension Node {
     /// All the learners that have caught up by now become voters, in one change.
     private mutating func promote(into effects: inout Effects) {
         let caughtUp = progress.filter { peer in
-            guard let catchUp = peer.catchUp, peer.featureLevel >= configuration.featureLevel else { return false }
-            let isBack = peer.wasHeard && now.since(peer.contact) < minimumElectionTimeout
-            return catchUp.isCaughtUp && isBack || settings.mutations.contains(.promotedBehind)
+            guard let catchUp = peer.catchUp else { return false }
+            if settings.mutations.contains(.promotedBehind) { return true }
+            let isHere = peer.wasHeard && now.since(peer.contact) < minimumElectionTimeout
+            return catchUp.isCaughtUp && isHere && peer.featureLevel >= configuration.featureLevel
         }
         guard !caughtUp.isEmpty, configuration.featureLevel >= Configuration.jointFeatureLevel,
             membersNotUnderstandingJoint.isEmpty

@@ -92,7 +92,9 @@ extension Node {
         }
         for member in members + departing
         where member.id != id && !progress.contains(where: { $0.id == member.id }) {
-            progress.append(Progress(id: member.id, next: log.last.next, now: now))
+            var peer = Progress(id: member.id, next: log.last.next, now: now)
+            peer.pushIsDue = true  // the answer says where it stands
+            progress.append(peer)
         }
         progress.sort { $0.id < $1.id }
         for i in progress.indices {

@@ -7,6 +7,7 @@ import Testing
 @Suite("Chaos")
 struct ChaosTests {
     /// More of them with `STARLING_CHAOS_SEEDS`.
+    static let firstSeed = ProcessInfo.processInfo.environment["STARLING_CHAOS_FIRST"].flatMap { Int($0) } ?? 0
     static let seeds = ProcessInfo.processInfo.environment["STARLING_CHAOS_SEEDS"].flatMap { Int($0) } ?? 60
 
     @Test("Nothing committed is ever lost, whatever the network, the disks and the servers do", arguments: 0..<seeds)
@@ -23,7 +24,7 @@ struct ChaosTests {
         #expect(count > 0)
     }
 
-    @Test("Nor while members come and go, one or many at once", arguments: 0..<seeds)
+    @Test("Nor while members come and go, one or many at once", arguments: firstSeed..<firstSeed + seeds)
     func safetyOfMembers(seed: Int) {
         var chaos = Chaos(servers: [1, 2, 3, 3, 5][seed % 5], seed: UInt64(seed), changesMembers: true)
         chaos.run(events: 4000)
@@ -69,35 +70,5 @@ struct ChaosTests {
             if !chaos.violations.isEmpty { return }
         }
         Issue.record("200 seeds find nothing wrong with \(name)")
-    }
-
-    static let harmfulToMembers: [(name: String, mutation: Mutations)] = [
-        ("staleVoters", .staleVoters),
-        ("configurationInForceWhenCommitted", .configurationInForceWhenCommitted),
-        ("changesOverlap", .changesOverlap),
-        ("jointCountsNewVotersOnly", .jointCountsNewVotersOnly),
-        ("nonVoterCountsItself", .nonVoterCountsItself),
-        ("oneStepChanges", .oneStepChanges),
-        ("learnersCount", .learnersCount),
-        ("compactionLosesMembers", .compactionLosesMembers),
-        ("onlyBeginnerLeaves", .onlyBeginnerLeaves),
-        ("learnersRefuseVotes", .learnersRefuseVotes),
-        ("removedLeadsOn", .removedLeadsOn),
-    ]
-
-    @Test("A defence of members that is switched off is missed", arguments: harmfulToMembers.indices)
-    func memberMutations(_ i: Int) {
-        let (name, mutation) = ChaosTests.harmfulToMembers[i]
-        for seed in 0..<400 {
-            var chaos = Chaos(
-                servers: [1, 2, 3, 3, 5][seed % 5], seed: UInt64(seed), mutations: mutation, changesMembers: true)
-            chaos.run(events: 4000)
-            chaos.heal()
-            if !chaos.violations.isEmpty || !chaos.isLive {
-                print("CAUGHT \(name) seed \(seed) \(chaos.violations.first ?? "not live")")
-                return
-            }
-        }
-        Issue.record("400 seeds find nothing wrong with \(name)")
     }
 }

@@ -84,6 +84,8 @@ struct MembershipScenarioTests {
             let refusal = cluster.refusal(2, .remove(1))  // if taken, it reaches 2 and 3
             cluster.settle(dropping: { $0.isAppend(to: 4) })
             cluster.partition([[1, 4, 5], [2, 3]])
+            cluster.wait(1, milliseconds: 400)  // nobody answers: it steps down
+            #expect(cluster[1].role != .leader)
             cluster.appoint(1)
             _ = try? cluster.propose(1, "x")
             cluster.settle()
