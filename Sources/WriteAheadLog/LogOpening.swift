@@ -64,7 +64,8 @@ struct LogOpening<Files: FileSystem> {
         try refuseForeignSnapshots(names)
         for name in names {
             let id = FileNames.segmentID(name) ?? FileNames.segmentID(name, damaged: true) ?? 0
-            nextSegmentID = max(nextSegmentID, id &+ 1)
+            // A number that no segment can have was not given by us, and none is to be given behind it.
+            if id < LogReplay.bound { nextSegmentID = max(nextSegmentID, id + 1) }
         }
         for position in found.indices {
             guard try !readSegment(found, position) else { continue }

@@ -17,9 +17,14 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
     private var chunks: UInt64 = 0
     private var isFinished = false
 
-    /// - Parameter place: what the file must be; nil to take what it says.
+    /// The cluster that it is of.
+    public let cluster: ClusterID
+
+    /// - Parameters:
+    ///   - place: what the file must be; nil to take what it says.
+    ///   - cluster: likewise.
     init(
-        _ path: String, place: SnapshotPlace?, cluster: ClusterID, files: Files
+        _ path: String, place: SnapshotPlace?, cluster: ClusterID?, files: Files
     ) throws(SnapshotError) {
         let file = try snapshotStep { () throws(FileSystemError) in try files.open(path, .read) }
         self.file = file
@@ -34,9 +39,10 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
             throw .newerVersion(file: path, found: version, supported: FileHeader.supportedVersion)
         case .damaged(let reason): throw .damaged(file: path, reason: reason)
         }
-        guard header.cluster == cluster else {
+        if let cluster, header.cluster != cluster {
             throw .otherCluster(file: path, found: header.cluster, expected: cluster)
         }
+        self.cluster = header.cluster
         let body = try snapshotStep { () throws(FileSystemError) in
             try file.readRange(UInt64(FileHeader.byteCount), count: Int(header.bodyLength))
         }
