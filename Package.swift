@@ -120,5 +120,11 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         tests("CommandTests", []),
+        tests(
+            "FuzzingTests",
+            [
+                "ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica",
+                "Simulation", "StarlingClient", "Cluster", "Microblog", "Gateways",
+            ]),
     ]
 )
