@@ -27,6 +27,7 @@ struct ClusterDesk: Sendable {
 
         var asker: NodeID
         var question: ClusterQuestion
+        var begunAt: MonotonicTime
         var deadline: MonotonicTime
         var state: State
     }

@@ -18,7 +18,8 @@ struct PeerTable: Sendable {
     }
 
     mutating func supports(_ level: UInt32, _ id: NodeID) {
-        peers[id, default: Peer()].featureLevel = level
+        // Nearly always it said so before: this is asked of every message of consensus.
+        if peers[id]?.featureLevel != level { peers[id, default: Peer()].featureLevel = level }
     }
 
     func featureLevel(of id: NodeID) -> UInt32? { peers[id]?.featureLevel }

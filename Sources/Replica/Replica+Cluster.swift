@@ -97,7 +97,7 @@ extension Replica {
         }
         let served = ClusterDesk.Served(
             asker: asker, question: question,
-            deadline: now.advanced(byMilliseconds: settings.clusterPatienceMilliseconds),
+            begunAt: now, deadline: now.advanced(byMilliseconds: settings.clusterPatienceMilliseconds),
             state: .waiting(ClusterRefusal("not-ready", "")))
         desk.served.append(served)
         review(served)
@@ -166,7 +166,9 @@ extension Replica {
             switch error {
             case .nothingToDo: awaitLast(served)
             case .notReady, .transferring: setState(served, .waiting(error.refusal(names)))
-            case .underWay where served.question.isRepeat: setState(served, .waiting(error.refusal(names)))
+            case .underWay where served.question.isRepeat || now < served.begunAt.advanced(byMilliseconds: 1_000):
+                // Its own, made before; or one that the leader makes by itself (a promotion, a feature level), over in a moment.
+                setState(served, .waiting(error.refusal(names)))
             case .notLeader: drop(served)
             default: throw error.refusal(names)
             }

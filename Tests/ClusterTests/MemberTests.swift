@@ -51,11 +51,10 @@ struct MemberTests {
             try await cluster.stop(gone)
             try await expectFlow(cluster[asked], cluster[leader], 1)
             #expect(members(cluster[leader]).count == 2)
-            // Back from the grave it is told again.
-            try await cluster.start(gone)
-            try await eventually("it is told") { cluster[gone].status.isRemoved }
-            #expect(cluster[gone].status.leader == nil)
-            try await expectFlow(cluster[leader], cluster[asked], 2)
+            // Nobody would tell it again.
+            let failure = await #expect(throws: StartFailure.self) { try await cluster.start(gone) }
+            let text = failure?.description ?? ""
+            #expect(text.contains("was removed from the cluster at log index") && text.contains("may be deleted"), "\(text)")
             #expect(cluster.failures.isEmpty)
         }
     }

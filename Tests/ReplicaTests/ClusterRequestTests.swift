@@ -138,14 +138,16 @@ struct ClusterRequestTests {
         #expect(configurations(world, leader) == before)
     }
 
-    @Test("Of two changes at once the second is refused, and can be made when the first is complete")
+    @Test("Of two changes at once the second waits for a second, is refused then, and can be made when the first is complete")
     func twoAtOnce() {
         var world = World(3)
         let leader = world.elect()
         for i in world.followers { world.servers[i].diskIsStuck = true }
         let first = world.ask(leader, .change([moved(1, to: "x")]))
         let second = world.ask(leader, .change([moved(2, to: "y")]))
-        world.settle()
+        world.run(milliseconds: 900)
+        #expect(world.outcome(leader, first) == nil && world.outcome(leader, second) == nil)
+        world.run(milliseconds: 200)
         #expect(world.outcome(leader, first) == nil)
         #expect(code(world.outcome(leader, second)) == "change-under-way")
         for i in world.servers.indices { world.servers[i].diskIsStuck = false }

@@ -20,6 +20,8 @@ enum Inward: Sendable {
     case snapshotRead(ReplicaEffects.SnapshotRead, bytes: [UInt8], total: UInt64)
     case snapshotUnreadable(ReplicaEffects.SnapshotRead)
     case snapshotChunkStored(from: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?)
+    /// It does not continue what is here of that snapshot: the reason.
+    case pieceRefused(from: NodeID, String)
     case installed(StateMachine, SnapshotMetadata)
     case notLoaded(SnapshotMetadata, reason: String)
     /// Answered by running it on the replica thread: a probe that goes through it.

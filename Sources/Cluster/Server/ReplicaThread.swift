@@ -155,10 +155,10 @@ final class ReplicaThread<Files: FileSystem> {
     private static func welcome(_ start: Welcome, of replica: Replica) -> Welcome {
         var welcome = start
         welcome.leader = replica.leader?.rawValue ?? 0
-        welcome.servers = replica.configuration.members.map {
+        welcome.servers = replica.configuration.members.map { member in
             Welcome.Server(
-                id: $0.id.rawValue, name: $0.name, clientAddress: $0.clientAddress, httpAddress: $0.httpAddress,
-                publicKey: $0.publicKey)
+                id: member.id.rawValue, name: member.name, clientAddress: member.clientAddress,
+                httpAddress: member.httpAddress, publicKey: member.publicKey)
         }
         return welcome
     }
@@ -192,6 +192,7 @@ final class ReplicaThread<Files: FileSystem> {
         case .snapshotUnreadable(let read): replica.snapshotRead(read, nil)
         case .snapshotChunkStored(let sender, let index, let nextOffset, let complete):
             replica.snapshotChunkStored(from: sender, index: index, nextOffset: nextOffset, complete: complete)
+        case .pieceRefused(let sender, let reason): replica.noteRefused(sender, reason)
         case .installed(let machine, let metadata):
             replica.installed(machine, metadata)
             compactBefore = metadata.index.next

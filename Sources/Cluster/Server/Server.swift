@@ -77,6 +77,12 @@ public final class Server: Sendable {
         plan = configuration.plan
         cluster = plan.cluster
         name = plan.name
+        let mark = RemovalMark(dataDirectory: configuration.dataDirectory)
+        if let sentence = mark.sentence {
+            throw StartFailure(
+                "this server was \(sentence): its data directory \(configuration.dataDirectory) may be deleted. To have it "
+                    + "back, add it as a new member, with a new directory.")
+        }
         var directory = try Self.openDirectory(configuration)
         node = directory.node
         do throws(ZeroMQError) {
@@ -134,7 +140,12 @@ public final class Server: Sendable {
         try start(
             replica, transport, endpoint, responder, recovery,
             memberFile: configuration.memberFile,
-            Listeners(statusJSON: statusJSON, log: log, onRemoved: onRemoved, onFailure: onFailure))
+            Listeners(
+                statusJSON: statusJSON, log: log,
+                onRemoved: { index in
+                    mark.set(at: index)
+                    onRemoved(index)
+                }, onFailure: onFailure))
     }
 
     /// Who is told what, from any thread.

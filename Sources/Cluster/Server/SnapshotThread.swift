@@ -120,7 +120,16 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
                 receiver = try store.receiver(place)
             }
             guard var current = receiver else { return }
-            if chunk.offset == current.offset { _ = try current.receive(chunk.bytes, at: chunk.offset) }
+            if chunk.offset == current.offset {
+                _ = try current.receive(chunk.bytes, at: chunk.offset)
+            } else if chunk.offset > current.offset {
+                // An earlier offset is a repeat, or the question where this server stands.
+                inbox.post(
+                    .pieceRefused(
+                        from: sender,
+                        "a piece of the snapshot at log index \(chunk.index), offset \(chunk.offset), does not continue the "
+                            + "\(current.offset) bytes that are here"))
+            }
             receiver = current
             var complete: SnapshotMetadata?
             if current.offset == chunk.total {
