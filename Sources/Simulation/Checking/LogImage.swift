@@ -111,14 +111,16 @@ struct LogImage {
         return differenceOfLogs(from: recovered)
     }
 
-    /// What a damaged disk gave back must at least never have been otherwise.
+    /// What a damaged disk gave back is at most what it once had: what has been overwritten since was of an earlier term.
     func contradiction(with recovered: LogImage) -> String? {
         if recovered.hardState.term > hardState.term {
             return "term \(recovered.hardState.term), and it never knew more than \(hardState.term)"
         }
         var index = recovered.base.next
         while let other = recovered.stamped(index) {
-            if let mine = stamped(index), mine != other { return "another entry at index \(index)" }
+            if let mine = stamped(index), mine != other, mine.entry.term <= other.entry.term {
+                return "another entry at index \(index)"
+            }
             index = index.next
         }
         return nil

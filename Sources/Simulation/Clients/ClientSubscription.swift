@@ -147,6 +147,8 @@ extension SimulatedCluster {
 
     /// A server that is in use, most of the time.
     func anyServer(_ random: inout SeededRandom) -> Int {
+        // Those who have time learn who the members are.
+        if isHealing, let member = random.pick(members) { return member.number }
         let number = random.below(servers.count)
         guard servers[number].isRetired else { return number }
         return random.below(servers.count)

@@ -98,7 +98,6 @@ extension SimulatedCluster {
     }
 
     func checkMessage(_ message: ReplicaEffects.PeerBytes, from server: SimulatedServer, to: Int) {
-        checkFormat(message, to: servers[to])
         guard message.bytes.first == 1 else { return }
         do {
             guard case .raft(let raft) = try message.bytes.withUnsafeBytes({ try PeerMessage(decoding: $0) }) else {
@@ -113,15 +112,6 @@ extension SimulatedCluster {
         } catch {
             checker.report("what servers say can be read", "\(name(server)): \(error)")
         }
-    }
-
-    /// A server of the first version knows seven kinds of messages, and of those of consensus the first format.
-    private func checkFormat(_ message: ReplicaEffects.PeerBytes, to receiver: SimulatedServer) {
-        guard receiver.featureLevel == 1, receiver.process != nil, message.bytes.count > 1 else { return }
-        guard message.bytes[0] > 7 || message.bytes[0] == 1 && message.bytes[1] != 1 else { return }
-        checker.report(
-            "an older program can read what it is sent",
-            "\(name(receiver)) is sent kind \(message.bytes[0]), format \(message.bytes[1])")
     }
 
     // MARK: - Replies

@@ -220,7 +220,7 @@ extension SimulatedCluster {
     private func sleepyLeader() {
         guard let old = leader else { return }
         let friends = servers.indices.filter { $0 != old && !servers[$0].isRetired && faultRandom.chance(percent: 30) }
-        let side = [old] + friends.prefix(members.count / 2 - 1)
+        let side = [old] + friends.prefix(max(0, members.count / 2 - 1))
         separate(side, from: servers.indices.filter { !side.contains($0) })
         if faults.contains(.clockJumps) {
             for number in side { servers[number].setClock(rate: clockRates.lowerBound, at: now) }

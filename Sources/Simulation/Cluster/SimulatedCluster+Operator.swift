@@ -4,7 +4,9 @@ import Replica
 /// What an operator does with servers, and whether what the cluster tells the operator is true.
 extension SimulatedCluster {
     func retire(_ id: NodeID) {
-        guard !isHealing, let server = server(id), !server.isRetired, checker.configuration[id] == nil else { return }
+        guard let server = server(id), !server.isRetired, checker.configuration[id] == nil else { return }
+        // In the healing phase it lives until it knows that it was removed.
+        guard !isHealing else { return }
         trace.fault(now, "\(name(server)) is stopped for good")
         crash(server, .nothing)
         server.isRetired = true

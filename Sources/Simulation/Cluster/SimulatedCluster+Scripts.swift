@@ -99,6 +99,49 @@ extension SimulatedCluster {
         return violationText ?? unhealed()
     }
 
+    // MARK: - Members
+
+    package func ask(_ request: ClusterRequest, at server: Int) -> UInt64 {
+        simulatedOperator.ask(request, at: server, in: self)
+    }
+
+    /// Runs until the operator has heard what became of a request.
+    package func outcome(of request: UInt64, within milliseconds: UInt64 = 15_000) -> ClusterOutcome? {
+        run(upTo: milliseconds) { $0.simulatedOperator.outcomes[request] != nil }
+        return simulatedOperator.outcomes[request]
+    }
+
+    /// Whether the members were changed as asked.
+    package func change(_ changes: [MemberChange], at server: Int) -> Bool {
+        if case .changed = outcome(of: ask(.change(changes), at: server)) { true } else { false }
+    }
+
+    /// Starts a new node on a spare machine, which knows nobody yet.
+    /// - Returns: what is to be added.
+    package func startJoiner(
+        _ server: Int, role: Member.Role = .learner, promoteWhenCaughtUp: Bool = true
+    ) -> Member {
+        wipe(servers[server])
+        start(servers[server])
+        var member = SimulatedCluster.member(servers[server].id, named: servers[server].name, role: role)
+        member.promoteWhenCaughtUp = role == .learner && promoteWhenCaughtUp
+        return member
+    }
+
+    package func id(_ server: Int) -> NodeID { servers[server].id }
+    /// The latest committed one.
+    package var committedConfiguration: Configuration { checker.configuration }
+    package func isRemoved(_ server: Int) -> Bool { servers[server].process?.replica.isRemoved ?? false }
+    /// Stops a machine for good, if its node is no member.
+    package func retire(_ server: Int) { retire(servers[server].id) }
+    package func rot(_ server: Int) {
+        faultRandom = random.fork()
+        rot(servers[server])
+    }
+    package func isDamaged(_ server: Int) -> Bool { servers[server].isDamaged }
+    package var repairs: UInt64 { statistics.repairs }
+    package var elections: UInt64 { statistics.elections }
+
     package var traceLines: [String] { trace.latest }
     package func takenSnapshots() -> UInt64 { statistics.snapshotsTaken }
     package func installedSnapshots() -> UInt64 { statistics.snapshotsInstalled }

@@ -165,7 +165,7 @@ package final class SimulatedCluster {
             pass(servers[number])
         case .deliver(let to, let from, let bytes):
             // The transport knows who is at the other end: nothing reaches another node than was meant.
-            guard let server = server(to) else { return }
+            guard let server = server(to), server.canRead(bytes) else { return }
             trace.mix(3, now, UInt64(server.number), UInt64(bytes.count))
             receive(server, .peer(from: from, bytes))
         case .connectionLost(let number, let peer): receive(servers[number], .connectionLost(peer))
@@ -193,7 +193,9 @@ package final class SimulatedCluster {
         case .events(let client, let attempt, let number, let batch):
             clients[client].receive(batch, number, attempt, in: self)
         case .subscriptionPulse(let client): clients[client].pulseSubscription(in: self)
-        case .operatorAsks(let number, let request): receive(servers[number], .cluster(request))
+        case .operatorAsks(let number, let request):
+            guard servers[number].featureLevel > 1 else { return simulatedOperator.isNotUnderstood(request.id) }
+            receive(servers[number], .cluster(request))
         case .operatorHears(let id, let outcome): simulatedOperator.hears(outcome, id, in: self)
         case .retire(let id): retire(id)
         case .stop(let number, let life): stop(number, life)

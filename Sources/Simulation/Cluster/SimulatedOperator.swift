@@ -21,6 +21,8 @@ final class SimulatedOperator {
     /// Nodes of which the cluster said that they were certainly not added.
     private(set) var refused: [NodeID] = []
     private var retiring: Set<NodeID> = []
+    /// By the request's number.
+    private(set) var outcomes: [UInt64: ClusterOutcome] = [:]
 
     // MARK: - Asking
 
@@ -150,11 +152,18 @@ final class SimulatedOperator {
     func hears(_ outcome: ClusterOutcome, _ id: UInt64, in cluster: SimulatedCluster) {
         guard let place = open.firstIndex(where: { $0.id == id }) else { return }
         open.remove(at: place)
+        outcomes[id] = outcome
         let nodes = joining.removeValue(forKey: id) ?? []
         if case .refused = outcome {
             refused += nodes
             for node in nodes { cluster.plan(.retire(node), after: 1_000_000) }
         }
+    }
+
+    /// A server of the first version knows no such requests.
+    func isNotUnderstood(_ id: UInt64) {
+        open.removeAll { $0.id == id }
+        outcomes[id] = .unknown("the server is too old")
     }
 
     /// Stops nodes that are members no more, sooner or later.

@@ -71,12 +71,28 @@ public struct KnownMutation: Sendable {
         .init("changesOverlap", 0, .changesOverlap),
         .init("jointCountsNewVotersOnly", 0, .jointCountsNewVotersOnly),
         .init("nonVoterCountsItself", 0, .nonVoterCountsItself),
+        .init("oneStepChanges", 0, .oneStepChanges),
+        .init("learnersCount", 0, .learnersCount),
+        .init("departingNotTold", 20, .departingNotTold),
+        .init("removedCampaigns", 20, .removedCampaigns),
+        .init("levelRaisedUnheard", 0, .levelRaisedUnheard),
+        .init("promotedBehind", 0, .promotedBehind),
     ]
 
     static let leadership: [KnownMutation] = [
         .init("leaseSurvivesTransfer", 31, .leaseSurvivesTransfer),
         .init("votesBreakLease", 0, .votesBreakLease),
         .init("leaseFromArrival", 0, .leaseFromArrival),
+        .init("leaseTrustsOldTime", 9, .leaseTrustsOldTime),
+        .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash),
+        .init("anyoneHandsOver", 0, .anyoneHandsOver),
+        .init("transferNeverGivenUp", 31, .transferNeverGivenUp),
+        .init("proposalsDuringTransfer", 0, .proposalsDuringTransfer),
+        .init("lateAnswersAreLost", 0, .lateAnswersAreLost),
+        .init("paceGrowsAtOnce", 0, .paceGrowsAtOnce),
+        .init("roundTripsIncludeDisk", 0, .roundTripsIncludeDisk),
+        .init("leaderStaysLost", 0, .leaderStaysLost),
+        .init("hangingDiskStands", 0, .hangingDiskStands),
     ]
 
     static let replica: [KnownMutation] = [

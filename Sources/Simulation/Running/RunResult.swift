@@ -76,6 +76,7 @@ public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
     public var virtualMilliseconds: UInt64
     /// Which invariant, in a few words.
     public var invariant: String
+    static let unrecovered = "the cluster recovers"
     /// What was seen.
     public var details: String
     /// The faults of the run, each with its time.

@@ -9,7 +9,7 @@ extension Simulator {
     ) -> SimulationFailure? {
         let first = run(seed: seed, options: options)
         guard let failure = first.failure else { return nil }
-        var search = Shrinking(seed: seed, options: options, best: first, invariant: failure.invariant, runsLeft: runs)
+        var search = Shrinking(seed: seed, options: options, best: first, signature: failure.signature, runsLeft: runs)
         search.shorten()
         search.forbidFaults()
         search.takeAway()
@@ -23,12 +23,20 @@ extension Simulator {
     }
 }
 
+extension SimulationFailure {
+    /// The same for failures that look alike: who fails to recover may be another server, but not why.
+    fileprivate var signature: String {
+        guard invariant == SimulationFailure.unrecovered else { return invariant }
+        return details.split(separator: " ").suffix(3).filter { !$0.contains(where: \.isNumber) }.joined(separator: " ")
+    }
+}
+
 private struct Shrinking {
     let seed: UInt64
     /// Of the smallest failing run so far, and what it came to.
     var options: SimulationOptions
     var best: RunResult
-    let invariant: String
+    let signature: String
     var runsLeft: Int
 
     /// Keeps the candidate if it fails in the same way.
@@ -39,7 +47,7 @@ private struct Shrinking {
         var candidate = options
         change(&candidate)
         let result = Simulator.run(seed: seed, options: candidate)
-        guard result.failure?.invariant == invariant else { return false }
+        guard result.failure?.signature == signature else { return false }
         options = candidate
         best = result
         return true
@@ -57,7 +65,7 @@ private struct Shrinking {
             let end = best.virtualMilliseconds + 1
             keeps { $0.faultMilliseconds = end }
         } else {
-            for healing in [5_000, 15_000, 30_000] as [UInt64] where healing < options.healingMilliseconds {
+            for healing in [12_000, 25_000, 40_000] as [UInt64] where healing < options.healingMilliseconds {
                 if keeps({ $0.healingMilliseconds = healing }) { break }
             }
         }

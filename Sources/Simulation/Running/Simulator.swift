@@ -27,7 +27,7 @@ public enum Simulator {
         }
         if let reason = cluster.unhealed() {
             cluster.checker.report(
-                "the cluster recovers", "\(options.healingMilliseconds) ms after the last fault: \(reason)")
+                SimulationFailure.unrecovered, "\(options.healingMilliseconds) ms after the last fault: \(reason)")
         }
     }
 

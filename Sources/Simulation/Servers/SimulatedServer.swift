@@ -92,6 +92,12 @@ final class SimulatedServer {
         return incarnation == 0 ? letter : letter + "\(incarnation + 1)"
     }
 
+    /// The first version knows seven kinds of messages, and of those of consensus the first format; it drops all others.
+    func canRead(_ message: [UInt8]) -> Bool {
+        guard featureLevel == 1, message.count > 1 else { return true }
+        return message[0] == 1 ? message[1] == 1 : message[0] <= 7
+    }
+
     /// Whether its disk has the entry, or had it before bits rotted.
     func holds(_ index: LogIndex, _ term: Term) -> Bool {
         durable.holds(index, term) || lost.contains { $0.holds(index, term) }
