@@ -14,7 +14,7 @@ struct ScriptTests {
 
     @Test("There are scripts")
     func scriptsExist() {
-        #expect(ScriptTests.names.count >= 7)
+        #expect(ScriptTests.names.count >= 12)
     }
 
     @Test("A script shows what it says", arguments: names)

@@ -21,7 +21,9 @@ struct ScriptedCluster {
             return []
         }
         guard hasBegun else { throw ScriptError("the first command is `servers`") }
-        if try !drive(verb, arguments), try !disturb(verb, arguments), try !show(verb, arguments) {
+        if try !drive(verb, arguments), try !disturb(verb, arguments), try !change(verb, arguments),
+            try !show(verb, arguments)
+        {
             throw ScriptError("unknown command: \(command)")
         }
         for violation in cluster.violations { trace.lines.append("VIOLATION: \(violation)") }
@@ -79,16 +81,60 @@ struct ScriptedCluster {
         case "deliver":
             let passes = try filter(arguments)
             cluster.deliver(where: passes)
-        case "settle":
+        case "settle", "run", "elect":
             trace.isQuiet = true
-            cluster.settle()
-            trace.isQuiet = false
+            defer { trace.isQuiet = false }
+            if verb == "settle" { cluster.settle() }
+            if verb == "run" { cluster.run(milliseconds: try number(arguments, 0)) }
+            if verb == "elect" { cluster.appoint(try server(arguments, 0)) }
         case "store":
             let writes = arguments.count > 1 ? Int(try number(arguments, 1)) : .max
             cluster.store(try server(arguments, 0), writes: writes)
         default: return false
         }
         return true
+    }
+
+    private mutating func change(_ verb: String, _ arguments: [String]) throws -> Bool {
+        switch verb {
+        case "join":
+            let n = cluster.join()
+            guard NodeID(UInt64(n)).letter == arguments.first else { throw ScriptError("the next server is another") }
+        case "change":
+            let n = try server(arguments, 0)
+            let changes = try edits(arguments.dropFirst())
+            do throws(ChangeRefused) {
+                try cluster.change(n, changes)
+            } catch {
+                trace.lines.append("refused: \(error.inWords)")
+            }
+        default: return false
+        }
+        return true
+    }
+
+    /// `add d learn e remove b`: a verb, a letter, and for `move` an address.
+    private func edits(_ words: ArraySlice<String>) throws -> [MemberChange] {
+        var changes: [MemberChange] = []
+        var rest = Array(words)
+        while let verb = rest.first {
+            let n = try server(rest, 1)
+            let id = NodeID(UInt64(n))
+            rest.removeFirst(2)
+            switch verb {
+            case "add": changes.append(.add(n))
+            case "learner": changes.append(.add(n, .learner))
+            case "learn": changes.append(.add(n, .learner, promoteWhenCaughtUp: true))
+            case "remove": changes.append(.remove(id))
+            case "promote": changes.append(.setRole(id, .voter))
+            case "demote": changes.append(.setRole(id, .learner))
+            case "move":
+                guard !rest.isEmpty else { throw ScriptError("an address is missing") }
+                changes.append(.setAddresses(id, peer: rest.removeFirst(), client: "", http: ""))
+            default: throw ScriptError("unknown change: \(verb)")
+            }
+        }
+        return changes
     }
 
     private mutating func disturb(_ verb: String, _ arguments: [String]) throws -> Bool {

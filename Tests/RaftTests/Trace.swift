@@ -5,6 +5,8 @@ final class Trace {
     var lines: [String] = []
     /// Only what people would notice: no messages, no writes.
     var isQuiet = false
+    /// What each server reckoned with when it was last told of.
+    private var reckonings: [NodeID: String] = [:]
 
     func record(_ node: Node, _ effects: Effects) {
         let name = node.id.letter
@@ -12,6 +14,10 @@ final class Trace {
         if effects.roleChanged { lines.append("\(name) \(node.roleInWords)") }
         if let snapshot = effects.snapshotToInstall {
             lines.append("\(name) installs the snapshot of \(snapshot.index)")
+        }
+        if effects.membersChanged {
+            let reckoning = node.membersInWords
+            if reckonings.updateValue(reckoning, forKey: node.id) != reckoning { lines.append("\(name) \(reckoning)") }
         }
         if let first = effects.committed.first, let last = effects.committed.last {
             lines.append("\(name) commits \(range(first.index, last.index))")
@@ -39,6 +45,24 @@ extension Node {
     }
 }
 
+extension Node {
+    var membersInWords: String {
+        if isRemoved { return "knows that it was removed" }
+        func letters(_ ids: some Sequence<NodeID>) -> String { ids.map(\.letter).joined(separator: " ") }
+        guard !configuration.members.isEmpty else { return "knows no members" }
+        var words = "needs a majority of \(letters(configuration.voters))"
+        if configuration.isJoint {
+            words = "needs a majority of \(letters(configuration.outgoingVoters)) and one of "
+                + letters(configuration.voters)
+        }
+        let learners = configuration.members.filter { $0.role == .learner }
+        if !learners.isEmpty { words += "; \(letters(learners.map(\.id))) only learns" }
+        let others = reachableMembers.map(\.id).filter { configuration[$0] == nil }
+        if !others.isEmpty { words += "; \(letters(others)) is not forgotten yet" }
+        return words
+    }
+}
+
 extension NodeID {
     var letter: String { String(UnicodeScalar(UInt8(ascii: "a") &+ UInt8(truncatingIfNeeded: rawValue &- 1))) }
 }
@@ -49,6 +73,28 @@ extension ProposalRefused {
         case .notLeader(let known): "not leader; the leader is \(known?.letter ?? "unknown")"
         case .busy: "busy"
         case .transferring(let target): "leadership goes to \(target.letter)"
+        }
+    }
+}
+
+extension ChangeRefused {
+    var inWords: String {
+        switch self {
+        case .notLeader(let known): "not leader; the leader is \(known?.letter ?? "unknown")"
+        case .notReady: "in a moment: nothing of this term is committed yet"
+        case .underWay(let index): "the change at \(index) is under way"
+        case .transferring(let target): "leadership goes to \(target.letter)"
+        case .noChanges: "no changes"
+        case .nothingToDo: "all is so already"
+        case .unknownMember(let id): "\(id.letter) is no member"
+        case .alreadyMember(let id): "\(id.letter) is a member already"
+        case .repeated(let id): "\(id.letter) is changed twice"
+        case .nameTaken(let name): "the name \(name) is taken"
+        case .addressTaken(let address): "the address \(address) is taken"
+        case .invalid(let id, let reason): "\(id.letter): \(reason)"
+        case .noVoterLeft: "no voter would be left"
+        case .tooMany(let count, let limit): "\(count) are too many, the limit is \(limit)"
+        case .unsupported(let ids): "\(ids.map(\.letter).joined(separator: " ")) cannot do it"
         }
     }
 }
@@ -74,7 +120,9 @@ extension Message.Body {
     var inWords: String {
         switch self {
         case .preVoteRequest(let request): "would you vote for me? \(request.inWords)"
-        case .preVoteResponse(let response): response.granted ? "I would" : "I would not"
+        case .preVoteResponse(let response):
+            (response.granted ? "I would" : "I would not")
+                + (response.newerConfiguration.map { "; there are other members since \($0.index)" } ?? "")
         case .voteRequest(let request): "vote for me; \(request.inWords)"
         case .voteResponse(let response): response.granted ? "you have my vote" : "no vote"
         case .appendRequest(let request): request.inWords
