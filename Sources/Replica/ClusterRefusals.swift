@@ -33,7 +33,8 @@ struct ClusterRefusal: Error, Equatable, Sendable {
 
     static func notMember(_ id: NodeID) -> ClusterRefusal {
         ClusterRefusal(
-            "not-a-member", "server \(id) is not a member of this cluster, and only a member may ask for a change of it")
+            "not-a-member", "server \(id) is not a member of this cluster, and only a member may ask for a change of it"
+        )
     }
 
     static func leaderTooOld(_ leader: String, level: UInt32, needed: UInt32) -> ClusterRefusal {

@@ -75,7 +75,9 @@ extension MemberChange {
             begin(1, member.id)
             writer.write(member.role.rawValue)
             writer.write(member.promoteWhenCaughtUp)
-            for text in [member.name, member.peerAddress, member.clientAddress, member.httpAddress] { writer.write(text) }
+            for text in [member.name, member.peerAddress, member.clientAddress, member.httpAddress] {
+                writer.write(text)
+            }
             writer.writePrefixed(member.publicKey)
             writer.writePrefixed(member.nextPublicKey ?? [])
         case .remove(let id): begin(2, id)
@@ -193,7 +195,8 @@ extension ClusterOutcome {
     private static func text(_ what: String, from reader: inout ByteReader) throws(MalformedBytes) -> String {
         let text = try reader.readString(what)
         guard text.utf8.count <= maximumSentence else {
-            throw MalformedBytes("\(what) of \(text.utf8.count) bytes; the limit is \(maximumSentence)", at: reader.offset)
+            throw MalformedBytes(
+                "\(what) of \(text.utf8.count) bytes; the limit is \(maximumSentence)", at: reader.offset)
         }
         return text
     }

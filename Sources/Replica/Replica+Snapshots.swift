@@ -136,7 +136,8 @@ extension Replica {
         if let leader = raft.leader, leader != sender {
             return noteRefused(
                 sender,
-                "a piece of the snapshot at log index \(chunk.index), offset \(chunk.offset): \(names(sender)) does not lead")
+                "a piece of the snapshot at log index \(chunk.index), offset \(chunk.offset): \(names(sender)) does not lead"
+            )
         }
         effects.snapshotChunks.append((sender, chunk))
     }

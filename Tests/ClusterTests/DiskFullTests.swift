@@ -16,7 +16,9 @@ struct DiskFullTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
             let reason = String(cString: strerror(errno))
-            withKnownIssue("a file system of its own needs root and the right to mount: what a full disk does was NOT tested") {
+            withKnownIssue(
+                "a file system of its own needs root and the right to mount: what a full disk does was NOT tested"
+            ) {
                 Issue.record("mount: \(reason)")
             }
             return
@@ -75,7 +77,8 @@ struct DiskFullTests {
                     _ = try await cluster[0].store.write(job(2), to: "jobs", key: nil)
                 }
                 #expect(failure?.code == .diskFull)
-                #expect(failure?.message.contains(disk) == true && failure?.message.contains("nothing was done") == true)
+                #expect(
+                    failure?.message.contains(disk) == true && failure?.message.contains("nothing was done") == true)
                 let local = try await cluster[0].store.count(anyJob, in: "jobs", consistency: .local).count
                 #expect(local == 1)
                 _ = try await client.write(job(3), to: "jobs")

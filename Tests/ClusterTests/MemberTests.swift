@@ -47,14 +47,18 @@ struct MemberTests {
             let since = cluster.removed["s\(gone)"] ?? nil
             #expect(since != nil && since ?? .zero <= index)
             #expect(cluster[gone].status.isRemoved)
-            #expect(cluster.log.contains { $0.hasPrefix("s\(gone): this server was removed from the cluster at log index") })
+            #expect(
+                cluster.log.contains { $0.hasPrefix("s\(gone): this server was removed from the cluster at log index") }
+            )
             try await cluster.stop(gone)
             try await expectFlow(cluster[asked], cluster[leader], 1)
             #expect(members(cluster[leader]).count == 2)
             // Nobody would tell it again.
             let failure = await #expect(throws: StartFailure.self) { try await cluster.start(gone) }
             let text = failure?.description ?? ""
-            #expect(text.contains("was removed from the cluster at log index") && text.contains("may be deleted"), "\(text)")
+            #expect(
+                text.contains("was removed from the cluster at log index") && text.contains("may be deleted"), "\(text)"
+            )
             #expect(cluster.failures.isEmpty)
         }
     }

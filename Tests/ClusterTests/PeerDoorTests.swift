@@ -60,7 +60,9 @@ struct PeerDoorTests {
         }
     }
 
-    @Test("What a member may not say is refused, counted and told with the reason; what is old or repeated changes nothing")
+    @Test(
+        "What a member may not say is refused, counted and told with the reason; what is old or repeated changes nothing"
+    )
     func refused() async throws {
         try await withCluster(3) { cluster in
             let leader = try await cluster.leader()
@@ -105,7 +107,8 @@ struct PeerDoorTests {
             }
             try await eventually("all were counted") {
                 let now = cluster[i].status
-                return now.refusedMessages >= before.refusedMessages + 4 && now.malformedFrames >= before.malformedFrames + 2
+                return now.refusedMessages >= before.refusedMessages + 4
+                    && now.malformedFrames >= before.malformedFrames + 2
             }
             #expect(cluster.log.contains { $0.contains("was refused: a message of consensus in the name of") })
             #expect(cluster[i].status.term < Term(1 << 30))

@@ -138,7 +138,9 @@ struct ClusterRequestTests {
         #expect(configurations(world, leader) == before)
     }
 
-    @Test("Of two changes at once the second waits for a second, is refused then, and can be made when the first is complete")
+    @Test(
+        "Of two changes at once the second waits for a second, is refused then, and can be made when the first is complete"
+    )
     func twoAtOnce() {
         var world = World(3)
         let leader = world.elect()

@@ -12,24 +12,27 @@ struct PeerMessageTests {
         checkpoint: LogIndex(64),
         digest: 0xDEAD_BEEF, sentAt: 5, echo: 6, echoHeld: 7, version: "0.1.0 \u{E9}")
 
-    static let messages: [PeerMessage] = [
-        .raft(
-            Message(
-                cluster: ClusterID(1), from: NodeID(2), to: NodeID(3), term: Term(4),
-                body: .appendRequest(
-                    AppendRequest(
-                        previousIndex: LogIndex(1), previousTerm: Term(1), commit: LogIndex(1),
-                        entries: [Entry(index: LogIndex(2), term: Term(4), kind: .command, payload: [1, 2, 3])],
-                        readRound: 8,
-                        sentAt: 9)))),
-        .forward([]), .forward([[1, 2, 3], [], [UInt8](repeating: 7, count: 300)]),
-        .refused([CommandKey(session: SessionID(1), sequence: 2), CommandKey(session: SessionID(.max), sequence: .max)]
-        ),
-        .keepAlive([SessionID(1), SessionID(.max)]), .status(status),
-        .snapshotChunk(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
-        .snapshotPiece(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
-        .snapshotProgress(index: LogIndex(5), nextOffset: .max, complete: true),
-    ] + ClusterRequestCodingTests.messages
+    static let messages: [PeerMessage] =
+        [
+            .raft(
+                Message(
+                    cluster: ClusterID(1), from: NodeID(2), to: NodeID(3), term: Term(4),
+                    body: .appendRequest(
+                        AppendRequest(
+                            previousIndex: LogIndex(1), previousTerm: Term(1), commit: LogIndex(1),
+                            entries: [Entry(index: LogIndex(2), term: Term(4), kind: .command, payload: [1, 2, 3])],
+                            readRound: 8,
+                            sentAt: 9)))),
+            .forward([]), .forward([[1, 2, 3], [], [UInt8](repeating: 7, count: 300)]),
+            .refused([
+                CommandKey(session: SessionID(1), sequence: 2), CommandKey(session: SessionID(.max), sequence: .max),
+            ]
+            ),
+            .keepAlive([SessionID(1), SessionID(.max)]), .status(status),
+            .snapshotChunk(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
+            .snapshotPiece(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
+            .snapshotProgress(index: LogIndex(5), nextOffset: .max, complete: true),
+        ] + ClusterRequestCodingTests.messages
 
     private static func encoded(_ message: PeerMessage) -> [UInt8] {
         var writer = ByteWriter()

@@ -64,7 +64,8 @@ struct TransportConformanceTests {
         #expect(statistics.refusedNotConnected >= 1001)
     }
 
-    @Test("tells once that the connection to a peer broke, and not when it was never there or was given up here",
+    @Test(
+        "tells once that the connection to a peer broke, and not when it was never there or was given up here",
         arguments: WorldKind.allCases)
     func lostConnection(_ kind: WorldKind) throws {
         let world = try kind.make()

@@ -19,7 +19,8 @@ extension LocalDoor {
                 deliver(
                     token,
                     .refused(
-                        code: "busy", sentence: "this server's queue of \(Inbox.limit) requests is full; nothing was done"))
+                        code: "busy",
+                        sentence: "this server's queue of \(Inbox.limit) requests is full; nothing was done"))
             }
         }
     }

@@ -313,6 +313,7 @@ final class ReplicaThread<Files: FileSystem> {
         guard now.since(publishedAt) > 100_000_000 else { return }
         publishedAt = now
         board.publish(
-            replica, endpoint.counters, transport.statistics, malformedMessages: malformedMessages, applyLatency: applyLatency)
+            replica, endpoint.counters, transport.statistics, malformedMessages: malformedMessages,
+            applyLatency: applyLatency)
     }
 }

@@ -30,7 +30,8 @@ extension RecoveredLog {
             if configuration.featureLevel > newest.level { newest = (configuration.featureLevel, entry.index) }
         }
         guard newest.level > supported else { return nil }
-        return "the cluster uses feature level \(newest.level), by the configuration at log index \(newest.index), and this program"
+        return
+            "the cluster uses feature level \(newest.level), by the configuration at log index \(newest.index), and this program"
             + " supports levels up to \(supported): start this server with a newer program"
     }
 }

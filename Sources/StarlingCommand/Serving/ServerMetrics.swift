@@ -40,7 +40,8 @@ enum ServerMetrics {
     private static func members(_ status: ServerStatus) -> [MetricFamily] {
         [
             .gauge("starling_server_is_learner", "1 if this server is a learner.", status.isLearner ? 1 : 0),
-            .gauge("starling_server_members", "Members of the configuration in force here.", Double(status.peers.count)),
+            .gauge(
+                "starling_server_members", "Members of the configuration in force here.", Double(status.peers.count)),
             .gauge(
                 "starling_server_feature_level", "The feature level that all members are known to support.",
                 Double(status.featureLevel)),
