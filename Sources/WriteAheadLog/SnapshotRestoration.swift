@@ -19,8 +19,8 @@ public enum SnapshotRestorationError: Error, Equatable, Sendable, CustomStringCo
     }
 }
 
-/// Makes a new server's data directory out of a snapshot file, of whatever cluster: a backup brought back. The server is
-/// the only voter of a new cluster; others join it.
+/// Makes a new server's data directory out of a snapshot file, of whatever cluster: a backup brought back. The server
+/// is the only voter of a new cluster; others join it.
 ///
 /// Until all of it is durable the directory is marked as one that must not vote, so a crash leaves nothing that could
 /// serve an empty state.

@@ -113,6 +113,14 @@ private struct Posts: Decodable {
             let snapshots = try await operate(cluster, ["snapshot", "inspect", "data-a"])
             #expect(snapshots.code == 0 && snapshots.output.contains("no snapshot yet"), "\(snapshots.output)")
 
+            let save = try await operate(cluster, ["snapshot", "save", "data-a", "--out", "backup"])
+            #expect(save.code == 3 && save.errors.contains("no sound snapshot"), "\(save.errors)")
+            _ = try cluster.directory.write("no snapshot at all", to: "letter")
+            let restore = try await operate(
+                cluster, ["snapshot", "restore", "letter", "--data", "new-data", "--plan", "plan/a.plan.json"])
+            #expect(restore.code == 1 && restore.errors.contains("letter is damaged"), "\(restore.errors)")
+            #expect(!FileManager.default.fileExists(atPath: "\(cluster.directory.path)/new-data"))
+
             let path = "\(cluster.directory.path)/data-a/segment-0000000000000001"
             let file = try open(FileHandle(forUpdatingAtPath: path))
             try file.seek(toOffset: 4096 + 20)

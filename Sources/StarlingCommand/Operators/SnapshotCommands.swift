@@ -5,7 +5,8 @@ import WriteAheadLog
 
 struct OperatorSnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "snapshot", abstract: "Read a server's snapshots.", subcommands: [SnapshotInspectCommand.self])
+        commandName: "snapshot", abstract: "Inspect, save and restore a server's snapshots.",
+        subcommands: [SnapshotInspectCommand.self, SnapshotSaveCommand.self, SnapshotRestoreCommand.self])
 }
 
 struct SnapshotInspectCommand: ParsableCommand {
