@@ -1,8 +1,9 @@
 /// Whether a learner is close enough behind the leader to vote (dissertation 4.2.1).
 ///
-/// Replication to it is split into rounds: each brings it all that was in the leader's log when the round began. It has caught
-/// up when a round took less than an election timeout: if it were a voter then, the others would not wait longer for it
-/// than they would for a leader to be missed. A learner that is stuck never ends a round, and holds up nobody.
+/// Replication to it is split into rounds: each brings it all that was in the leader's log when the round began. It
+/// has caught up when a round took less than an election timeout: if it were a voter then, the others would not wait
+/// longer for it than they would for a leader to be missed. A learner that is stuck never ends a round, and holds up
+/// nobody.
 struct CatchUp: Sendable, Equatable {
     /// Where the round ends, and when it began.
     private(set) var end: LogIndex

@@ -40,8 +40,9 @@ public struct Member: Equatable, Sendable {
 
 /// Who belongs to the cluster. Replicated as an entry, and carried by every snapshot.
 ///
-/// A change of voters goes through a *joint* configuration (dissertation 4.3), in which every decision needs a majority of the
-/// old voters and one of the new. A server that is to join starts with a configuration without members.
+/// A change of voters goes through a *joint* configuration (dissertation 4.3), in which every decision needs a
+/// majority of the old voters and one of the new. A server that is to join starts with a configuration without
+/// members.
 public struct Configuration: Equatable, Sendable {
     /// In ascending order of id, without repeats.
     public var members: [Member]
@@ -62,10 +63,11 @@ public struct Configuration: Equatable, Sendable {
     /// The highest feature level of this program. 1: the first; 2: joint configurations.
     public static let supportedFeatureLevel: UInt32 = 2
 
-    /// Seven voters bear the loss of three at once. More would make every write slower, for each needs one more answer, and
-    /// decisions are counted by comparing all with all.
+    /// Seven voters bear the loss of three at once. More would make every write slower, for each needs one more
+    /// answer, and decisions are counted by comparing all with all.
     public static let maximumVoters = 7
-    /// The leader sends every entry to every member, so each one more costs all of them. It also bounds the configuration's size.
+    /// The leader sends every entry to every member, so each one more costs all of them. It also bounds the
+    /// configuration's size.
     public static let maximumMembers = 16
 
     /// The new voters, in ascending order of id.
@@ -75,9 +77,9 @@ public struct Configuration: Equatable, Sendable {
 
     public subscript(id: NodeID) -> Member? { members.first { $0.id == id } }
 
-    /// The configuration to append on the way from this one, which is not joint, to `target`: a joint one if the voters change,
-    /// be it one or many (dissertation 4.3). It takes no part in any decision who else is a member, where they are and
-    /// which keys they have, so that is changed in one step.
+    /// The configuration to append on the way from this one, which is not joint, to `target`: a joint one if the
+    /// voters change, be it one or many (dissertation 4.3). It takes no part in any decision who else is a member,
+    /// where they are and which keys they have, so that is changed in one step.
     func step(towards target: Configuration) -> Configuration {
         guard target.voters != voters else { return target }
         let leaving = members.filter { $0.role == .voter && target[$0.id] == nil }.map { member in

@@ -1,9 +1,10 @@
 import ByteCoding
 
-/// The bytes of a configuration, in entries and snapshots. Decoding checks every bound and never traps; whether what it says
-/// makes sense is for `Configuration.isSound`.
+/// The bytes of a configuration, in entries and snapshots. Decoding checks every bound and never traps; whether what
+/// it says makes sense is for `Configuration.isSound`.
 extension Configuration {
-    /// Version 1 unless the configuration is joint, which only version 2 can say; so an older program reads what it can.
+    /// Version 1 unless the configuration is joint, which only version 2 can say; so an older program reads what it
+    /// can.
     public func encode(into writer: inout ByteWriter) {
         writer.write(UInt8(isJoint ? 2 : 1))
         writer.write(featureLevel)

@@ -1,5 +1,5 @@
-/// What any configuration must be that comes in an entry, a snapshot or an answer, whoever sent it: it decides who decides, so
-/// nothing absurd is believed.
+/// What any configuration must be that comes in an entry, a snapshot or an answer, whoever sent it: it decides who
+/// decides, so nothing absurd is believed.
 extension Configuration {
     /// - Returns: what is wrong, as a sentence; nil if nothing is.
     var flaw: String? {
@@ -67,7 +67,8 @@ extension Member {
 
     /// `host:port`, with an IPv6 address in brackets. Whether it exists is not asked.
     static func isValid(address: String) -> Bool {
-        guard address.utf8.count <= maximumAddressBytes, let colon = address.utf8.lastIndex(of: UInt8(ascii: ":")) else {
+        guard address.utf8.count <= maximumAddressBytes, let colon = address.utf8.lastIndex(of: UInt8(ascii: ":"))
+        else {
             return false
         }
         let port = address.utf8[colon...].dropFirst()

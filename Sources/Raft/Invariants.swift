@@ -50,8 +50,9 @@ extension Node {
             check(voters == VoterSets(configuration), "the voters are not those of the latest configuration")
         }
         let placed = log.configurations
-        // One change at a time. On a follower several may be uncommitted, as far as it knows; a leader appends one only when
-        // it knows the one before to be committed, so from where it commits in its own term on there is one at most.
+        // One change at a time. On a follower several may be uncommitted, as far as it knows; a leader appends one
+        // only when it knows the one before to be committed, so from where it commits in its own term on there is one
+        // at most.
         if settings.mutations.isDisjoint(with: [.changesOverlap, .oneStepChanges, .compactionLosesMembers]) {
             for (before, after) in zip(placed, placed.dropFirst()) {
                 let flaw = after.configuration.flawBehind(before.configuration)

@@ -1,7 +1,11 @@
-/// One edit of the members. Several are made at once, or none of them.
+/// One edit of the members. Several are made at once, or none of them; whatever of it is so already is no error.
 public enum MemberChange: Equatable, Sendable {
-    /// A server that is no member. Its id must be that of its data directory, its name unique.
+    /// A server that is no member. Its id must be that of its data directory and never have been a member's that was
+    /// removed: such a server is initialised anew. Name, peers' address and key must be nobody else's. As a voter it
+    /// counts at once, with an empty log; as a learner with `promoteWhenCaughtUp` it becomes one when that costs
+    /// nobody anything.
     case add(Member)
+    /// Any member, the leader too: it hands over when the change is complete. The last voter stays.
     case remove(NodeID)
     /// A voter becomes a learner, or a learner a voter at once, caught up or not.
     case setRole(NodeID, Member.Role)
@@ -36,8 +40,10 @@ public enum ChangeRefused: Error, Equatable, Sendable {
     case invalid(NodeID, String)
     /// The cluster would be left without a voter.
     case noVoterLeft
+    /// Voters together with those who are going to be promoted, or members.
     /// More than `Configuration.maximumVoters` or `maximumMembers`.
     case tooMany(Int, limit: Int)
-    /// These members run a version that does not understand it.
+    /// A change of voters needs a joint configuration. These members run a version that cannot read one, or have not
+    /// been heard under this leader and are not known to.
     case unsupported(by: [NodeID])
 }

@@ -1,12 +1,14 @@
 /// Changes of members that somebody asks for.
 extension Node {
-    /// Begins a change of members: appends one configuration entry, in force from now on. If the voters change it is a joint
-    /// configuration, and the leader of then goes on to the final one by itself as soon as the joint one is committed
-    /// (dissertation 4.3). So the change is complete when a configuration that is not joint, at or behind the returned index, is
-    /// committed; should another leader's entry take this one's place before, the change was not made.
+    /// Begins a change of members: appends one configuration entry, in force from now on. If the voters change it is a
+    /// joint configuration, and the leader of then goes on to the final one by itself as soon as the joint one is
+    /// committed (dissertation 4.3). So the change is complete when a configuration that is not joint, at or behind
+    /// the returned index, is committed; should another leader's entry take this one's place before, the change was
+    /// not made.
     ///
-    /// All the changes are made, or none. A call may be repeated: if everything is so already, `ChangeRefused.nothingToDo` says it.
-    /// A removal of the leader itself is carried out by it; then it hands over and steps down.
+    /// All the changes are made, or none. A call may be repeated: if everything is so already,
+    /// `ChangeRefused.nothingToDo` says it. A removal of the leader itself is carried out by it; then it hands over
+    /// and steps down.
     /// - Parameter changes: at most one about each aspect of each member.
     /// - Returns: where the new configuration stands in the log.
     /// - Throws: why nothing was changed.
@@ -17,9 +19,9 @@ extension Node {
         guard role == .leader else { throw .notLeader(known: leader) }
         guard !changes.isEmpty else { throw .noChanges }
         if let transferee { throw .transferring(to: transferee) }
-        // A leader that has committed nothing in its own term may lack the word that an older leader's change is committed, or
-        // that it never was; with changes of single voters that made two disjoint majorities (scenario 17). With joint
-        // ones it is still what tells a settled configuration from one that may yet be taken back.
+        // A leader that has committed nothing in its own term may lack the word that an older leader's change is
+        // committed, or that it never was; with changes of single voters that made two disjoint majorities (scenario
+        // 17). With joint ones it is still what tells a settled configuration from one that may yet be taken back.
         guard leaderIsCurrent || settings.mutations.contains(.changeBeforeOwnTermCommit) else { throw .notReady }
         // One change at a time (dissertation 4.1): the next would start from a configuration that may be taken back.
         let latest = log.latestConfiguration
@@ -56,8 +58,8 @@ extension Node {
         guard configuration.featureLevel >= Configuration.jointFeatureLevel else { throw .notReady }
     }
 
-    /// Those that said so in this leadership; and, as long as the configuration does not vouch for all, those that have not been
-    /// heard.
+    /// Those that said so in this leadership; and, as long as the configuration does not vouch for all, those that
+    /// have not been heard.
     var membersNotUnderstandingJoint: [NodeID] {
         let needed = Configuration.jointFeatureLevel
         let isVouchedFor = configuration.featureLevel >= needed

@@ -1,4 +1,5 @@
-/// What a leader does about members without being asked, whoever began it: so nothing is left half done when leadership changes.
+/// What a leader does about members without being asked, whoever began it: so nothing is left half done when
+/// leadership changes.
 extension Node {
     /// Called by `lead` while `membership.isDue`.
     mutating func lookAfterMembers(into effects: inout Effects) {
@@ -16,7 +17,8 @@ extension Node {
             || progress.contains { $0.catchUp != nil }
     }
 
-    /// At most one entry at a time, and none while leadership is being handed over or before it is known what is committed.
+    /// At most one entry at a time, and none while leadership is being handed over or before it is known what is
+    /// committed.
     private mutating func takeNextStep(into effects: inout Effects) {
         let latest = log.latestConfiguration
         guard leaderIsCurrent, transferee == nil, latest.index <= commit else { return }
@@ -33,16 +35,16 @@ extension Node {
         }
     }
 
-    /// Dissertation 4.3: once the joint configuration is committed, neither the old voters nor the new can decide alone against it,
-    /// and the leader, be it the one that began or a later one (scenario 18), appends the final one.
+    /// Dissertation 4.3: once the joint configuration is committed, neither the old voters nor the new can decide
+    /// alone against it, and the leader, be it the one that began or a later one (scenario 18), appends the final one.
     private mutating func leaveJoint(_ joint: PlacedConfiguration, into effects: inout Effects) {
         if settings.mutations.contains(.onlyBeginnerLeaves), membership.begunHere != joint.index { return }
         appendSound(joint.configuration.withoutOutgoing, into: &effects)
     }
 
-    /// A leader that is no voter any more has managed the change without counting itself; now that the configuration without it is
-    /// committed it steps down (dissertation 4.2.2). It says to all that it is committed, and to the one voter that is
-    /// furthest that it may stand at once, so that nobody has to wait for an election timeout.
+    /// A leader that is no voter any more has managed the change without counting itself; now that the configuration
+    /// without it is committed it steps down (dissertation 4.2.2). It says to all that it is committed, and to the one
+    /// voter that is furthest that it may stand at once, so that nobody has to wait for an election timeout.
     private mutating func resign(into effects: inout Effects) {
         guard !settings.mutations.contains(.removedLeadsOn) else { return }
         for i in progress.indices {
@@ -59,7 +61,8 @@ extension Node {
         becomeFollower(of: term, leader: nil, into: &effects)
     }
 
-    /// What every member has said in this leadership that it supports, and this server too; nil while one has not been heard.
+    /// What every member has said in this leadership that it supports, and this server too; nil while one has not been
+    /// heard.
     private var levelOfAll: UInt32? {
         var level = settings.supportedFeatureLevel
         for member in configuration.members where member.id != id {
@@ -101,8 +104,9 @@ extension Node {
         _ = appendConfiguration(next, into: &effects)
     }
 
-    /// A removed member is told before it is cut off: it is sent the log on until it has acknowledged the configuration without it, in
-    /// answer to a request that was sent after that was committed and so said it; or for `departureMilliseconds`.
+    /// A removed member is told before it is cut off: it is sent the log on until it has acknowledged the
+    /// configuration without it, in answer to a request that was sent after that was committed and so said it; or for
+    /// `departureMilliseconds`.
     private mutating func tellDeparting(into effects: inout Effects) {
         guard !membership.departing.isEmpty else { return }
         dropDeparting(into: &effects) { departing, peer in

@@ -11,8 +11,8 @@ struct Membership: Sendable {
 
     /// In ascending order of id.
     var departing: [Departing] = []
-    /// A committed configuration that a peer told of, newer than any committed one in the log. Nobody is counted by it, but with it
-    /// a server that was away knows whom to reach, and whether it is still a member.
+    /// A committed configuration that a peer told of, newer than any committed one in the log. Nobody is counted by
+    /// it, but with it a server that was away knows whom to reach, and whether it is still a member.
     var learnt: PlacedConfiguration?
     /// Of the newest committed configuration that has this server.
     var memberAt: LogIndex?
@@ -25,16 +25,17 @@ struct Membership: Sendable {
     /// Where the joint configuration stands that this very leader began. Only a mutation asks.
     var begunHere: LogIndex?
 
-    /// How long a member that was removed is kept, from when its removal is committed, if it does not answer before: as long as a
-    /// server is restarted in. After that it is on its own; what it asks others in vain changes nothing.
+    /// How long a member that was removed is kept, from when its removal is committed, if it does not answer before:
+    /// as long as a server is restarted in. After that it is on its own; what it asks others in vain changes nothing.
     static let departureMilliseconds: UInt64 = 30_000
 }
 
 // MARK: - What others may know
 
 extension Node {
-    /// Whom this server may have to talk to: the members of its latest configuration, those of a newer one that it was told of, and those
-    /// that are leaving and have not been told yet. In ascending order of id. Each with its newest known record.
+    /// Whom this server may have to talk to: the members of its latest configuration, those of a newer one that it was
+    /// told of, and those that are leaving and have not been told yet. In ascending order of id. Each with its newest
+    /// known record.
     public var reachableMembers: [Member] {
         var result = configuration.members
         func add(_ member: Member, replaces: Bool) {
@@ -52,16 +53,17 @@ extension Node {
         return result.sorted { $0.id < $1.id }
     }
 
-    /// This server was a member, and a later committed configuration has it no more. It may be stopped for good; should it come back
-    /// it has to be initialised anew, with another id. Never true of a server that has yet to join.
+    /// This server was a member, and a later committed configuration has it no more. It may be stopped for good;
+    /// should it come back it has to be initialised anew, with another id. Never true of a server that has yet to
+    /// join.
     public var isRemoved: Bool { membership.isRemoved }
 }
 
 // MARK: - When the configuration changes
 
 extension Node {
-    /// A configuration is in force as soon as it is in the log (dissertation 4.1); and one that is cut off the log was never in
-    /// force.
+    /// A configuration is in force as soon as it is in the log (dissertation 4.1); and one that is cut off the log was
+    /// never in force.
     /// - Parameter old: what was the latest before.
     mutating func configurationChanged(from old: PlacedConfiguration, into effects: inout Effects) {
         effects.membersChanged = true
@@ -98,7 +100,9 @@ extension Node {
         }
         progress.sort { $0.id < $1.id }
         for i in progress.indices {
-            let isAwaited = members.contains { $0.id == progress[i].id && $0.role == .learner && $0.promoteWhenCaughtUp }
+            let isAwaited = members.contains {
+                $0.id == progress[i].id && $0.role == .learner && $0.promoteWhenCaughtUp
+            }
             if !isAwaited {
                 progress[i].catchUp = nil
             } else if progress[i].catchUp == nil {
@@ -164,8 +168,9 @@ extension Node {
         return newest.index > index ? newest : nil
     }
 
-    /// A peer says that this configuration is committed. Within the cluster that is believed (the connection is authenticated);
-    /// it is used to reach others and to know of one's removal, never to count votes: for that only the log is good enough.
+    /// A peer says that this configuration is committed. Within the cluster that is believed (the connection is
+    /// authenticated); it is used to reach others and to know of one's removal, never to count votes: for that only
+    /// the log is good enough.
     mutating func learn(_ placed: PlacedConfiguration, into effects: inout Effects) {
         guard placed.index > newestCommitted.index, placed.index.rawValue < Message.limit, placed.configuration.isSound
         else { return }

@@ -13,7 +13,8 @@ struct MemberChangeTests {
         try cluster.propose(1, "alone")
         cluster.join()
         cluster.join()
-        try cluster.change(1, .add(2, .learner, promoteWhenCaughtUp: true), .add(3, .learner, promoteWhenCaughtUp: true))
+        try cluster.change(
+            1, .add(2, .learner, promoteWhenCaughtUp: true), .add(3, .learner, promoteWhenCaughtUp: true))
         cluster.run(milliseconds: 300)
         #expect((1...3).map { cluster.voters($0) } == [[1, 2, 3], [1, 2, 3], [1, 2, 3]])
         #expect((1...3).allSatisfy { !cluster[$0].configuration.isJoint })
@@ -232,7 +233,9 @@ struct MemberChangeTests {
             with { $0.clientAddress = "nowhere" }, with { $0.httpAddress = "h:99999" }, with { $0.publicKey = [] },
             with { $0.publicKey = [1, 2, 3] }, with { $0.publicKey = [UInt8](repeating: 2, count: 32) },
             with { $0.nextPublicKey = [1] }, with { $0.role = .leaving },
-            with { $0.role = .voter; $0.promoteWhenCaughtUp = true },
+            with {
+                $0.role = .voter; $0.promoteWhenCaughtUp = true
+            },
             .setRole(id(2), .leaving), .setNextKey(id(2), [1, 2]), .setNextKey(id(2), []),
             .setNextKey(id(2), [UInt8](repeating: 2, count: 32)), .setNextKey(id(2), [UInt8](repeating: 3, count: 32)),
         ]

@@ -156,6 +156,11 @@ struct MembershipScenarioTests {
             return cluster
         }
         var sound = try run([])
+        var other = TestCluster(3)
+        other.elect(1)
+        try other.change(1, .remove(1))
+        other.settle()
+        #expect(other.leaders.count == 1 && other.leaders != [1], "nobody waits for an election timeout")
         let leader = try #require(sound.leaders.first)
         #expect(sound.leaders.count == 1 && leader != 1)
         #expect(sound[1].isRemoved && !sound[2].isRemoved && !sound[3].isRemoved)
@@ -256,7 +261,9 @@ struct MembershipScenarioTests {
         // One that has the final configuration already keeps it.
         #expect(!cluster[2].configuration.isJoint)
         cluster.crash(2)
-        cluster.servers[1].disk.change { $0.entries.removeAll { $0.index <= joint }; $0.snapshot = metadata }
+        cluster.servers[1].disk.change {
+            $0.entries.removeAll { $0.index <= joint }; $0.snapshot = metadata
+        }
         cluster.restart(2)
         #expect(cluster.voters(2) == [1, 2, 4])
         #expect(!cluster[2].configuration.isJoint)

@@ -83,8 +83,8 @@ extension TestCluster {
         precondition(network.isEmpty, "the servers do not come to rest")
     }
 
-    /// `n` becomes leader if those who hear it let it: whoever else would stand is not heard meanwhile, and some messages
-    /// are lost.
+    /// `n` becomes leader if those who hear it let it: whoever else would stand is not heard meanwhile, and some
+    /// messages are lost.
     mutating func appoint(_ n: Int, dropping isLost: (Message) -> Bool = { _ in false }) {
         let id = NodeID(UInt64(n))
         let isOther = { (message: Message) in message.from != id && message.to != id }

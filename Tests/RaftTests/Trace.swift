@@ -52,7 +52,8 @@ extension Node {
         guard !configuration.members.isEmpty else { return "knows no members" }
         var words = "needs a majority of \(letters(configuration.voters))"
         if configuration.isJoint {
-            words = "needs a majority of \(letters(configuration.outgoingVoters)) and one of "
+            words =
+                "needs a majority of \(letters(configuration.outgoingVoters)) and one of "
                 + letters(configuration.voters)
         }
         let learners = configuration.members.filter { $0.role == .learner }
