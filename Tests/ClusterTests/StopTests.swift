@@ -50,6 +50,28 @@ struct StopTests {
         }
     }
 
+    @Test("A leader that ends without a word is missed as soon as its connections break")
+    func withoutAWord() async throws {
+        try await withCluster(3) { cluster in
+            var pauses: [Duration] = []
+            for _ in 0..<3 {
+                let leader = try await cluster.leader()
+                let others = [(leader + 1) % 3, (leader + 2) % 3]
+                try await Task.sleep(for: .milliseconds(300))
+                let began = ContinuousClock.now
+                let stop = Task { try await cluster.stop(leader, handsOver: false) }
+                try await eventually("another leads") { others.contains { cluster[$0].status.isLeader } }
+                pauses.append(ContinuousClock.now - began)
+                try await stop.value
+                try await cluster.start(leader)
+                try await cluster.leader()
+            }
+            print("another led after \(pauses.sorted())")
+            #expect(pauses.sorted()[1] < .seconds(5))
+            #expect(!cluster.log.contains { $0.contains("hands leadership") })
+        }
+    }
+
     @Test("Stops of leaders under load lose nothing that was acknowledged, and the pause is short")
     func pause() async throws {
         let stops = 5

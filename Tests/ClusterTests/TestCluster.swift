@@ -136,13 +136,13 @@ final class TestCluster: Sendable {
         try await leader()
     }
 
-    func stop(_ i: Int) async throws {
+    func stop(_ i: Int, handsOver: Bool = true) async throws {
         let server = servers.withLock { servers in
             defer { servers[i] = nil }
             return servers[i]
         }
         guard let server else { return }
-        try await onThread { server.stop() }
+        try await onThread { server.stop(handsOver: handsOver) }
     }
 
     func end() async {

@@ -20,11 +20,14 @@ struct CleanStop {
     static let handOverMilliseconds: UInt64 = 800
     static let answeringMilliseconds: UInt64 = 200
 
-    private(set) var stage = Stage.endingSession
+    private(set) var stage: Stage
     private var since: MonotonicTime
     private var isHandOverOver = false
 
-    init(now: MonotonicTime) { since = now }
+    init(now: MonotonicTime, handsOver: Bool) {
+        since = now
+        stage = handsOver ? .endingSession : .over
+    }
 
     var takesRequests: Bool { stage == .endingSession || stage == .handingOver }
 

@@ -26,7 +26,7 @@ enum Inward: Sendable {
     case notLoaded(SnapshotMetadata, reason: String)
     /// Answered by running it on the replica thread: a probe that goes through it.
     case run(@Sendable (inout Replica) -> Void)
-    case stop
+    case stop(handsOver: Bool)
 }
 
 /// A queue to the replica thread, which sleeps in `zmq_poll` on the waker.

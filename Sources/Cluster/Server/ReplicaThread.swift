@@ -199,10 +199,10 @@ final class ReplicaThread<Files: FileSystem> {
         case .notLoaded(let metadata, let reason):
             if replica.isInstalling(metadata) { onFailure(reason) }
         case .run(let body): body(&replica)
-        case .stop:
+        case .stop(let handsOver):
             guard stop == nil else { return }
-            stop = CleanStop(now: .current)
-            _ = door.endSession()
+            stop = CleanStop(now: .current, handsOver: handsOver)
+            if handsOver { _ = door.endSession() }
         }
     }
 

@@ -193,8 +193,9 @@ public final class Server: Sendable {
 
     /// Ends this server cleanly: leadership goes to another, what its gateways hold goes back, what is in memory is written, and the data
     /// directory is free again. Blocks, for at most about a second and a half and what the disk takes. Again: nothing.
-    public func stop() {
-        inbox.post(.stop)
+    /// - Parameter handsOver: false stops at once, as far as the others can see: they have to find out.
+    public func stop(handsOver: Bool = true) {
+        inbox.post(.stop(handsOver: handsOver))
         ended.waitUntilClosed()
         storage.stop()
         snapshots.stop()
