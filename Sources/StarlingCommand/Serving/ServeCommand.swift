@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import Raft
 import Replica
 
 struct ServeCommand: AsyncParsableCommand {
