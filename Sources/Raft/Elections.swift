@@ -11,11 +11,20 @@ extension Node {
     mutating func electionTimeoutElapsed(into effects: inout Effects) {
         resetElectionDeadline()
         if leader != nil { become(.follower, leader: nil, into: &effects) }
-        guard mayCampaign, mayGiveVote else { return }
+        guard mayCampaign, mayGiveVote else { return askForNews(into: &effects) }
         guard !diskHangs || settings.mutations.contains(.hangingDiskStands) else { return }
         // While its last vote is still being written a further one would only make the disk later.
         guard durability.stored >= hardStateWrite else { return }
         beginPreVote(into: &effects)
+    }
+
+    /// A learner, or a damaged server, that hears no leader asks too, though it will not stand: the answer tells if the
+    /// members have changed while it was away, and whether it was removed.
+    private mutating func askForNews(into effects: inout Effects) {
+        guard configuration[id] != nil, !isRemoved else { return }
+        for voter in voters.all where voter != id {
+            send(.preVoteRequest(voteRequest()), to: voter, term: term.next, into: &effects)
+        }
     }
 
     /// The connection to a peer broke. If it was the leader's, and the leader does not come back at once, there is no
@@ -96,7 +105,7 @@ extension Node {
     /// nobody would win. Only its own question is given up, no answer is refused for it, so that nobody is kept from
     /// leading by one that cannot.
     private mutating func yield(to other: NodeID, _ request: VoteRequest, into effects: inout Effects) {
-        guard role == .preCandidate,
+        guard role == .preCandidate, voters.contains(other),
             (request.lastTerm, request.lastIndex, other) > (log.lastTerm, log.last, id)
         else { return }
         become(.follower, leader: nil, into: &effects)

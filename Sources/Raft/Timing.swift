@@ -150,6 +150,7 @@ extension Node {
     mutating func beginTiming() {
         timing.pace = min(leastElectionTimeout, settings.electionTimeoutMilliseconds.lowerBound)
         timing.slowing = nil
+        adaptTiming()
     }
 
     /// With every heartbeat. It is raised at once, by a quarter more than is needed, and lowered only when much less is
@@ -188,7 +189,7 @@ extension Node {
     /// From the voters heard lately: one that is gone must not make everyone slow. Nil if none was measured.
     private func measuredTimeout(_ bounds: ClosedRange<UInt64>) -> UInt64? {
         var slowest: UInt64 = 0
-        for peer in progress where peer.wasHeard && voters.contains(peer.id) {
+        for peer in progress where voters.contains(peer.id) {
             guard now.since(peer.contact) < 2 * bounds.upperBound * 1_000_000, let known = known[peer.id] else { continue }
             if known.roundTrip > 0 { slowest = max(slowest, known.roundTrip + 4 * known.variation) }
         }

@@ -27,7 +27,7 @@ struct Chaos {
         settings.maximumInflightRequests = 4
         settings.mutations = mutations
         // Short, so that there are many elections.
-        settings.leaseVoteMilliseconds = 20
+        settings.leaseVoteMilliseconds = 1
         cluster = TestCluster(servers, settings: settings)
         random = TestRandom(seed: seed)
         checked = Array(repeating: 0, count: servers)
@@ -74,9 +74,12 @@ struct Chaos {
         if cluster.network.count > 300 { cluster.network.removeFirst(100) }
     }
 
-    /// Time passes for all but one.
+    /// Time passes for all but one, which nobody reaches.
     private mutating func sleep(_ sleeper: Int) {
-        for n in 1...cluster.servers.count where n != sleeper { cluster.wait(n, milliseconds: 700) }
+        for n in 1...cluster.servers.count {
+            cluster.sides[NodeID(UInt64(n))] = n == sleeper ? 1 : 0
+            if n != sleeper { cluster.wait(n, milliseconds: 700) }
+        }
     }
 
     private mutating func propose(_ n: Int) {

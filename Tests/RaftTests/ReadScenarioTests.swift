@@ -102,8 +102,8 @@ struct ReadScenarioTests {
         #expect(cluster.servers[1].confirmed.map(\.context) == [1, 2, 3])
         cluster.step(2, .read(context: 4))
         for _ in 0..<35 {
-            cluster.drop { if case .readIndexRequest = $0.body { true } else { false } }
             cluster.wait(milliseconds: 10)
+            cluster.drop { if case .readIndexRequest = $0.body { true } else { false } }
             cluster.deliver()
         }
         #expect(cluster[2].leader == NodeID(1))

@@ -35,6 +35,8 @@ struct ScriptedCluster {
     /// Before `servers`: a name and a number.
     private mutating func set(_ arguments: [String]) throws {
         switch arguments.first {
+        case "lease-reads": settings.leaseReads = true
+        case "adaptive-timeouts": settings.adaptiveTimeoutMilliseconds = Settings().adaptiveTimeoutMilliseconds
         case "request-bytes": settings.maximumRequestBytes = Int(try number(arguments, 1))
         case "inflight-requests": settings.maximumInflightRequests = Int(try number(arguments, 1))
         default: throw ScriptError("unknown setting")
@@ -75,6 +77,14 @@ struct ScriptedCluster {
             do {
                 try cluster.propose(try server(arguments, 0), text)
             } catch let refused as ProposalRefused {
+                trace.lines.append("refused: \(refused.inWords)")
+            }
+        case "transfer":
+            let target = arguments.count > 1 ? try server(arguments, 1) : nil
+            do {
+                let chosen = try cluster.transfer(try server(arguments, 0), to: target)
+                if target == nil { trace.lines.append("leadership goes to \(chosen.letter)") }
+            } catch let refused as TransferRefused {
                 trace.lines.append("refused: \(refused.inWords)")
             }
         case "read": cluster.step(try server(arguments, 0), .read(context: try number(arguments, 1)))
@@ -146,6 +156,9 @@ struct ScriptedCluster {
             let n = try server(arguments, 0)
             cluster.servers[n - 1].disk.isSlow = verb == "slow"
             if verb == "fast" { cluster.store(n) }
+        case "lose-connection":
+            cluster.step(
+                try server(arguments, 0), .connectionLost(NodeID(UInt64(try server(arguments, 1)))))
         case "crash": cluster.crash(try server(arguments, 0))
         case "restart": cluster.restart(try server(arguments, 0))
         case "partition":

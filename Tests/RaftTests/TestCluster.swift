@@ -214,9 +214,9 @@ struct TestCluster {
         for other in 1...servers.count where other != n {
             servers[other - 1].node.hearTime(servers[other - 1].clock)
             // Time enough has passed for the others to have lost the old leader.
-            servers[other - 1].clock = servers[other - 1].clock.advanced(byMilliseconds: 301)
-            guard servers[other - 1].node.role == .follower else { continue }
-            servers[other - 1].node.hearTime(servers[other - 1].clock)
+            let later = servers[other - 1].clock.advanced(byMilliseconds: 301)
+            guard servers[other - 1].node.role == .follower, servers[other - 1].node.hearTime(later) else { continue }
+            servers[other - 1].clock = later
         }
         expire(n)
         settle()
@@ -268,12 +268,15 @@ struct TestCluster {
 }
 
 extension Node {
-    /// Learns the time; nothing may come of it.
-    mutating func hearTime(_ time: MonotonicTime) {
+    /// Learns the time, if nothing else comes of it.
+    @discardableResult
+    mutating func hearTime(_ time: MonotonicTime) -> Bool {
         var effects = Effects()
         var copy = self
         copy.step(.tick(time), into: &effects)
-        if effects.isEmpty { self = copy }
+        guard effects.isEmpty else { return false }
+        self = copy
+        return true
     }
 }
 

@@ -23,6 +23,7 @@ final class Trace {
             lines.append("\(name) commits \(range(first.index, last.index))")
         }
         for read in effects.confirmedReads { lines.append("\(name) confirms read \(read.context) at \(read.index)") }
+        if let target = effects.transferFailed { lines.append("\(name) gives up the transfer to \(target.letter)") }
         for context in effects.failedReads { lines.append("\(name) fails read \(context)") }
         for peer in effects.snapshotsToSend { lines.append("\(name) wants to send a snapshot to \(peer.letter)") }
         guard !isQuiet else { return }
@@ -74,6 +75,18 @@ extension ProposalRefused {
         case .notLeader(let known): "not leader; the leader is \(known?.letter ?? "unknown")"
         case .busy: "busy"
         case .transferring(let target): "leadership goes to \(target.letter)"
+        }
+    }
+}
+
+extension TransferRefused {
+    var inWords: String {
+        switch self {
+        case .notLeader(let known): "not leader; the leader is \(known?.letter ?? "unknown")"
+        case .unknownMember(let id): "\(id.letter) is no member"
+        case .notVoter(let id): "\(id.letter) is no voter"
+        case .nobodyElse: "there is nobody else"
+        case .underWay(let target): "leadership goes to \(target.letter) already"
         }
     }
 }
@@ -136,7 +149,9 @@ extension Message.Body {
 }
 
 extension VoteRequest {
-    var inWords: String { "my log ends at \(lastIndex) of term \(lastTerm)" }
+    var inWords: String {
+        "my log ends at \(lastIndex) of term \(lastTerm)" + (isTransfer ? "; the leader wishes it" : "")
+    }
 }
 
 extension AppendRequest {
