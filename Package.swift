@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "ZeroMQ", "Raft", "TupleSpace", "Replica", "Simulation", "StarlingClient", "Cluster", "Microblog",
+                "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "Simulation", "StarlingClient", "Cluster",
+                "Microblog",
                 "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
