@@ -5,7 +5,8 @@ public enum Input: Sendable {
     case message(Message)
     /// Storage has made every write up to this one durable.
     case stored(WriteSequence)
-    /// A linearizable read wants to begin. Answered by `confirmedReads` or `failedReads` with the same context.
+    /// A linearizable read wants to begin. Answered by `confirmedReads` or `failedReads` with the same context. With
+    /// `Settings.leaseReads` a lease is judged by the next tick: one right behind the reads saves them the wait.
     case read(context: UInt64)
     /// The shell has made a snapshot of the applied state at this place durable; entries before `keepFrom` may go.
     case snapshotTaken(SnapshotMetadata, keepFrom: LogIndex)

@@ -1,5 +1,5 @@
-/// The questions of one pre-vote. Answers that come after they were asked again count as well, as long as they are about
-/// the same term and the same log: with a link slower than the timeout no others would ever come.
+/// The questions of one pre-vote. Answers that come after they were asked again count as well, as long as they are
+/// about the same term and the same log: with a link slower than the timeout no others would ever come.
 struct PreVoteRound: Sendable {
     let beganAt: MonotonicTime
     let term: Term
@@ -18,8 +18,8 @@ extension Node {
         beginPreVote(into: &effects)
     }
 
-    /// A learner, or a damaged server, that hears no leader asks too, though it will not stand: the answer tells if the
-    /// members have changed while it was away, and whether it was removed.
+    /// A learner, or a damaged server, that hears no leader asks too, though it will not stand: the answer tells if
+    /// the members have changed while it was away, and whether it was removed.
     private mutating func askForNews(into effects: inout Effects) {
         guard configuration[id] != nil, !isRemoved else { return }
         for voter in voters.all where voter != id {
@@ -72,8 +72,8 @@ extension Node {
         countPreVote(from: id, granted: true, into: &effects)
     }
 
-    /// Whether the answers to the round that is under way count for this one too. Not for ever: whoever answered long ago
-    /// may have a leader by now.
+    /// Whether the answers to the round that is under way count for this one too. Not for ever: whoever answered long
+    /// ago may have a leader by now.
     private func goesOn(_ round: PreVoteRound) -> Bool {
         guard role == .preCandidate, let present = preVoteRound, !settings.mutations.contains(.lateAnswersAreLost)
         else { return false }
@@ -101,9 +101,9 @@ extension Node {
         return now.since(leaderContact) < patience
     }
 
-    /// Of several that ask at once all but one give way: if all went on, each would vote for itself in the next term and
-    /// nobody would win. Only its own question is given up, no answer is refused for it, so that nobody is kept from
-    /// leading by one that cannot.
+    /// Of several that ask at once all but one give way: if all went on, each would vote for itself in the next term
+    /// and nobody would win. Only its own question is given up, no answer is refused for it, so that nobody is kept
+    /// from leading by one that cannot.
     private mutating func yield(to other: NodeID, _ request: VoteRequest, into effects: inout Effects) {
         guard role == .preCandidate, voters.contains(other),
             (request.lastTerm, request.lastIndex, other) > (log.lastTerm, log.last, id)
@@ -156,7 +156,8 @@ extension Node {
     }
 
     mutating func answerVote(from candidate: NodeID, _ request: VoteRequest, into effects: inout Effects) {
-        // Whether the candidate is in our configuration does not matter: ours may be the older one (dissertation 4.1).
+        // Whether the candidate is in our configuration does not matter: ours may be the older one (dissertation
+        // 4.1).
         let free = hardState.vote == nil || hardState.vote == candidate || settings.mutations.contains(.voteTwice)
         let granted = free && mayGiveVote && role != .leader && isUpToDate(request)
         if granted {

@@ -2,9 +2,9 @@
 ///
 /// A server that heard a leader gives no vote to another for `leaseVoteMilliseconds`. So a leader whose requests a
 /// majority has answered knows that nobody else was elected until that long after it *sent* them: any other majority
-/// shares a server with this one. It counts only `leaseMilliseconds`, the shorter of the two, and needs that no server's
-/// clock runs faster than another's by more than the difference. That is the only assumption about clocks in all of
-/// consensus, and it is made only if `Settings.leaseReads` is set.
+/// shares a server with this one. It counts only `leaseMilliseconds`, the shorter of the two, and needs that no
+/// server's clock runs faster than another's by more than the difference. That is the only assumption about clocks in
+/// all of consensus, and it is made only if `Settings.leaseReads` is set.
 extension Node {
     // MARK: Votes
 
@@ -39,8 +39,8 @@ extension Node {
 
     // MARK: Reads
 
-    /// Whether this is certainly the only leader, at the time of the last tick. In a joint configuration both majorities
-    /// are needed, as for an election.
+    /// Whether this is certainly the only leader, at the time of the last tick. In a joint configuration both
+    /// majorities are needed, as for an election.
     var leaseHolds: Bool {
         guard settings.leaseReads, leaderIsCurrent, !leaseIsVoid else { return false }
         let length = settings.leaseMilliseconds * 1_000_000
@@ -56,8 +56,8 @@ extension Node {
         }
     }
 
-    /// Confirms the reads that wait if the lease holds now. Called with a tick only: the time known otherwise is older
-    /// than the reads, and a process that was stopped in between would take its lease for valid.
+    /// Confirms the reads that wait if the lease holds now. Called with a tick only: the time known otherwise is
+    /// older than the reads, and a process that was stopped in between would take its lease for valid.
     mutating func confirmByLease(into effects: inout Effects) {
         guard !leaderReads.waiting.isEmpty, leaseHolds else { return }
         confirm(leaderReads.waiting, at: commit, into: &effects)

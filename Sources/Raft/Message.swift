@@ -44,11 +44,14 @@ public struct Message: Equatable, Sendable {
 public struct VoteRequest: Equatable, Sendable {
     public var lastIndex: LogIndex
     public var lastTerm: Term
-    /// The leader itself asked for this election: whoever hears it need not wait until it is silent (dissertation 4.2.3).
+    /// The leader itself asked for this election: whoever hears it need not wait until it is silent (dissertation
+    /// 4.2.3).
     public var isTransfer: Bool
-    /// Of the latest configuration that the sender has, so that it can be told of a newer one. From version 2 of the format on.
+    /// Of the latest configuration that the sender has, so that it can be told of a newer one. From version 2 of the
+    /// format on.
     public var configurationIndex: LogIndex
-    /// The sender's monotonic clock in nanoseconds; the response echoes it, which measures the round trip. From version 2 on.
+    /// The sender's monotonic clock in nanoseconds; the response echoes it, which measures the round trip. From
+    /// version 2 on.
     public var sentAt: UInt64
 
     public init(
@@ -67,8 +70,9 @@ public struct VoteResponse: Equatable, Sendable {
     public var granted: Bool
     /// Of the request. From version 2 of the format on.
     public var sentAt: UInt64
-    /// In the answer to a pre-vote: the newest committed configuration, if it is newer than the asker's. A server that was away
-    /// while the members changed learns from it whom to reach, and with which keys, or that it was removed. From version 2 on.
+    /// In the answer to a pre-vote: the newest committed configuration, if it is newer than the asker's. A server
+    /// that was away while the members changed learns from it whom to reach, and with which keys, or that it was
+    /// removed. From version 2 on.
     public var newerConfiguration: PlacedConfiguration?
 
     public init(granted: Bool, sentAt: UInt64 = 0, newerConfiguration: PlacedConfiguration? = nil) {
@@ -88,8 +92,8 @@ public struct AppendRequest: Equatable, Sendable {
     public var readRound: UInt64
     /// The leader's monotonic clock in nanoseconds; the response echoes it, which measures the round trip.
     public var sentAt: UInt64
-    /// What every server shall take for the least election timeout, as the leader has computed it from round trips; 0: no word.
-    /// From version 2 of the format on.
+    /// What every server shall take for the least election timeout, as the leader has computed it from round trips;
+    /// 0: no word. From version 2 of the format on.
     public var electionTimeoutMilliseconds: UInt32
 
     public init(
@@ -110,9 +114,9 @@ public struct AppendResponse: Equatable, Sendable {
     public enum Result: Equatable, Sendable {
         /// The follower's log agrees with the leader's up to here, durably.
         case accepted(match: LogIndex)
-        /// The entry at `previousIndex` of the request is missing or of another term. `hintIndex` is the last index at which the
-        /// logs could agree judging by the follower's log, and `hintTerm` the follower's term there: with it the leader jumps
-        /// over a whole conflicting term in one round trip.
+        /// The entry at `previousIndex` of the request is missing or of another term. `hintIndex` is the last index
+        /// at which the logs could agree judging by the follower's log, and `hintTerm` the follower's term there:
+        /// with it the leader jumps over a whole conflicting term in one round trip.
         case rejected(previousIndex: LogIndex, hintIndex: LogIndex, hintTerm: Term)
         /// A sign of life without news of the log, sent at once while the disk is still writing.
         case alive
@@ -121,7 +125,8 @@ public struct AppendResponse: Equatable, Sendable {
     public var result: Result
     public var readRound: UInt64
     public var sentAt: UInt64
-    /// The answer had to wait for the disk, so that its round trip says nothing about the network. From version 2 of the format on.
+    /// The answer had to wait for the disk, so that its round trip says nothing about the network. From version 2 of
+    /// the format on.
     public var waitedForDisk: Bool
 
     public init(result: Result, readRound: UInt64, sentAt: UInt64, waitedForDisk: Bool = false) {

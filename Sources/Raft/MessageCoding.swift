@@ -3,8 +3,8 @@ import ByteCoding
 /// The bytes of a message between servers, as `docs/formats/peer-messages.md` describes them. Decoding checks every
 /// bound and never traps; whether what was said makes sense is for the node to judge.
 ///
-/// There are two versions, so that programs of before and after run side by side. The first lacks some fields, which are
-/// then as if nothing was said, and cannot say `timeoutNow`, which is always in the second.
+/// There are two versions, so that programs of before and after run side by side. The first lacks some fields, which
+/// are then as if nothing was said, and cannot say `timeoutNow`, which is always in the second.
 extension Message {
     private var isVersion2: Bool { formatVersion >= 2 || body.kind == .timeoutNow }
 

@@ -1,5 +1,5 @@
-/// Deliberate faults, for tests only: each switches off one defence, and the simulator must then find a violation. The
-/// numbers are those of the scenarios in the documentation of consensus.
+/// Deliberate faults, for tests only: each switches off one defence, and the simulator must then find a violation.
+/// The numbers are those of the scenarios in the documentation of consensus.
 public struct Mutations: OptionSet, Sendable {
     public let rawValue: UInt64
 
@@ -54,8 +54,8 @@ public struct Mutations: OptionSet, Sendable {
     public static let staleVoters = Mutations(rawValue: 1 << 21)
     /// 15: a learner that does not know yet that it was promoted refuses to vote.
     public static let learnersRefuseVotes = Mutations(rawValue: 1 << 22)
-    /// 17: a leader changes members before it has committed an entry of its own term. Joint consensus alone bears that: it does
-    /// harm together with `oneStepChanges`, when every change is of one voter.
+    /// 17: a leader changes members before it has committed an entry of its own term. Joint consensus alone bears
+    /// that: it does harm together with `oneStepChanges`, when every change is of one voter.
     public static let changeBeforeOwnTermCommit = Mutations(rawValue: 1 << 23)
     /// 18: only the leader that began a joint configuration leaves it.
     public static let onlyBeginnerLeaves = Mutations(rawValue: 1 << 24)
@@ -103,7 +103,8 @@ public struct Mutations: OptionSet, Sendable {
     public static let transferNeverGivenUp = Mutations(rawValue: 1 << 46)
     /// Proposals are taken while leadership is handed over (the other may never be up to date).
     public static let proposalsDuringTransfer = Mutations(rawValue: 1 << 47)
-    /// A pre-vote that is asked again forgets the answers to the first question (with slow links nobody is ever elected).
+    /// A pre-vote that is asked again forgets the answers to the first question (with slow links nobody is ever
+    /// elected).
     public static let lateAnswersAreLost = Mutations(rawValue: 1 << 48)
     /// Heartbeats become rarer before the followers know (needless elections).
     public static let paceGrowsAtOnce = Mutations(rawValue: 1 << 49)

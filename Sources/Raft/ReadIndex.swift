@@ -1,5 +1,5 @@
-/// Linearizable reads without writing to the log (dissertation 6.4): the leader notes its commit index, makes sure by a
-/// round of requests that it is still the leader, and lets the read go once that index is applied.
+/// Linearizable reads without writing to the log (dissertation 6.4): the leader notes its commit index, makes sure by
+/// a round of requests that it is still the leader, and lets the read go once that index is applied.
 struct LeaderReads: Sendable {
     struct Asked: Sendable, Equatable {
         /// The follower on whose behalf; nil for this server's own.

@@ -13,8 +13,8 @@ extension Node {
         case .preVoteResponse(let response):
             if let newer = response.newerConfiguration { learn(newer, into: &effects) }
             measure(message.from, sentAt: response.sentAt)
-            // A refusal may come from a later term; without taking it over here, a candidate with the longer log and a
-            // voter of the later term would refuse each other for ever (scenario 13).
+            // A refusal may come from a later term; without taking it over here, a candidate with the longer log and
+            // a voter of the later term would refuse each other for ever (scenario 13).
             if message.term > term, !settings.mutations.contains(.preVoteTeachesNoTerm) {
                 becomeFollower(of: message.term, leader: nil, into: &effects)
             } else {
@@ -51,8 +51,8 @@ extension Node {
         }
     }
 
-    /// A request of an older term is answered, so that its sender learns the term: a leader or candidate that was away
-    /// steps down (dissertation 3.3). Answers of an older term are nothing to us.
+    /// A request of an older term is answered, so that its sender learns the term: a leader or candidate that was
+    /// away steps down (dissertation 3.3). Answers of an older term are nothing to us.
     private mutating func answerStale(_ message: Message, into effects: inout Effects) {
         switch message.body {
         case .voteRequest(let request):
@@ -86,12 +86,13 @@ extension Node {
         }
     }
 
-    /// The second version of the format for whoever is known to understand it: from what it said itself, or, before it
-    /// has said anything, from what all members are known to support.
+    /// The second version of the format for whoever is known to understand it: from what it said itself, or, before
+    /// it has said anything, from what all members are known to support.
     private func formatVersion(for peer: NodeID) -> UInt8 {
         guard settings.supportedFeatureLevel >= 2 else { return 1 }
         let level =
-            known[peer]?.featureLevel ?? (configuration[peer] == nil ? 0 : log.latestConfiguration.configuration.featureLevel)
+            known[peer]?.featureLevel
+            ?? (configuration[peer] == nil ? 0 : log.latestConfiguration.configuration.featureLevel)
         return level >= 2 ? 2 : 1
     }
 }

@@ -6,7 +6,8 @@ struct KnownPeers: Sendable {
         let id: NodeID
         /// Of the last message that came from it.
         var featureLevel: UInt32
-        /// Smoothed round trip and its mean deviation in nanoseconds, as RFC 6298 computes them; 0 before the first one.
+        /// Smoothed round trip and its mean deviation in nanoseconds, as RFC 6298 computes them; 0 before the first
+        /// one.
         var roundTrip: UInt64 = 0
         var variation: UInt64 = 0
     }
@@ -70,7 +71,8 @@ struct Timing: Sendable {
 }
 
 extension Node {
-    /// The least time without a leader after which anyone may stand: within it a leader that was heard counts as alive.
+    /// The least time without a leader after which anyone may stand: within it a leader that was heard counts as
+    /// alive.
     var leastElectionTimeout: UInt64 { timing.told ?? settings.electionTimeoutMilliseconds.lowerBound }
 
     /// The same in nanoseconds.
@@ -81,8 +83,8 @@ extension Node {
         timing.told.map { $0 * 2 } ?? settings.electionTimeoutMilliseconds.upperBound
     }
 
-    /// The range in which this server's own timeouts lie. Whoever stands must not start over before the answers can be
-    /// there, whatever it was told: on a slow link nobody would ever be elected.
+    /// The range in which this server's own timeouts lie. Whoever stands must not start over before the answers can
+    /// be there, whatever it was told: on a slow link nobody would ever be elected.
     private var electionTimeouts: Range<UInt64> {
         let usual = leastElectionTimeout..<max(longestElectionTimeout, leastElectionTimeout + 1)
         guard let bounds = settings.adaptiveTimeoutMilliseconds else { return usual }
@@ -110,8 +112,8 @@ extension Node {
         return random.next(in: usual.lowerBound / 10..<max(usual.lowerBound / 2, usual.lowerBound / 10))
     }
 
-    /// A server whose disk hangs could not make its vote durable, nor lead. A busy disk stalls for a while now and then,
-    /// however near the other servers are.
+    /// A server whose disk hangs could not make its vote durable, nor lead. A busy disk stalls for a while now and
+    /// then, however near the other servers are.
     var diskHangs: Bool {
         durability.oldestAge(at: now) >= max(leastElectionTimeout, Timing.leastDiskPatience) * 1_000_000
     }
@@ -153,8 +155,8 @@ extension Node {
         adaptTiming()
     }
 
-    /// With every heartbeat. It is raised at once, by a quarter more than is needed, and lowered only when much less is
-    /// needed, so that it seldom changes.
+    /// With every heartbeat. It is raised at once, by a quarter more than is needed, and lowered only when much less
+    /// is needed, so that it seldom changes.
     mutating func adaptTiming() {
         guard let bounds = settings.adaptiveTimeoutMilliseconds else { return }
         let present = leastElectionTimeout
@@ -190,7 +192,9 @@ extension Node {
     private func measuredTimeout(_ bounds: ClosedRange<UInt64>) -> UInt64? {
         var slowest: UInt64 = 0
         for peer in progress where voters.contains(peer.id) {
-            guard now.since(peer.contact) < 2 * bounds.upperBound * 1_000_000, let known = known[peer.id] else { continue }
+            guard now.since(peer.contact) < 2 * bounds.upperBound * 1_000_000, let known = known[peer.id] else {
+                continue
+            }
             if known.roundTrip > 0 { slowest = max(slowest, known.roundTrip + 4 * known.variation) }
         }
         guard slowest > 0 else { return nil }

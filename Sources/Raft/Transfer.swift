@@ -1,5 +1,5 @@
-/// Handing over leadership (dissertation 3.10): the leader takes no more proposals, brings the other one up to date and
-/// tells it to stand for election at once.
+/// Handing over leadership (dissertation 3.10): the leader takes no more proposals, brings the other one up to date
+/// and tells it to stand for election at once.
 struct Transfer: Sendable {
     let target: NodeID
     /// Given up then.
@@ -11,8 +11,8 @@ struct Transfer: Sendable {
 extension Node {
     /// Begins to hand over leadership. Until it has come about, or is given up after an election timeout
     /// (`Effects.transferFailed`), proposals are refused.
-    /// - Parameter target: nil chooses the voter that is furthest, of those heard lately. This server itself: nothing is
-    ///   done.
+    /// - Parameter target: nil chooses the voter that is furthest, of those heard lately. This server itself: nothing
+    /// is   done.
     /// - Returns: to whom.
     @discardableResult
     public mutating func transfer(
@@ -48,7 +48,9 @@ extension Node {
 
     /// At the end of every step of the leader: tells the target as soon as it has everything, durably.
     mutating func advanceTransfer(into effects: inout Effects) {
-        guard let transfer, progress.contains(where: { $0.id == transfer.target && $0.match == log.last }) else { return }
+        guard let transfer, progress.contains(where: { $0.id == transfer.target && $0.match == log.last }) else {
+            return
+        }
         if let again = transfer.toldAgainAt, now < again { return }
         let again = now.advanced(byMilliseconds: heartbeatInterval)
         self.transfer?.toldAgainAt = again
@@ -66,8 +68,9 @@ extension Node {
         effects.transferFailed = transfer.target
     }
 
-    /// The leader says: stand now. Only the present leader of the present term may, for only its own lease is void; and
-    /// only to one that can lead. Whoever knows that it lacks entries would not be elected, and would only disturb.
+    /// The leader says: stand now. Only the present leader of the present term may, for only its own lease is void;
+    /// and only to one that can lead. Whoever knows that it lacks entries would not be elected, and would only
+    /// disturb.
     mutating func beginTransferredElection(askedBy sender: NodeID, into effects: inout Effects) {
         if !settings.mutations.contains(.anyoneHandsOver) {
             guard role == .follower, leader == sender, configuration[id]?.role == .voter else { return }

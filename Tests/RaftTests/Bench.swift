@@ -84,7 +84,8 @@ struct Bench {
         if let write = last.write { step(.stored(write.sequence)) }
     }
 
-    /// Becomes leader by the votes of these servers. Its first own entry is its second write, and still being written.
+    /// Becomes leader by the votes of these servers. Its first own entry is its second write, and still being
+    /// written.
     mutating func win(votes: ClosedRange<UInt64>) {
         let term = node.term.next.rawValue
         step(.tick(MonotonicTime(nanoseconds: 3_000_000_000)))

@@ -2,8 +2,8 @@ import ByteCoding
 import Raft
 import Testing
 
-/// Bytes that the program before the second version of the format wrote, and what they said. They must be understood for
-/// as long as clusters are upgraded server by server.
+/// Bytes that the program before the second version of the format wrote, and what they said. They must be understood
+/// for as long as clusters are upgraded server by server.
 @Suite("Messages of the first version")
 struct CapturedMessageTests {
     private static let captured: [String] = [

@@ -1,8 +1,8 @@
 import Raft
 import Testing
 
-/// Reads by lease (dissertation 6.4.1) and the rule of votes below them (4.2.3). Each of these servers has a clock of its
-/// own; where a test does not say otherwise all run alike.
+/// Reads by lease (dissertation 6.4.1) and the rule of votes below them (4.2.3). Each of these servers has a clock of
+/// its own; where a test does not say otherwise all run alike.
 @Suite("Scenarios of leases")
 struct LeaseScenarioTests {
     /// Server 1 leads, with a lease that begins now.
@@ -80,8 +80,8 @@ struct LeaseScenarioTests {
         #expect(try run(.leaseFromArrival) == 1)
     }
 
-    /// One of two followers, cut off from the leader for a moment, was told that it would get the other's vote; then the
-    /// other hears the leader, the leader reads by that, and the first one stands.
+    /// One of two followers, cut off from the leader for a moment, was told that it would get the other's vote; then
+    /// the other hears the leader, the leader reads by that, and the first one stands.
     private func voteWithinALease(_ mutations: Mutations, crash: Bool) throws -> Int {
         var cluster = leader(mutations)
         for n in 2...3 { cluster.step(n, .connectionLost(NodeID(1))) }

@@ -13,8 +13,8 @@ struct Link: CustomStringConvertible {
     var roundTripMilliseconds: UInt64 { 2 * delay / 1000 }
 }
 
-/// Nodes and nothing else, in virtual time: it jumps from one event to the next, so that a day passes in seconds. A node is
-/// ticked whenever something arrives and when it waits for a time; the same seed gives the same history.
+/// Nodes and nothing else, in virtual time: it jumps from one event to the next, so that a day passes in seconds. A
+/// node is ticked whenever something arrives and when it waits for a time; the same seed gives the same history.
 struct LinkedServers {
     private enum Event {
         case deliver(Message)

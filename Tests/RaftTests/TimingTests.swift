@@ -6,7 +6,7 @@ import Testing
 /// Timeouts that adapt to the round trips, from a rack to the other side of the world.
 @Suite("Timing")
 struct TimingTests {
-    /// Hours of virtual time without an election; a day with `STARLING_TIMING_HOURS=24`, as `docs/` says it was done.
+    /// Hours of virtual time without an election; a day with `STARLING_TIMING_HOURS=24`.
     static let hours = ProcessInfo.processInfo.environment["STARLING_TIMING_HOURS"].flatMap { UInt64($0) } ?? 1
 
     static let links = [100, 20_000, 150_000, 300_000].map { Link(delay: $0) }
@@ -21,11 +21,10 @@ struct TimingTests {
         let minutes = TimingTests.hours * (i == 0 && TimingTests.hours == 1 ? 10 : 60)
         for _ in 0..<minutes { servers.run(milliseconds: 60_000) }
         #expect(servers.elections.count == elections)
-        let status = servers.nodes.map { $0.status.electionTimeoutMilliseconds }
-        print("\(servers.link): \(minutes) min, \(servers.steps) steps, least timeout \(status)")
     }
 
-    @Test("Where nothing is known of the network yet a first leader is elected within seconds", arguments: links.indices)
+    @Test(
+        "Where nothing is known of the network yet a first leader is elected within seconds", arguments: links.indices)
     func firstLeader(_ i: Int) {
         var times: [UInt64] = []
         for seed in 0..<40 as Range<UInt64> {
@@ -38,7 +37,6 @@ struct TimingTests {
             times.append(time ?? .max)
         }
         times.sort()
-        print("\(TimingTests.links[i]): first leader after \(times[times.count / 2]) ms, at most \(times[times.count - 1])")
         #expect(times[times.count / 2] < 3_000)
         #expect(times[times.count - 1] < 12_000)
     }
@@ -60,11 +58,12 @@ struct TimingTests {
         return (times.sorted(), timeout)
     }
 
-    @Test("After a leader's death the next one is there within three least timeouts and four round trips", arguments: links.indices)
+    @Test(
+        "After a leader's death the next one is there in three least timeouts and four round trips",
+        arguments: links.indices)
     func failover(_ i: Int) {
         let link = TimingTests.links[i]
         let (times, timeout) = failover(link, connectionsBreak: false)
-        print("\(link): failover \(times[times.count / 2]) ms, at most \(times[times.count - 1]), timeout \(timeout)")
         // Should a message of the election be lost, whoever stood waits once more.
         #expect(times[times.count * 9 / 10] <= 3 * timeout + 4 * link.roundTripMilliseconds)
         #expect(times[times.count - 1] <= 5 * timeout + 6 * link.roundTripMilliseconds)
@@ -74,7 +73,6 @@ struct TimingTests {
     func brokenConnections(_ i: Int) {
         let link = TimingTests.links[i]
         let (times, timeout) = failover(link, connectionsBreak: true)
-        print("\(link): failover with broken connections \(times[times.count / 2]) ms, at most \(times[times.count - 1])")
         #expect(times[times.count / 2] <= 200 + 5 * link.roundTripMilliseconds / 2 + 10)
         #expect(times[times.count - 1] <= 5 * timeout + 6 * link.roundTripMilliseconds)
     }
@@ -97,7 +95,9 @@ struct TimingTests {
         func timeout() -> UInt64 { servers.leader.map { servers.nodes[$0 - 1].leastElectionTimeout } ?? 0 }
         servers.run(milliseconds: 30_000)
         #expect(timeout() == 150)
-        for (delay, range) in [(20_000, 300...1_500), (150_000, 2_000...3_000), (100, 150...150)] as [(UInt64, ClosedRange<UInt64>)] {
+        for (delay, range) in [(20_000, 300...1_500), (150_000, 2_000...3_000), (100, 150...150)]
+            as [(UInt64, ClosedRange<UInt64>)]
+        {
             servers.link.delay = delay
             servers.run(milliseconds: 60_000)
             #expect(range.contains(timeout()), "\(delay) µs: \(timeout()) ms")
@@ -265,7 +265,8 @@ struct TimingTests {
 
     // MARK: Disks
 
-    @Test("A disk that stalls for less than its bound deposes nobody, however near the servers are; longer, and it does")
+    @Test(
+        "A disk that stalls for less than its bound deposes nobody, however near the servers are; longer, and it does")
     func stalledDisk() throws {
         func leader(stallMilliseconds: UInt64) -> Bool {
             var servers = LinkedServers(link: Link(delay: 100, lost: 0), seed: 11)

@@ -144,7 +144,9 @@ struct TransferScenarioTests {
         #expect(stands(announced: 9, .anyoneHandsOver))
     }
 
-    @Test("Scenario 31: a reply is lost during the transfer, two servers think they lead, and clients see only the new one")
+    @Test(
+        "Scenario 31: a reply is lost during the transfer, two servers think they lead, and clients see but one"
+    )
     func twoLeaders() throws {
         func run(_ mutations: Mutations) throws -> (staleReads: Int, failed: [UInt64]) {
             var settings = Settings.with(mutations)
