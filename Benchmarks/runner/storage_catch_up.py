@@ -15,7 +15,7 @@ WARM_UP, BEFORE, AFTER, STEP = 3.0, 8.0, 5.0, 0.5  # seconds
 KEEP_ALL = ["--trailing-entries", "1000000000"]
 MEMORY = "/dev/shm"
 FIRST = 1 << 20
-BATCH_SESSIONS = 6  # so few that an entry carries one or two commands
+BATCH_SESSIONS = 3  # so few that an entry carries one to three commands
 
 
 def measure(program, processes, options, work, say, curve):
@@ -72,7 +72,7 @@ def grow(cluster, leader, others, options, say):
         return cluster.metrics(leader).get("starling_log_last_index", 0) - base["starling_log_last_index"]
     progress = Progress(say, f"making {options.entries:,} log entries while a server is away")
     path = os.path.join(cluster.directory, "growth")
-    load = cluster.start_load(path, BATCH_SESSIONS, 2, options.size, FIRST, others)
+    load = cluster.start_load(path, BATCH_SESSIONS, 1, options.size, FIRST, others)
     while (share := grown() / options.entries) < 1:
         cluster.check()
         if load.poll() is not None:

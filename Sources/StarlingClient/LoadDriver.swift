@@ -60,7 +60,7 @@ public final class LoadDriver {
         }
         self.plan = plan
         do throws(ZeroMQError) {
-            context = try Context(maximumSockets: Int32(clamping: plan.connections * 3 + 16))
+            context = try Context(maximumSockets: Int32(clamping: plan.connections * 16 + 64))
         } catch {
             throw LoadFailure(description: "\(error)")
         }

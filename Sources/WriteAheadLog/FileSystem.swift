@@ -50,8 +50,17 @@ public protocol OpenFile: AnyObject, Sendable {
     /// Makes the contents and length durable. After it failed once, nothing is known of what was written before, and
     /// that a later one succeeds proves nothing.
     func syncData() throws(FileSystemError)
+    /// Has the system move a range that was written from its cache to the disk, and waits for that: a sync of this or any other file
+    /// then has less to do. Makes nothing durable.
+    /// - Throws: what went wrong with writing. It is not told again by `syncData`, so it counts as a failure of that.
+    func writeOut(_ range: Range<UInt64>) throws(FileSystemError)
     /// Does nothing the second time. Also done when the last reference goes.
     func close()
+}
+
+extension OpenFile {
+    /// Leaves the time of writing to the system.
+    public func writeOut(_ range: Range<UInt64>) throws(FileSystemError) {}
 }
 
 public protocol FileLock: AnyObject, Sendable {

@@ -1,5 +1,9 @@
 import Raft
 
+/// Told of the snapshots that opening a log reads, one after the other: nil when one is begun, and then its payload in chunks. The last
+/// one begun is the one that is chosen, if any is.
+public typealias SnapshotVisit = (SnapshotPlace, [UInt8]?) -> Void
+
 /// Which snapshot the log is opened with.
 ///
 /// 1. The one that the log's last mark names, if its file is whole: entries as the mark says.
@@ -11,17 +15,19 @@ import Raft
 /// 5. None of these: the log is set aside, and the server is repaired by its peers.
 extension LogOpening {
     /// - Returns: whether the choice differs from what the log says and has to be written into it.
-    mutating func chooseSnapshot(_ store: SnapshotStore<Files>) throws(LogError) -> Bool {
+    mutating func chooseSnapshot(
+        _ store: SnapshotStore<Files>, visit: SnapshotVisit
+    ) throws(LogError) -> Bool {
         let marked = replay.snapshot
         if let missing = replay.gap, let first = segments.first, !mutations.contains(.gapAccepted) {
             // Scenario 29: what stood between the snapshot and the log is gone.
             let reason = "the entries from \(missing) to the first one in it are missing"
             try noteDamage(FileNames.segment(first.id), SegmentHeader.recordsBegin, reason)
         }
-        if !isDamaged, marked.index == .zero || usable(store, marked) { return false }
+        if !isDamaged, marked.index == .zero || usable(store, marked, visit) { return false }
 
         for place in try listed(store) {
-            guard let metadata = verified(store, place) else { continue }
+            guard let metadata = verified(store, place, visit) else { continue }
             let agrees = replay.agrees(with: metadata) || mutations.contains(.gapAccepted)
             if agrees, !replay.entries.isEmpty || metadata.index >= marked.index {
                 replace(marked, by: metadata, keepsTail: true)
@@ -51,17 +57,22 @@ extension LogOpening {
         replay.mark(metadata, keepsTail: keepsTail)
     }
 
-    private mutating func usable(_ store: SnapshotStore<Files>, _ marked: SnapshotMetadata) -> Bool {
-        verified(store, SnapshotPlace(index: marked.index, term: marked.term)) == marked
+    private mutating func usable(
+        _ store: SnapshotStore<Files>, _ marked: SnapshotMetadata, _ visit: SnapshotVisit
+    ) -> Bool {
+        verified(store, SnapshotPlace(index: marked.index, term: marked.term), visit) == marked
     }
 
     private func listed(_ store: SnapshotStore<Files>) throws(LogError) -> [SnapshotPlace] {
         try step { () throws(FileSystemError) in try store.places() }
     }
 
-    private mutating func verified(_ store: SnapshotStore<Files>, _ place: SnapshotPlace) -> SnapshotMetadata? {
+    private mutating func verified(
+        _ store: SnapshotStore<Files>, _ place: SnapshotPlace, _ visit: SnapshotVisit
+    ) -> SnapshotMetadata? {
+        visit(place, nil)
         do throws(SnapshotError) {
-            return try store.verify(place)
+            return try store.verify(place) { visit(place, $0) }
         } catch {
             let finding = OpenReport.Finding.snapshotDamaged(file: store.file(place), reason: error.description)
             if !report.findings.contains(finding) { report.findings.append(finding) }

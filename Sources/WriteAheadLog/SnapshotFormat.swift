@@ -52,8 +52,6 @@ enum SnapshotFormat {
     /// before it.
     static let footer = 8 + 8 + 8 + 8 + 4
     static let endMark = "STARDONE"
-    /// A long unsynced stretch would make the log's next sync wait for all of it.
-    static let bytesBetweenSyncs = 4 << 20
 }
 
 func snapshotStep<Result>(_ body: () throws(FileSystemError) -> Result) throws(SnapshotError) -> Result {

@@ -10,7 +10,6 @@ public struct SnapshotReceiver<Files: FileSystem>: Sendable {
     public let place: SnapshotPlace
     /// How much is here: the only offset that is taken next.
     public private(set) var offset: UInt64 = 0
-    private var unsynced = 0
     /// How much of it an earlier receiver wrote.
     private let resumed: UInt64
     private let cluster: ClusterID
@@ -66,16 +65,15 @@ public struct SnapshotReceiver<Files: FileSystem>: Sendable {
     public mutating func receive(_ bytes: [UInt8], at start: UInt64) throws(SnapshotError) -> UInt64 {
         guard start <= offset, offset - start < UInt64(bytes.count) else { return offset }
         let fresh = Array(bytes[Int(offset - start)...])
-        let mustSync = unsynced + fresh.count >= SnapshotFormat.bytesBetweenSyncs
         do throws(FileSystemError) {
             try file.write(fresh, at: offset)
-            if mustSync { try file.syncData() }
+            // As the writer does.
+            try file.writeOut(offset..<offset + UInt64(fresh.count))
         } catch {
             discard()
             throw .file(error)
         }
         offset += UInt64(fresh.count)
-        unsynced = mustSync ? 0 : unsynced + fresh.count
         return offset
     }
 

@@ -78,10 +78,13 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
     }
 
     /// Reads all of a snapshot and checks it.
+    /// - Parameter visit: called with each chunk of the payload in order. That the file is whole is known only afterwards.
     @discardableResult
-    public func verify(_ place: SnapshotPlace) throws(SnapshotError) -> SnapshotMetadata {
+    public func verify(
+        _ place: SnapshotPlace, visit: ([UInt8]) -> Void = { _ in }
+    ) throws(SnapshotError) -> SnapshotMetadata {
         var reader = try reader(place)
-        while try reader.nextChunk() != nil {}
+        while let chunk = try reader.nextChunk() { visit(chunk) }
         return reader.metadata
     }
 

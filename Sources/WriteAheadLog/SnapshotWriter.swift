@@ -17,7 +17,6 @@ public struct SnapshotWriter<Files: FileSystem>: Sendable {
     private let name: String
     private let mutations: StorageMutations
     private var offset: UInt64 = 0
-    private var unsynced = 0
     private var whole: UInt32 = 0
     private var chunks: UInt64 = 0
     /// A chunk header to be filled in, and the chunk's payload so far.
@@ -109,14 +108,13 @@ public struct SnapshotWriter<Files: FileSystem>: Sendable {
     }
 
     private mutating func put(_ bytes: [UInt8]) throws(SnapshotError) {
-        let mustSync = unsynced + bytes.count >= SnapshotFormat.bytesBetweenSyncs
         try orDiscard { () throws(FileSystemError) in
             try file.write(bytes, at: offset)
-            if mustSync { try file.syncData() }
+            // Or the log's next sync would wait for all that has gathered.
+            try file.writeOut(offset..<offset + UInt64(bytes.count))
         }
         whole = crc32c(bytes, continuing: whole)
         offset += UInt64(bytes.count)
-        unsynced = mustSync ? 0 : unsynced + bytes.count
     }
 
     private func orDiscard(_ body: () throws(FileSystemError) -> Void) throws(SnapshotError) {

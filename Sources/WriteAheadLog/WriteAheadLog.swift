@@ -19,12 +19,14 @@ public final class WriteAheadLog<Files: FileSystem>: Sendable {
     /// Opens the log of a directory that has an identity and a first configuration, mending what a crash left behind.
     ///
     /// What is returned is durable, whatever the page cache held before: the last batch is written and synced again.
+    /// - Parameter visit: for those who build a state from the snapshot while it is read to be checked, so that it is read once.
     public static func open(
-        _ directory: LogDirectory<Files>, snapshots: SnapshotStore<Files>, options: LogOptions = LogOptions()
+        _ directory: LogDirectory<Files>, snapshots: SnapshotStore<Files>, options: LogOptions = LogOptions(),
+        visit: SnapshotVisit = { _, _ in }
     ) throws(LogError) -> (log: WriteAheadLog, recovered: RecoveredLog, report: OpenReport) {
         var opening = try LogOpening(directory, mutations: options.mutations)
         try opening.readSegments()
-        let mustMark = try opening.chooseSnapshot(snapshots)
+        let mustMark = try opening.chooseSnapshot(snapshots, visit: visit)
         opening.raiseTerm()
         var core = LogCore(opening, options)
         let recovered = RecoveredLog(

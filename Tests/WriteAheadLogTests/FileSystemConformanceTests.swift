@@ -34,6 +34,8 @@ struct FileSystemConformanceTests {
         try file.write([1, 2, 3, 4], at: 0)
         try file.write([9], at: 2)
         try file.write([7, 7], at: 10)
+        // Of no effect that could be seen.
+        try file.writeOut(0..<12)
         try file.syncData()
         let expected: [UInt8] = [1, 2, 9, 4, 0, 0, 0, 0, 0, 0, 7, 7]
         #expect(try file.readAll() == expected)

@@ -79,11 +79,13 @@ struct Server {
         return directory
     }
 
-    func open() throws -> (log: SimulatedLog, recovered: RecoveredLog, report: OpenReport) {
+    func open(
+        visit: SnapshotVisit = { _, _ in }
+    ) throws -> (log: SimulatedLog, recovered: RecoveredLog, report: OpenReport) {
         let directory = try directory()
         do {
             let store = try SnapshotStore(directory, mutations: options.mutations)
-            return try SimulatedLog.open(directory, snapshots: store, options: options)
+            return try SimulatedLog.open(directory, snapshots: store, options: options, visit: visit)
         } catch {
             directory.close()
             throw error

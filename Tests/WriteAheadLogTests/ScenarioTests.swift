@@ -333,9 +333,16 @@ struct ScenarioTests {
         log.close()
         server.files.crash(.nothing)
         server.files.rot("data/" + SnapshotPlace(index: LogIndex(140), term: Term(1)).fileName, at: 200)
-        let (_, recovered, report) = try server.open()
+        var read: [(place: SnapshotPlace, payload: [UInt8])] = []
+        let (_, recovered, report) = try server.open { place, chunk in
+            if let chunk { read[read.count - 1].payload += chunk } else { read.append((place, [])) }
+        }
         #expect(recovered.mayVote)
         #expect(recovered.snapshot == snapshot(100))
+        // Whoever builds a state from what is read ends with that of the chosen one.
+        #expect(read.first?.place.index == LogIndex(140))
+        #expect(read.last?.place.index == LogIndex(100))
+        #expect(read.last?.payload == snapshotPayload(snapshot(100), bytes: 1000))
         #expect(recovered.entries.last?.index == LogIndex(150))
         #expect(recovered.entries.first.map { $0.index <= LogIndex(101) } == true)
         #expect(report.findings.contains(.snapshotReplaced(wanted: LogIndex(140), used: LogIndex(100))))

@@ -1,3 +1,4 @@
+import Glibc
 import Raft
 import Replica
 import TupleSpace
@@ -45,28 +46,32 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
 
     private func run() {
         defer { ended.close() }
+        // Whoever writes waits for the replica's and the log's threads, and nobody for this one.
+        setpriority(Int32(PRIO_PROCESS.rawValue), 0, SnapshotPace.niceness)
         var receiver: SnapshotReceiver<Files>?
         while let jobs = queue.takeAll() {
-            for job in jobs {
-                switch job {
-                case .take(let snapshot): take(snapshot)
-                case .read(let read, let term): self.read(read, term)
-                case .store(let chunk, let sender): self.receive(chunk, from: sender, into: &receiver)
-                case .load(let metadata): load(metadata)
-                case .prune(let needed): prune(needed)
-                }
-            }
+            for job in jobs { perform(job, &receiver) }
         }
         receiver?.suspend()
     }
 
+    private func perform(_ job: Job, _ receiver: inout SnapshotReceiver<Files>?) {
+        switch job {
+        case .take(let snapshot): take(snapshot, &receiver)
+        case .read(let read, let term): self.read(read, term)
+        case .store(let chunk, let sender): self.receive(chunk, from: sender, into: &receiver)
+        case .load(let metadata): load(metadata)
+        case .prune(let needed): prune(needed)
+        }
+    }
+
     /// A snapshot that cannot be written is discarded and tried again later: the log still has everything.
-    private func take(_ snapshot: ReplicaEffects.SnapshotToTake) {
+    private func take(_ snapshot: ReplicaEffects.SnapshotToTake, _ receiver: inout SnapshotReceiver<Files>?) {
         let began = MonotonicTime.current
         do throws(SnapshotError) {
             var writer = try store.writer(snapshot.metadata)
             do throws(SnapshotError) {
-                try write(snapshot.image, to: &writer)
+                guard try write(snapshot.image, to: &writer, &receiver) else { return writer.discard() }
                 try writer.finish()
             } catch {
                 writer.discard()
@@ -84,18 +89,39 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         }
     }
 
-    private func write(_ image: StateImage, to writer: inout SnapshotWriter<Files>) throws(SnapshotError) {
+    /// - Returns: false if this server stops before all is written.
+    private func write(
+        _ image: StateImage, to writer: inout SnapshotWriter<Files>, _ receiver: inout SnapshotReceiver<Files>?
+    ) throws(SnapshotError) -> Bool {
         // `encode` rethrows untyped, so the error is carried past it.
         var failure: SnapshotError?
-        image.encode { piece in
-            guard failure == nil else { return }
-            do throws(SnapshotError) {
-                try writer.write(piece)
-            } catch {
-                failure = error
+        var pace = SnapshotPace(at: .current)
+        do {
+            try image.encode { piece in
+                do throws(SnapshotError) {
+                    try writer.write(piece)
+                } catch {
+                    failure = error
+                    throw error
+                }
+                try rest(until: pace.rest(at: .current), &receiver)
+                pace.goesOn(at: .current)
             }
+        } catch {
+            if let failure { throw failure }
+            return false
         }
-        if let failure { throw failure }
+        return true
+    }
+
+    private struct Stopping: Error {}
+
+    /// Between two pieces of a snapshot. What else is asked does not wait: a peer may need a piece of an older snapshot.
+    private func rest(until end: MonotonicTime, _ receiver: inout SnapshotReceiver<Files>?) throws(Stopping) {
+        repeat {
+            guard let jobs = queue.takeAll(until: end) else { throw Stopping() }
+            for job in jobs { perform(job, &receiver) }
+        } while MonotonicTime.current < end
     }
 
     private func read(_ read: ReplicaEffects.SnapshotRead, _ term: Term) {

@@ -1,4 +1,5 @@
 import Glibc
+import Raft
 
 /// What a worker thread does next: any thread adds, one takes all at once and sleeps while there is nothing.
 ///
@@ -12,7 +13,12 @@ final class WorkQueue<Item: Sendable>: @unchecked Sendable {
 
     init() {
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
+        // Waiting for some time goes by the clock that nobody sets.
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
     }
 
     deinit {
@@ -69,6 +75,22 @@ final class WorkQueue<Item: Sendable>: @unchecked Sendable {
         while items.isEmpty {
             if isClosed { return nil }
             pthread_cond_wait(condition, mutex)
+        }
+        var taken: [Item] = []
+        swap(&taken, &items)
+        return taken
+    }
+
+    /// Like `takeAll`, but waits no longer than until then.
+    /// - Returns: empty when the time is up; nil when the queue is closed and empty.
+    func takeAll(until deadline: MonotonicTime) -> [Item]? {
+        var time = timespec(
+            tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while items.isEmpty {
+            if isClosed { return nil }
+            if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { break }
         }
         var taken: [Item] = []
         swap(&taken, &items)

@@ -37,6 +37,14 @@ struct KeyTable: Sendable {
         return slots.withUnsafeBufferPointer { $0[KeyTable.find(key, in: $0)].value }
     }
 
+    /// Reads the memory where a key would stand, so that it is near when it is wanted.
+    /// - Returns: a number without meaning, which must be used so that it is read.
+    func touch(_ key: UInt64) -> UInt64 {
+        slots.withUnsafeBufferPointer { slots in
+            slots.isEmpty ? 0 : slots[Int(truncatingIfNeeded: key) & (slots.count - 1)].value
+        }
+    }
+
     /// - value: not 0.
     mutating func set(_ key: UInt64, _ value: UInt64) {
         if (count + 1) * 4 > slots.count * 3 { resize(to: max(8, slots.count * 2)) }

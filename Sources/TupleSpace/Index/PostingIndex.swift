@@ -72,6 +72,9 @@ struct PostingIndex: Sendable {
         return shards[shard].lists[Int(value & ~Self.listMark)].count
     }
 
+    /// As the table's.
+    func touch(_ key: UInt64) -> UInt64 { shards[shard(key)].table.touch(key) }
+
     /// - id: above 0 and below 2^63.
     mutating func insert(_ key: UInt64, _ id: UInt64) { shards[shard(key)].insert(key, id) }
 

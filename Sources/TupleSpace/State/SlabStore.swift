@@ -26,7 +26,7 @@ struct SlabStore: Sendable {
             if last.live == 0 { dropSlab(slabs.count - 1) }
         }
         if slabs.last.map(\.isFull) ?? true {
-            slabs.append(Slab())
+            slabs.append(slabs.isEmpty ? Slab() : Slab(likely: SlabStore.slabBytes))
             firsts.append(id)
         } else if slabs[slabs.count - 1].live == 0 {
             slabs[slabs.count - 1].clear()
@@ -182,8 +182,20 @@ extension SlabStore {
             (liveBytes, firstLive) = (0, 0)
         }
 
-        /// Nothing more will be appended: gives back the room that was kept for it.
-        mutating func seal() { compact() }
+        init() {}
+
+        /// - bytes: of records that are likely to come. A store that fills one slab after the other would copy each several times if
+        ///   they grew by doubling.
+        init(likely bytes: Int) {
+            self.bytes.reserveCapacity(bytes + bytes / 16)
+            entries.reserveCapacity(SlabStore.slabRecords / 2)
+        }
+
+        /// Nothing more will be appended: gives back the room that was kept for it, if it is worth the copying.
+        mutating func seal() {
+            let room = bytes.capacity - liveBytes + (entries.capacity - live) * MemoryLayout<Entry>.stride
+            if room > SlabStore.slabBytes / 8 { compact() }
+        }
 
         mutating func compact() {
             var entries = ContiguousArray<Entry>()

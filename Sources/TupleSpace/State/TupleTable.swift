@@ -23,6 +23,21 @@ struct TupleIndex: Sendable {
         shapes.insert(Self.shape(space, keys.count - 1), id)
     }
 
+    /// Inserts many. A large index is scattered over memory that no cache holds: reading all places first lets the processor wait for
+    /// them together instead of one after the other.
+    mutating func insert(_ batch: inout RestoredTuples) {
+        for key in batch.keys { batch.touched ^= fields.touch(key) }
+        var start = 0
+        batch.keys.withUnsafeBufferPointer { keys in
+            for tuple in batch.tuples {
+                insert(tuple.id, space: tuple.space, keys: UnsafeBufferPointer(rebasing: keys[start..<tuple.end]))
+                start = tuple.end
+            }
+        }
+        batch.tuples.removeAll(keepingCapacity: true)
+        batch.keys.removeAll(keepingCapacity: true)
+    }
+
     mutating func remove(_ id: UInt64, space: UInt16, named name: [UInt8], tuple: UnsafeRawBufferPointer) {
         name.withUnsafeBytes { name in
             FieldKeys.with(tuple: tuple, space: name) { keys in
@@ -48,6 +63,14 @@ struct TupleIndex: Sendable {
         guard let best else { return shapes[Self.shape(number, EncodedTuple.arity(template))] }
         return best.count == 0 ? .none : fields[best.key]
     }
+}
+
+/// Tuples that are put back and still have to be indexed, with their keys.
+struct RestoredTuples: Sendable {
+    fileprivate var tuples: ContiguousArray<(id: UInt64, space: UInt16, end: Int)> = []
+    fileprivate var keys: ContiguousArray<UInt64> = []
+    /// Without meaning: kept so that the memory is read.
+    fileprivate var touched: UInt64 = 0
 }
 
 /// The tuples of all spaces: stored as they were encoded, and indexed. Held ones are stored and not indexed, so nobody finds them.
@@ -78,15 +101,19 @@ struct TupleTable: Sendable {
         if held { heldCount += 1 } else { index.insert(id, space: space, keys: keys) }
     }
 
-    /// Puts back a tuple as it was captured. Ids ascend.
-    mutating func restore(_ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, held: Bool) {
+    /// Puts back a tuple as it was captured. Ids ascend. It is not found before `index` has been called with the batch.
+    mutating func restore(
+        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, held: Bool, into batch: inout RestoredTuples
+    ) {
+        records.append(id, label: space, held: held, tuple)
+        guard !held else { return heldCount += 1 }
         spaces.names[Int(space)].withUnsafeBytes { name in
-            FieldKeys.with(tuple: tuple, space: name) { keys in
-                records.append(id, label: space, held: held, tuple)
-                if held { heldCount += 1 } else { index.insert(id, space: space, keys: keys) }
-            }
+            FieldKeys.with(tuple: tuple, space: name) { batch.keys.append(contentsOf: $0) }
         }
+        batch.tuples.append((id, space, batch.keys.count))
     }
+
+    mutating func index(_ batch: inout RestoredTuples) { index.insert(&batch) }
 
     func isHeld(_ id: UInt64) -> Bool { records.place(of: id).map(records.isHeld) ?? false }
 

@@ -11,19 +11,35 @@ extension StateMachine {
         public init() {}
 
         public mutating func consume(_ piece: UnsafeRawBufferPointer) throws(MalformedBytes) {
-            if pending.isEmpty {
-                let used = try consumeBlocks(piece)
-                pending.append(contentsOf: UnsafeRawBufferPointer(rebasing: piece[used...]))
-                return
+            var rest = piece[...]
+            // Only the block that two pieces share is put together; all others are read where they are.
+            while !pending.isEmpty, !rest.isEmpty {
+                let part = rest.prefix(missing)
+                pending.append(contentsOf: part)
+                rest = rest.dropFirst(part.count)
+                try consumePending()
             }
-            pending.append(contentsOf: piece)
+            let used = try consumeBlocks(UnsafeRawBufferPointer(rebasing: rest))
+            pending.append(contentsOf: rest.dropFirst(used))
+        }
+
+        /// How many bytes more make something of `pending`: at least one.
+        private var missing: Int {
+            guard hasPreamble else { return max(1, ImageFormat.magic.count + 4 - pending.count) }
+            guard pending.count >= 5 else { return 5 - pending.count }
+            let length = pending.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 1, as: UInt32.self).littleEndian }
+            return max(1, 5 + Int(length) - pending.count)
+        }
+
+        private mutating func consumePending() throws(MalformedBytes) {
             // Moved out, so that it can be read while the state is built.
-            let bytes = pending
+            var bytes = pending
             pending = []
             let result: Result<Int, MalformedBytes> = bytes.withUnsafeBytes { raw in
                 do throws(MalformedBytes) { return .success(try consumeBlocks(raw)) } catch { return .failure(error) }
             }
-            pending = Array(bytes[try result.get()...])
+            bytes.removeFirst(try result.get())
+            pending = bytes
         }
 
         /// - Returns: how many bytes made whole blocks.
@@ -76,6 +92,8 @@ private struct StateBuild {
 
     private var header: Header?
     private var machine = StateMachine()
+    /// Of the block that is being read.
+    private var restored = RestoredTuples()
     /// The slot of the session whose commands come now.
     private var session: Int?
     private var lastSequence: UInt64?
@@ -102,7 +120,9 @@ private struct StateBuild {
         case .end: hasEnded = true
         case .header: try readHeader(&reader)
         case .spaces: while !reader.isAtEnd { try readSpace(&reader) }
-        case .tuples: while !reader.isAtEnd { try readTuple(&reader) }
+        case .tuples:
+            while !reader.isAtEnd { try readTuple(&reader) }
+            machine.tuples.index(&restored)
         case .waiters: while !reader.isAtEnd { try readWaiter(&reader) }
         case .keys:
             while !reader.isAtEnd {
@@ -171,7 +191,7 @@ private struct StateBuild {
         guard space < UInt64(machine.tuples.spaces.count), EncodedTuple.isValid(tuple) else {
             throw MalformedBytes("tuple", at: start)
         }
-        machine.tuples.restore(id, space: UInt16(space), tuple: tuple, held: held)
+        machine.tuples.restore(id, space: UInt16(space), tuple: tuple, held: held, into: &restored)
     }
 
     private mutating func readWaiter(_ reader: inout ByteReader) throws(MalformedBytes) {
