@@ -27,7 +27,8 @@ struct ManyClientsTests {
             }
             let each = (ContinuousClock.now - began) / 50
             print("a write and a read beside 1,000 waiting takes: \(each)")
-            #expect(each < .milliseconds(50))
+            // Behind a blocked take it would be for ever; other suites run beside this one.
+            #expect(each < .milliseconds(250))
             for taker in takers { taker.cancel() }
             for taker in takers { #expect(try await taker.value == nil) }
             try await eventually("nobody waits") { cluster.running.allSatisfy { $0.status.waiters == 0 } }
