@@ -182,7 +182,17 @@ extension Node {
     /// Only a voter stands for election, and only while it does not know that it was removed: it could only disturb
     /// (dissertation 4.2.3).
     var mayCampaign: Bool {
-        voters.contains(id) && !membership.isRemoved || settings.mutations.contains(.removedCampaigns)
+        if settings.mutations.contains(.removedCampaigns) { return true }
+        return !membership.isRemoved && (voters.contains(id) || isStillNeeded)
+    }
+
+    /// The configuration that leaves this voter out stands in its log, and perhaps in no other: then those who go by the
+    /// one before it need its vote and cannot have it, because its log is longer. So it stands itself until that
+    /// configuration is committed; it does not count itself (dissertation 4.2.2).
+    private var isStillNeeded: Bool {
+        let placed = log.configurations
+        guard let latest = placed.last, latest.index > commit, let before = placed.dropLast().last else { return false }
+        return VoterSets(before.configuration).contains(id)
     }
 
     /// Members that left and do not answer are given up after a while. The leader asks in its heartbeats as well.

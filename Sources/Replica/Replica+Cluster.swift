@@ -84,11 +84,13 @@ extension Replica {
 
     /// A request of a member, or of this server itself.
     mutating func serve(_ question: ClusterQuestion, for asker: NodeID) {
-        guard raft.configuration[asker] != nil else {
-            return refuse(from: asker, ClusterRefusal.notMember(asker), question)
-        }
         if desk.isServing(asker, question.id) { return }
         if let outcome = desk.answer(to: asker, question.id) { return tell(asker, question.id, outcome) }
+        guard raft.configuration[asker] != nil else {
+            // Asked again: the first time it may have been done, and may be why the asker is no member any more.
+            guard !question.isRepeat else { return tell(asker, question.id, .unknown(departedSentence)) }
+            return refuse(from: asker, ClusterRefusal.notMember(asker), question)
+        }
         // A server that thinks we lead will learn better from consensus, and ask the new leader.
         guard raft.role == .leader else { return }
         guard desk.served.count < ClusterDesk.maximumServed else {
@@ -101,6 +103,10 @@ extension Replica {
             state: .waiting(ClusterRefusal("not-ready", "")))
         desk.served.append(served)
         review(served)
+    }
+
+    private var departedSentence: String {
+        "the server that asked has ceased to be a member meanwhile; it may have been done. The members' list tells."
     }
 
     private mutating func refuse(from asker: NodeID, _ refusal: ClusterRefusal, _ question: ClusterQuestion) {
