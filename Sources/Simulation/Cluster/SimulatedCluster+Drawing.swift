@@ -35,6 +35,11 @@ extension SimulatedCluster {
         drawTimeouts(&settings.raft, faults, &random)
         settings.raft.maximumInflightRequests = random.pick([1, 2, 8, 64]) ?? 8
         settings.raft.maximumRequestBytes = random.pick([64, 1 << 10, 1 << 20]) ?? 1 << 20
+        if faults.contains(.distance) {
+            // One small request a round trip would take minutes for what a quick leader appends meanwhile.
+            settings.raft.maximumInflightRequests = max(8, settings.raft.maximumInflightRequests)
+            settings.raft.maximumRequestBytes = max(4 << 10, settings.raft.maximumRequestBytes)
+        }
         settings.raft.maximumUncommittedBytes = random.pick([2 << 10, 64 << 20]) ?? 64 << 20
         settings.raft.mutations = options.mutations
         settings.patienceMilliseconds = random.pick([500, 1_500, 4_000]) ?? 1_500
