@@ -156,7 +156,12 @@ extension Replica {
             case .transfer(let target): try beginTransfer(to: target, served)
             }
         } catch {
-            answer(served.asker, served.question.id, error.outcome)
+            // Asked again: what stands in the way may be that it was done the first time.
+            let outcome =
+                served.question.isRepeat
+                ? ClusterOutcome.unknown("\(error.sentence); but it was asked before, and may have been done then")
+                : error.outcome
+            answer(served.asker, served.question.id, outcome)
         }
     }
 
