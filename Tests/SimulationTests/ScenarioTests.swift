@@ -15,6 +15,21 @@ struct ScenarioTests {
     static let count = Query.count(space: "jobs", template: any)
     static let take = TupleSpace.Operation.take(space: "jobs", template: any, timeout: .none, holds: false)
 
+    private func holds(_ script: (UInt64, SimulationOptions) -> String?, seeds: ClosedRange<UInt64>) {
+        for seed in seeds {
+            let failure = script(seed, SimulationOptions())
+            #expect(failure == nil, "seed \(seed): \(failure ?? "")")
+        }
+    }
+
+    private func isCaught(
+        _ script: (UInt64, SimulationOptions) -> String?, _ mutation: Mutations, seeds: ClosedRange<UInt64>
+    ) {
+        var options = SimulationOptions()
+        options.mutations = mutation
+        #expect(seeds.contains { script($0, options) != nil }, "nothing is found without this defence")
+    }
+
     func isWritten(_ reply: Reply?) -> Bool {
         if case .written = reply { true } else { false }
     }
@@ -78,110 +93,22 @@ struct ScenarioTests {
         #expect(cluster.violationText == nil)
     }
 
-    /// Dissertation, figure 3.7. A leader leaves an entry on a minority, others lead meanwhile, and it comes back.
-    private func figureEight(_ mutations: Mutations, seed: UInt64) -> SimulatedCluster {
-        let cluster = SimulatedCluster.scripted(servers: 5, seed: seed, mutations: mutations) {
-            $0.raft.maximumRequestBytes = 1
-            $0.raft.maximumInflightRequests = 1
-        }
-        let client = cluster.addScriptedClient()
-        for round in 0..<6 {
-            guard let leader = cluster.awaitLeader(within: 5_000) else { continue }
-            let others = (0..<5).filter { $0 != leader }
-            let friend = others[round % 4]
-            cluster.separate([leader, friend], from: others.filter { $0 != friend })
-            for number in 0..<4 {
-                _ = cluster.begin(Self.write(Int64(round * 10 + number)), by: client, at: leader)
-                cluster.run(milliseconds: 5)
-            }
-            cluster.run(milliseconds: 20)
-            cluster.crash(leader)
-            cluster.healNetwork()
-            cluster.run(milliseconds: 400)
-            cluster.restart(leader)
-            if let now = cluster.leader { cluster.crash(now); cluster.restart(now) }
-            guard cluster.run(milliseconds: 300) else { break }
-        }
-        return cluster
-    }
-
     @Test("Scenario 5: an entry of an older term is not committed by counting, and the simulator sees it if it is")
     func olderTerm() {
-        for seed in 1...4 as ClosedRange<UInt64> {
-            let cluster = figureEight([], seed: seed)
-            #expect(cluster.recover() == nil)
-        }
-        #expect(
-            (1...40 as ClosedRange<UInt64>).contains {
-                figureEight(.countOlderTermCommit, seed: $0).violationText != nil
-            })
-    }
-
-    /// A new leader that has not committed in its own term is asked for a read.
-    private func freshLeader(_ mutations: Mutations, seed: UInt64) -> SimulatedCluster {
-        let cluster = SimulatedCluster.scripted(servers: 3, seed: seed, mutations: mutations)
-        let client = cluster.addScriptedClient()
-        let reader = cluster.addScriptedClient()
-        guard let old = cluster.awaitLeader() else { return cluster }
-        let others = (0..<3).filter { $0 != old }
-        // The followers do not learn what is committed last: nothing but entries reaches them.
-        cluster.drops = { message, from, _ in
-            guard from == old, case .raft(let raft) = message, case .appendRequest(let request) = raft.body else {
-                return false
-            }
-            return request.entries.isEmpty
-        }
-        let written = cluster.begin(Self.write(1), by: client, at: old)
-        cluster.run(upTo: 60) { _ in client.replies[written] != nil }
-        cluster.crash(old)
-        cluster.drops = nil
-        for _ in 0..<400 {
-            guard cluster.violationText == nil else { break }
-            for server in others { _ = cluster.begin(Self.count, by: reader, at: server, once: true) }
-            cluster.run(milliseconds: 1)
-        }
-        cluster.restart(old)
-        return cluster
+        holds(Scripts.figureEight, seeds: 1...4)
+        isCaught(Scripts.figureEight, .countOlderTermCommit, seeds: 1...40)
     }
 
     @Test("Scenario 8: a fresh leader confirms no read before it has committed an entry of its own term")
     func freshLeaderReads() {
-        for seed in 1...4 as ClosedRange<UInt64> { #expect(freshLeader([], seed: seed).recover() == nil) }
-        #expect(
-            (1...20 as ClosedRange<UInt64>).contains {
-                freshLeader(.readBeforeOwnTermCommit, seed: $0).violationText != nil
-            })
-    }
-
-    /// A leader is cut off and its clock runs slowly, so that it believes in itself while others elect another and
-    /// write.
-    private func deposed(_ mutations: Mutations, friends: Int, seed: UInt64) -> SimulatedCluster {
-        let cluster = SimulatedCluster.scripted(servers: 5, seed: seed, mutations: mutations)
-        let writer = cluster.addScriptedClient()
-        let reader = cluster.addScriptedClient()
-        guard let old = cluster.awaitLeader() else { return cluster }
-        let others = (0..<5).filter { $0 != old }
-        cluster.setClockRate(old, percent: 10)
-        let side = [old] + others.prefix(friends)
-        let rest = Array(others.dropFirst(friends))
-        for friend in others.prefix(friends) { cluster.setClockRate(friend, percent: 10) }
-        cluster.separate(side, from: rest)
-        for round in 0..<300 {
-            guard cluster.violationText == nil else { break }
-            _ = cluster.begin(Self.count, by: reader, at: old, once: true)
-            if round == 200 { write(1...1, cluster, writer, at: rest[0]) }
-            cluster.run(milliseconds: 3)
-        }
-        return cluster
+        holds(Scripts.freshLeader, seeds: 1...4)
+        isCaught(Scripts.freshLeader, .readBeforeOwnTermCommit, seeds: 1...20)
     }
 
     @Test("Scenario 9: a leader that was deposed without knowing it confirms no read")
     func deposedLeader() {
-        for seed in 1...4 as ClosedRange<UInt64> { #expect(deposed([], friends: 1, seed: seed).recover() == nil) }
-        #expect(
-            (1...10 as ClosedRange<UInt64>).contains {
-                deposed(.confirmReadWithoutRound, friends: 1, seed: $0).violationText != nil
-            })
+        holds(Scripts.deposed, seeds: 1...4)
+        isCaught(Scripts.deposed, .confirmReadWithoutRound, seeds: 1...10)
     }
 
     @Test("Scenario 9: a process that stood still and goes on confirms no read of its past")
@@ -204,31 +131,20 @@ struct ScenarioTests {
 
     @Test("Scenario 12: a read needs a whole majority beside the leader's word")
     func readQuorum() {
-        for seed in 1...3 as ClosedRange<UInt64> { #expect(deposed([], friends: 1, seed: seed).recover() == nil) }
-        #expect(
-            (1...10 as ClosedRange<UInt64>).contains {
-                deposed(.readQuorumMinusOne, friends: 1, seed: $0).violationText != nil
-            })
+        holds(Scripts.deposed, seeds: 5...7)
+        isCaught(Scripts.deposed, .readQuorumMinusOne, seeds: 1...10)
     }
 
-    /// The leader keeps only one follower, and that one hears nobody else; the others see one another and that
-    /// follower.
-    private func partialPartition(_ mutations: Mutations) -> Bool {
-        let cluster = SimulatedCluster.scripted(servers: 5, mutations: mutations)
-        let client = cluster.addScriptedClient()
-        guard let old = cluster.awaitLeader() else { return false }
-        let others = (0..<5).filter { $0 != old }
-        cluster.separate([old], from: Array(others.dropFirst()))
-        // One of the connected majority is down: the follower that hears the old leader is needed.
-        cluster.crash(others[3])
-        let operation = cluster.begin(Self.write(1), by: client, at: others[1])
-        return isWritten(cluster.reply(to: operation, of: client, within: 8_000)) && cluster.recover() == nil
+    @Test("Scenario 13: a longer log of an older term and a shorter one of a later term do not block each other")
+    func olderTerm13() {
+        holds(Scripts.olderTerm, seeds: 1...4)
+        isCaught(Scripts.olderTerm, .preVoteTeachesNoTerm, seeds: 1...4)
     }
 
     @Test("Scenario 14: under a partial partition a connected majority elects a leader")
     func partial() {
-        #expect(partialPartition([]))
-        #expect(!partialPartition(.noCheckQuorum))
+        holds(Scripts.partialPartition, seeds: 1...3)
+        isCaught(Scripts.partialPartition, .noCheckQuorum, seeds: 1...3)
     }
 
     @Test(

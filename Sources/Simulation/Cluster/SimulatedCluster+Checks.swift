@@ -260,6 +260,8 @@ extension SimulatedCluster {
     /// A server that was removed learns it from any member that it knows.
     private func unawareOfRemoval(_ server: SimulatedServer, _ process: ServerProcess) -> String? {
         guard checker.configuration[server.id] == nil, !process.replica.isRemoved else { return nil }
+        // Who stands in a configuration that was never committed was never a member.
+        guard checker.configurations.contains(where: { $0.configuration[server.id] != nil }) else { return nil }
         let known = process.replica.configuration
         guard known[server.id] != nil, known.members.contains(where: { checker.configuration[$0.id] != nil }) else {
             return nil

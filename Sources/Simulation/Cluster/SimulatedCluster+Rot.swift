@@ -8,7 +8,8 @@ extension SimulatedCluster {
     /// if no more than a minority of any set of voters is damaged by it. Beyond that no system can hold.
     func rot(_ server: SimulatedServer) {
         guard server.hasStarted, !server.isRotten, !server.isDamaged, mayLose(server) else { return }
-        let places = faultRandom.chance(percent: 70) ? placesInLog(server) : placesInSnapshots(server)
+        let isInLog = faultRandom.chance(percent: 70)
+        let places = isInLog ? placesInLog(server) : placesInSnapshots(server)
         var rotten: [String] = []
         for _ in 0..<faultRandom.within(1...3) {
             guard let (file, range) = faultRandom.pick(places), !range.isEmpty else { continue }
@@ -18,8 +19,8 @@ extension SimulatedCluster {
         guard !rotten.isEmpty else { return }
         server.isRotten = true
         trace.fault(now, "bits rot on the disk of \(name(server)): \(rotten.joined(separator: ", "))")
-        // Rot shows when a server starts.
-        guard faultRandom.chance(percent: 70), server.process != nil else { return }
+        // Rot shows when a server starts. A running leader would go on sending a snapshot that has rotted.
+        guard !isInLog || faultRandom.chance(percent: 70), server.process != nil else { return }
         trace.fault(now, "\(name(server)) crashes, loses nothing else")
         crash(server, .nothing)
         planRestart(server)

@@ -14,12 +14,14 @@ struct SimulateCommand: AsyncParsableCommand {
 
               starling simulate --seeds 1000
               starling simulate --seeds 1000 --start 5000 --json
-              starling simulate --seed 4711 --trace 50     replays one, with its last steps
+              starling simulate --seed 4711 --trace 50          replays one, with its last steps
+              starling simulate --day --link-milliseconds 150   a quiet day; then leaders die
+              starling simulate --mutations --seeds 2000        with each defence switched off
             """)
 
     @Option(help: ArgumentHelp("Run this seed alone.", valueName: "number"))
     var seed: UInt64?
-    @Option(help: ArgumentHelp("Run so many seeds, from --start on.", valueName: "count"))
+    @Option(help: ArgumentHelp("Run so many seeds, from --start on. With --mutations, at most.", valueName: "count"))
     var seeds: UInt64?
     @Option(help: ArgumentHelp("The first seed. Else 1.", valueName: "number"))
     var start: UInt64?
@@ -29,11 +31,23 @@ struct SimulateCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "With --seed: print so many of the last steps, also of a run that holds.", valueName: "lines"))
     var trace = 0
+    @Flag(help: "Switch off one defence after another and look how soon that is found. Prints a Markdown table.")
+    var mutations = false
+    @Flag(help: "One quiet day with adaptive timeouts, on links that lose two messages of a hundred.")
+    var day = false
+    @Option(help: ArgumentHelp("With --day: how long it is.", valueName: "hours"))
+    var hours = 24.0
+    @OptionGroup(title: "What a run consists of")
+    var shape: SimulationShape
     @Flag(help: "Print JSON: seeds, events, events_per_second, failures.")
     var json = false
 
+    private var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
     func validate() throws {
-        guard (seed == nil) != (seeds == nil) else { throw ValidationError("say --seed NUMBER or --seeds COUNT") }
+        guard [seed != nil || seeds != nil && !mutations, mutations, day].count(where: { $0 }) == 1,
+            seed == nil || seeds == nil
+        else { throw ValidationError("say --seed NUMBER or --seeds COUNT, or --mutations, or --day") }
         if let seeds, seeds < 1 { throw ValidationError("--seeds is at least 1") }
         if seed != nil, start != nil { throw ValidationError("--start goes with --seeds") }
         if let seeds, (start ?? 1).addingReportingOverflow(seeds).overflow {
@@ -45,14 +59,17 @@ struct SimulateCommand: AsyncParsableCommand {
         if let threads, !(1...1_024).contains(threads) {
             throw ValidationError("--threads is 1 to 1024, and not \(threads)")
         }
+        guard (0.01...1_000).contains(hours) else { throw ValidationError("--hours is 0.01 to 1000, and not \(hours)") }
     }
 
     func run() async throws {
+        if mutations { return try await runMutations() }
+        if day { return try runDay() }
         if let seed { try runOne(seed) } else { try await runMany(count: seeds ?? 1) }
     }
 
     private func runOne(_ seed: UInt64) throws {
-        var options = SimulationOptions()
+        var options = try shape.options()
         options.traceLines = trace
         let result = Simulator.run(seed: seed, options: options)
         if json {
@@ -67,7 +84,7 @@ struct SimulateCommand: AsyncParsableCommand {
             )
             Terminal.line(Self.text(result.statistics))
         }
-        if let failure = result.failure { throw failed([failure]) }
+        if let failure = result.failure { throw try failed([failure]) }
         if !json { Terminal.line("everything held") }
     }
 
@@ -76,7 +93,7 @@ struct SimulateCommand: AsyncParsableCommand {
         let bar = json ? nil : ProgressBar("simulating", total: Int(clamping: count))
         let done = Counter()
         let result = await Simulator.runMany(
-            seeds: first..<(first + count), threads: threads ?? ProcessInfo.processInfo.activeProcessorCount
+            seeds: first..<(first + count), options: try shape.options(), threads: threadCount
         ) { _ in
             let number = done.next()
             bar?.show(number)
@@ -92,29 +109,88 @@ struct SimulateCommand: AsyncParsableCommand {
             )
             Terminal.line(Self.text(result.statistics))
         }
-        if !result.failures.isEmpty { throw failed(result.failures) }
+        if !result.failures.isEmpty { throw try failed(result.failures) }
         if !json { Terminal.line("everything held") }
     }
 
+    // MARK: - Mutations and days
+
+    private func runMutations() async throws {
+        let all = KnownMutation.all
+        let bar = json ? nil : ProgressBar("switching off", total: all.count)
+        var findings: [MutationFinding] = []
+        for mutation in all {
+            findings.append(
+                await Simulator.hunt(mutation, seeds: seeds ?? 2_000, options: try shape.options(), threads: threadCount))
+            bar?.show(findings.count)
+        }
+        bar?.end()
+        Terminal.line(json ? JSON.array(findings.map(Self.json)).text : Simulator.table(findings))
+        let missed = findings.filter { !$0.isCaught }.map(\.mutation.name)
+        if !missed.isEmpty { throw Complaint(.failed, "not caught: \(missed.joined(separator: ", "))") }
+    }
+
+    private func runDay() throws {
+        let result = Simulator.day(linkMilliseconds: shape.linkMilliseconds ?? 0.1, hours: hours)
+        if json {
+            Terminal.line(Self.json(result).text)
+        } else {
+            Terminal.line(
+                "\(result.hours) hours on links of \(result.linkMilliseconds) ms with 2 % loss: "
+                    + "\(result.needlessElections) needless elections, least timeout \(result.timeoutMilliseconds) ms, "
+                    + "\(Figures.grouped(Int(clamping: result.events))) events in \(Int(result.seconds)) s")
+            Terminal.line(
+                "failovers took \(result.failoverMilliseconds.map { "\($0)" }.joined(separator: ", ")) ms; "
+                    + "the bound is \(result.failoverBound) ms")
+        }
+        if !result.holds { throw Complaint(.failed, result.violation ?? "a needless election, or a failover that took too long") }
+    }
+
     /// Tells of all failures, and of the first at length.
-    private func failed(_ failures: [SimulationFailure]) -> Complaint {
+    private func failed(_ failures: [SimulationFailure]) throws -> Complaint {
         let numbers = failures.map { String($0.seed) }.joined(separator: ", ")
         var text = "\(failures.count == 1 ? "a seed fails" : "\(failures.count) seeds fail"): \(numbers)"
         if let first = failures.first {
-            let shrunk = Simulator.shrink(seed: first.seed, options: SimulationOptions()) ?? first
-            text += "\n\(shrunk.description)\nreplay: starling simulate --seed \(first.seed) --trace 200"
+            let shrunk = Simulator.shrink(seed: first.seed, options: try shape.options()) ?? first
+            text += "\n\(shrunk.description)\nas it was found: starling simulate --seed \(first.seed) --trace 200"
         }
         return Complaint(.failed, text)
     }
+
+    // MARK: - Figures
 
     private static func text(_ statistics: RunStatistics) -> String {
         """
         \(statistics.committedEntries) entries committed, \(statistics.commandsAnswered) commands and \
         \(statistics.readsAnswered) reads \
-        answered, \(statistics.elections) elections, \(statistics.crashes) crashes, \(statistics.snapshotsInstalled) \
+        answered, \(statistics.eventsTold) events told, \(statistics.elections) elections, \
+        \(statistics.configurations) configurations, \(statistics.transfers) transfers, \(statistics.crashes) crashes, \
+        \(statistics.repairs) repairs, \(statistics.snapshotsInstalled) \
         snapshots sent, \
         \(statistics.messagesLost) of \(statistics.messages) messages lost
         """
+    }
+
+    private static func json(_ finding: MutationFinding) -> JSON {
+        .object([
+            .init("mutation", .string(finding.mutation.name)),
+            .init("layer", .string(finding.mutation.layer.rawValue)),
+            .init("scenario", .int(Int64(finding.mutation.scenario))),
+            .init("seeds_until_caught", finding.seeds.map { .int(Int64($0)) } ?? .null),
+            .init("seeds_tried", .int(Int64(finding.seedsTried))),
+            .init("script", finding.script.map { .string($0) } ?? .null),
+            .init("invariant", .string(finding.invariant)),
+        ])
+    }
+
+    private static func json(_ day: DayResult) -> JSON {
+        .object([
+            .init("hours", .double(day.hours)), .init("link_milliseconds", .double(day.linkMilliseconds)),
+            .init("needless_elections", .int(Int64(day.needlessElections))),
+            .init("timeout_milliseconds", .int(Int64(clamping: day.timeoutMilliseconds))),
+            .init("failover_milliseconds", .array(day.failoverMilliseconds.map { .int(Int64(clamping: $0)) })),
+            .init("events", .int(Int64(clamping: day.events))), .init("seconds", .double(day.seconds.rounded())),
+        ])
     }
 
     private static func json(
