@@ -58,6 +58,18 @@ struct Log: Sendable {
         return Array(entries[range.lowerBound..<end])
     }
 
+    /// Where the window begins that ends with `last` and has at most so many entries and bytes of payload.
+    func firstIndex(behind last: LogIndex, entries: Int, bytes: Int) -> LogIndex {
+        var first = last.next
+        var (entriesLeft, bytesLeft) = (entries, bytes)
+        while entriesLeft > 0, let entry = entry(at: first.previous), entry.payload.count <= bytesLeft {
+            entriesLeft -= 1
+            bytesLeft -= entry.payload.count
+            first = entry.index
+        }
+        return first
+    }
+
     /// - Precondition: `entry.index == last.next`; a configuration entry's payload decodes (checked when it came in).
     mutating func append(_ entry: Entry) {
         entries.append(entry)

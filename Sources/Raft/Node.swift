@@ -185,6 +185,17 @@ extension Node {
     /// Nil for what is compacted away or not there yet.
     public func term(at index: LogIndex) -> Term? { log.term(at: index) }
 
+    /// Where a window of the log begins that ends with `last` and has at most so many entries and bytes of payload; `last.next` if there is
+    /// room for none.
+    public func firstIndex(behind last: LogIndex, entries: Int, bytes: Int) -> LogIndex {
+        log.firstIndex(behind: last, entries: entries, bytes: bytes)
+    }
+
+    /// Reads wait for the next tick, because only fresh time can show that a lease still holds. It should come at once.
+    public var readsAwaitTick: Bool {
+        settings.leaseReads && role == .leader && !leaderReads.waiting.isEmpty && leaderReads.out.isEmpty
+    }
+
     /// - Returns: at most `maximumBytes` of payload, at least one entry if there is one.
     public func entries(from: LogIndex, through: LogIndex, maximumBytes: Int) -> [Entry] {
         log.batch(from: from, through: through, maximumBytes: maximumBytes)

@@ -34,7 +34,8 @@ extension Replica {
     /// The trailing window; and while the newest snapshot so far is being sent, what is behind it: whoever gets it shall not need
     /// another one at once. Once: the log does not grow without end for a stream that never ends.
     private var keepFrom: LogIndex {
-        let trailing = LogIndex(UInt64(max(0, Int(appliedIndex.rawValue) - settings.trailingEntries))).next
+        let trailing = raft.firstIndex(
+            behind: appliedIndex, entries: settings.trailingEntries, bytes: settings.trailingBytes)
         let isBeingSent = snapshotExchange.outgoing.values.contains { $0.index == newestSnapshot.index }
         return isBeingSent ? min(trailing, newestSnapshot.index.next) : trailing
     }

@@ -141,8 +141,10 @@ public struct Replica: Sendable {
     /// Of the configuration that is in force.
     public var featureLevel: UInt32 { raft.configuration.featureLevel }
     public var isLearner: Bool { raft.configuration[id]?.role == .learner }
-    /// There is something to apply or to answer in another pass, which should come at once.
-    public var needsAnotherPass: Bool { !deferred.isEmpty || installing == nil && !backlog.isEmpty }
+    /// There is something to apply or to answer in another pass, which should come at once; or reads wait for its fresh time.
+    public var needsAnotherPass: Bool {
+        !deferred.isEmpty || installing == nil && !backlog.isEmpty || raft.readsAwaitTick
+    }
     public var peerStatuses:
         [(id: NodeID, status: PeerStatus, silentMilliseconds: UInt64, roundTripNanoseconds: UInt64)]
     {

@@ -35,6 +35,8 @@ public struct ReplicaSettings: Sendable, Equatable {
     public var snapshotRetryMilliseconds: UInt64 = 10_000
     /// Entries behind a snapshot that stay in the log for followers that are a little behind.
     public var trailingEntries = 10_000
+    /// At most this many bytes of them: what a restart has to read and apply behind the snapshot.
+    public var trailingBytes = 64 << 20
     public var snapshotChunkBytes = 512 << 10
     /// All streams of snapshots from this server together take no more of disk and network than this.
     public var snapshotBytesPerSecond: UInt64 = 64 << 20

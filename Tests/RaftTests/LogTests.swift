@@ -37,6 +37,20 @@ struct LogTests {
         #expect(indices(3, 2, 100) == [])
     }
 
+    @Test("A window behind a snapshot keeps to its entries, to its bytes and to the log")
+    func window() {
+        var log = log([1, 1, 1, 1, 1])  // payloads of 3 bytes
+        log.compact(through: LogIndex(1))
+        func first(_ last: UInt64, _ entries: Int, _ bytes: Int) -> UInt64 {
+            log.firstIndex(behind: LogIndex(last), entries: entries, bytes: bytes).rawValue
+        }
+        #expect(first(5, 2, 100) == 4)
+        #expect(first(5, 9, 100) == 2)
+        #expect(first(4, 9, 7) == 3)
+        #expect(first(5, 9, 2) == 6)
+        #expect(first(5, 0, 100) == 6)
+    }
+
     @Test("Truncating and compacting leave the rest in place")
     func cutting() {
         var log = log([1, 1, 2, 2, 3])

@@ -33,6 +33,29 @@ struct ReadTests {
         #expect(world.reply(follower, read) == .count(1))
     }
 
+    @Test("A read under a lease asks for another pass at once, and is answered in it without a message")
+    func lease() {
+        var world = World(3) { $0.raft.leaseReads = true }
+        let leader = world.elect()
+        world.open(leader)
+        world.command(leader, write(1), 1)
+        world.settle()
+        world.run(milliseconds: 200)
+        #expect(!world.servers[leader].replica.needsAnotherPass)
+        world.loses = { _ in true }
+        let read = world.query(leader, count())
+        #expect(world.reply(leader, read) == nil)
+        #expect(world.servers[leader].replica.needsAnotherPass)
+        world.pass(leader)
+        #expect(world.reply(leader, read) == .count(1))
+        #expect(!world.servers[leader].replica.needsAnotherPass)
+        // The lease runs out unheard: no read any more.
+        world.run(milliseconds: 120)
+        let late = world.query(leader, count())
+        world.pass(leader)
+        #expect(world.reply(leader, late) == nil)
+    }
+
     @Test("A leader that nobody hears confirms no read")
     func isolatedLeader() {
         var world = World(3)
