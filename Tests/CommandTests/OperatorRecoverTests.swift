@@ -43,6 +43,15 @@ private struct Posts: Decodable {
         try await Program.run(["operator"] + arguments, in: cluster.directory)
     }
 
+    @Test("What is no data directory is said to be none, and not an empty one")
+    func noDirectory() async throws {
+        let directory = FileManager.default.temporaryDirectory
+        for inspecting in [["log", "inspect"], ["log", "verify"], ["snapshot", "inspect"]] {
+            let result = try await Program.run(["operator"] + inspecting + ["/nowhere"], in: directory)
+            #expect(result.code == 3 && result.errors.contains("/nowhere is not the data directory of a server"))
+        }
+    }
+
     @Test("A survivor of three serves alone with all it had, and the lost ones cannot come back into it")
     func aSurvivorServesAlone() async throws {
         try await withCluster(servers: 3) { cluster in

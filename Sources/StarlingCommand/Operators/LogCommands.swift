@@ -11,8 +11,9 @@ struct OperatorLogCommand: ParsableCommand {
 
 /// The log of a directory, read whole.
 private func inspectLog(_ directory: String) throws(Complaint) -> LogInspection {
+    let path = try dataDirectory(directory)
     do throws(LogError) {
-        return try LogInspection.inspect(UserDirectories.expanded(directory), files: PosixFileSystem())
+        return try LogInspection.inspect(path, files: PosixFileSystem())
     } catch {
         throw Complaint(.failed, error.description)
     }

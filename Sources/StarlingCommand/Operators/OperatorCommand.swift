@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 struct OperatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -8,4 +9,17 @@ struct OperatorCommand: ParsableCommand {
             then the newest batch of its log may show as unfinished.
             """,
         subcommands: [OperatorLogCommand.self, OperatorSnapshotCommand.self, RecoverCommand.self])
+}
+
+/// The path of a data directory that a person named.
+/// - Throws: if no server has ever used it; otherwise inspecting it would find nothing and say so as if all were well.
+func dataDirectory(_ named: String) throws(Complaint) -> String {
+    let path = UserDirectories.expanded(named)
+    guard FileManager.default.fileExists(atPath: path + "/identity") else {
+        throw Complaint(
+            .notFound,
+            "\(named) is not the data directory of a server: it has no file `identity`. Name the directory given to `serve --data`."
+        )
+    }
+    return path
 }

@@ -20,9 +20,10 @@ struct SnapshotSaveCommand: ParsableCommand {
     var out: String
 
     func run() throws {
+        let path = try dataDirectory(directory)
         let snapshots: [SnapshotInspection]
         do throws(LogError) {
-            snapshots = try SnapshotInspection.inspect(UserDirectories.expanded(directory), files: PosixFileSystem())
+            snapshots = try SnapshotInspection.inspect(path, files: PosixFileSystem())
         } catch {
             throw Complaint(.failed, error.description)
         }

@@ -21,9 +21,10 @@ struct SnapshotInspectCommand: ParsableCommand {
     var json = false
 
     func run() throws {
+        let path = try dataDirectory(directory)
         let snapshots: [SnapshotInspection]
         do throws(LogError) {
-            snapshots = try SnapshotInspection.inspect(UserDirectories.expanded(directory), files: PosixFileSystem())
+            snapshots = try SnapshotInspection.inspect(path, files: PosixFileSystem())
         } catch {
             throw Complaint(.failed, error.description)
         }
