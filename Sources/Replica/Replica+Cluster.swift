@@ -177,7 +177,11 @@ extension Replica {
             switch error {
             case .nothingToDo: awaitLast(served)
             case .notReady, .transferring: setState(served, .waiting(error.refusal(names)))
-            case .underWay where served.question.isRepeat || now < served.begunAt.advanced(byMilliseconds: 1_000):
+            case .unsupported where isFresh(served):
+                // Of a cluster, or a leader, that has just begun: a member may not have been heard yet, or the feature level is about to
+                // be raised.
+                setState(served, .waiting(error.refusal(names)))
+            case .underWay where served.question.isRepeat || isFresh(served):
                 // Its own, made before; or one that the leader makes by itself (a promotion, a feature level), over in a moment.
                 setState(served, .waiting(error.refusal(names)))
             case .notLeader: drop(served)
@@ -185,6 +189,11 @@ extension Replica {
             }
         }
         absorb()
+    }
+
+    /// Until then a request waits for what is over in a moment.
+    private func isFresh(_ served: ClusterDesk.Served) -> Bool {
+        now < served.begunAt.advanced(byMilliseconds: 1_000)
     }
 
     /// All is so already, but perhaps not yet committed. What is at or before the end of the log will be, if the last entry will.

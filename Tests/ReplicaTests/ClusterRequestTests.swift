@@ -160,6 +160,29 @@ struct ClusterRequestTests {
         #expect(index(world.outcome(leader, third)) != nil)
     }
 
+    @Test("In a new cluster a change waits for a second until all have been heard, and is refused then")
+    func newCluster() {
+        for returns in [true, false] {
+            var world = World(3, featureLevel: 1)
+            world.crash(0)
+            let leader = world.elect()
+            let gone = NodeID(UInt64(world.followers.first { $0 != 0 } ?? 0) + 1)
+            let token = world.ask(leader, .change([.remove(gone)]))
+            world.run(milliseconds: 300)
+            #expect(world.outcome(leader, token) == nil)
+            if returns { world.restart(0) }
+            world.run(milliseconds: 600)
+            if returns {
+                #expect(index(world.outcome(leader, token)) != nil, "\(String(describing: world.outcome(leader, token)))")
+            } else {
+                #expect(world.outcome(leader, token) == nil)
+                world.run(milliseconds: 200)
+                #expect(code(world.outcome(leader, token)) == "unsupported")
+            }
+            #expect(world.servers[leader].replica.configuration.members.count == (returns ? 2 : 3))
+        }
+    }
+
     @Test("Without a leader nothing was done; with one that does not answer nobody knows; both within the patience")
     func patience() {
         var world = World(3) { $0.clusterPatienceMilliseconds = 3_000 }

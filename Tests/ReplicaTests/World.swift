@@ -45,6 +45,8 @@ struct World {
         /// Its writes stay where they are.
         var diskIsStuck = false
         var snapshotDiskFails = false
+        /// Snapshots are written when the test says so, by `finishSnapshot`.
+        var snapshotDiskIsSlow = false
         /// What was received of a snapshot survives a restart.
         var keepsPartialSnapshots = false
         var wallOffset: UInt64 = 1_700_000_000_000
@@ -60,13 +62,17 @@ struct World {
     var milliseconds: UInt64 = 1_000
     private var lastToken: UInt64 = 0
 
-    /// - Parameter spares: servers without a configuration, which are down at first.
-    init(_ count: Int, spares: Int = 0, _ change: (inout ReplicaSettings) -> Void = { _ in }) {
+    /// - Parameters:
+    ///   - spares: servers without a configuration, which are down at first.
+    ///   - featureLevel: of the first configuration; a new cluster begins with 1.
+    init(
+        _ count: Int, spares: Int = 0, featureLevel: UInt32 = Configuration.supportedFeatureLevel, _ change: (inout ReplicaSettings) -> Void = { _ in }
+    ) {
         var settings = ReplicaSettings()
         change(&settings)
         self.settings = settings
         configuration = Configuration(
-            members: (1...UInt64(count)).map(Self.member))
+            members: (1...UInt64(count)).map(Self.member), featureLevel: featureLevel)
         let first = SnapshotMetadata(
             index: .zero, term: .zero, configuration: configuration, configurationIndex: .zero)
         servers = []
@@ -233,13 +239,7 @@ struct World {
     private mutating func performSnapshots(_ i: Int, _ effects: ReplicaEffects) {
         if let snapshot = effects.snapshotToTake {
             servers[i].snapshotsToTake.append(snapshot)
-            let fails = servers[i].snapshotDiskFails
-            if !fails {
-                var image: [UInt8] = []
-                snapshot.image.encode { image += $0 }
-                servers[i].images[snapshot.metadata.index] = image
-            }
-            pass(i) { $0.snapshotTaken(fails ? nil : snapshot.metadata, keepFrom: snapshot.keepFrom) }
+            if !servers[i].snapshotDiskIsSlow { finishSnapshot(i) }
         }
         for read in effects.snapshotReads {
             let image = servers[i].images[read.index]
@@ -255,6 +255,18 @@ struct World {
             let machine = Self.restore(image)
             pass(i) { $0.installed(machine, metadata) }
         }
+    }
+
+    /// Writes the last snapshot that a server wanted to take.
+    mutating func finishSnapshot(_ i: Int) {
+        guard let snapshot = servers[i].snapshotsToTake.last else { fatalError("no snapshot was begun") }
+        let fails = servers[i].snapshotDiskFails
+        if !fails {
+            var image: [UInt8] = []
+            snapshot.image.encode { image += $0 }
+            servers[i].images[snapshot.metadata.index] = image
+        }
+        pass(i) { $0.snapshotTaken(fails ? nil : snapshot.metadata, keepFrom: snapshot.keepFrom) }
     }
 
     private mutating func store(_ chunk: SnapshotChunk, from sender: NodeID, at i: Int) {
