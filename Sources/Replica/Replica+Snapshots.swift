@@ -31,11 +31,14 @@ extension Replica {
             metadata: raft.snapshotMetadata(at: appliedIndex), image: machine.capture(), keepFrom: keepFrom)
     }
 
-    /// The trailing window; and while the newest snapshot so far is being sent, what is behind it: whoever gets it shall not need
-    /// another one at once. Once: the log does not grow without end for a stream that never ends.
     private var keepFrom: LogIndex {
-        let trailing = raft.firstIndex(
-            behind: appliedIndex, entries: settings.trailingEntries, bytes: settings.trailingBytes)
+        keepingWhatIsSent(
+            raft.firstIndex(behind: appliedIndex, entries: settings.trailingEntries, bytes: settings.trailingBytes))
+    }
+
+    /// While the newest snapshot so far is being sent, what is behind it stays: whoever gets it shall not need another one at once. Once:
+    /// the log does not grow without end for a stream that never ends.
+    private func keepingWhatIsSent(_ trailing: LogIndex) -> LogIndex {
         let isBeingSent = snapshotExchange.outgoing.values.contains { $0.index == newestSnapshot.index }
         return isBeingSent ? min(trailing, newestSnapshot.index.next) : trailing
     }
@@ -49,6 +52,8 @@ extension Replica {
             return
         }
         guard metadata.index > newestSnapshot.index else { return }
+        // Writing it took a while, in which the sending of the one before may have begun.
+        let keepFrom = keepingWhatIsSent(keepFrom)
         setNewestSnapshot(metadata)
         effects.notices.append(.snapshotTaken(metadata.index))
         step(.snapshotTaken(metadata, keepFrom: keepFrom))

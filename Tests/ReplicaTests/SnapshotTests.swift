@@ -167,6 +167,32 @@ struct SnapshotTests {
         #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
     }
 
+    @Test("One that was begun before a stream and is finished during it leaves in the log what the receiver needs then")
+    func finishedDuringStream() {
+        var (world, leader, away) = behind { $0.snapshotBytesPerSecond = 1_200 }
+        let sent = world.servers[leader].replica.newestSnapshotIndex
+        world.servers[leader].snapshotDiskIsSlow = true
+        let takenBefore = world.servers[leader].snapshotsToTake.count
+        var number: Int64 = 100
+        while world.servers[leader].snapshotsToTake.count == takenBefore {
+            world.command(leader, write(number), UInt64(number))
+            world.settle()
+            number += 1
+        }
+        world.restart(away)
+        for _ in 0..<300 where world.servers[leader].replica.snapshotBytesSent == 0 { world.run(milliseconds: 10) }
+        world.finishSnapshot(leader)
+        #expect(world.servers[leader].replica.newestSnapshotIndex > sent)
+        #expect(world.servers[leader].replica.status.first <= sent.next)
+        world.servers[leader].snapshotDiskIsSlow = false
+        for _ in 0..<60 where world.servers[away].replica.appliedIndex != world.servers[leader].replica.appliedIndex {
+            world.run(milliseconds: 1_000)
+        }
+        let installed = world.servers[away].notices.filter { if case .snapshotInstalled = $0 { true } else { false } }
+        #expect(installed.count == 1)
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+    }
+
     @Test("The others go on while a slow stream runs")
     func othersGoOn() {
         var (world, leader, away) = behind {

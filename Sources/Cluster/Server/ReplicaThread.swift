@@ -186,7 +186,8 @@ final class ReplicaThread<Files: FileSystem> {
         case .snapshotTaken(let metadata, let bytes, let keepFrom):
             replica.newestSnapshotBytes = bytes
             replica.snapshotTaken(metadata, keepFrom: keepFrom)
-            compactBefore = keepFrom
+            // Not what the replica keeps longer, for whom it sends the one before to.
+            compactBefore = min(keepFrom, replica.status.first)
         case .snapshotNotTaken(let keepFrom): replica.snapshotTaken(nil, keepFrom: keepFrom)
         case .snapshotRead(let read, let bytes, let total): replica.snapshotRead(read, (bytes, total))
         case .snapshotUnreadable(let read): replica.snapshotRead(read, nil)
