@@ -45,7 +45,7 @@ private struct Posts: Decodable {
 
     @Test("What is no data directory is said to be none, and not an empty one")
     func noDirectory() async throws {
-        let directory = FileManager.default.temporaryDirectory
+        let directory = try TemporaryDirectory()
         for inspecting in [["log", "inspect"], ["log", "verify"], ["snapshot", "inspect"]] {
             let result = try await Program.run(["operator"] + inspecting + ["/nowhere"], in: directory)
             #expect(result.code == 3 && result.errors.contains("/nowhere is not the data directory of a server"))
