@@ -8,7 +8,8 @@ extension SimulatedCluster {
         for (fault, _) in Faults.names {
             // Drawn whether or not it is allowed, so that forbidding one changes nothing else.
             let isDrawn = random.chance(percent: 55)
-            if options.allowedFaults.contains(fault), isDrawn || options.usesAllFaults { drawn.insert(fault) }
+            let isCertain = options.usesAllFaults || options.certainFaults.contains(fault)
+            if options.allowedFaults.contains(fault), isDrawn || isCertain { drawn.insert(fault) }
         }
         // The few clients of a small history are all there is, and their sessions outlast the run.
         if options.isSmallHistory { drawn.remove(.clientDeaths) }
@@ -20,7 +21,7 @@ extension SimulatedCluster {
         if isNear, !options.usesAllFaults { drawn.remove(.distance) }
         let isUniform = random.chance(percent: 60)
         if isUniform, !options.usesAllFaults { drawn.remove(.upgrades) }
-        return drawn
+        return drawn.union(options.certainFaults.intersection(options.allowedFaults))
     }
 
     /// What all servers' programs can do when the run begins.
@@ -33,6 +34,7 @@ extension SimulatedCluster {
     ) -> ReplicaSettings {
         var settings = ReplicaSettings()
         drawTimeouts(&settings.raft, faults, &random)
+        if let fixed = options.leaseReads { settings.raft.leaseReads = fixed }
         settings.raft.maximumInflightRequests = random.pick([1, 2, 8, 64]) ?? 8
         settings.raft.maximumRequestBytes = random.pick([64, 1 << 10, 1 << 20]) ?? 1 << 20
         if faults.contains(.distance) {
@@ -94,6 +96,7 @@ extension SimulatedCluster {
             weather.latency = 50_000...slowest
         }
         calm = random.pick([150_000_000, 400_000_000, 800_000_000, 1_500_000_000]) ?? calm
+        if let fixed = options.calmMilliseconds { calm = fixed * 1_000_000 }
         if faults.contains(.clientLoss) { weather.clientLossPerMillion = loss }
         drawDistances(&random)
         network.weather = weather

@@ -42,7 +42,7 @@ extension SimulatedCluster {
             SimulatedCluster.dataDirectory, files: server.files, holder: "process \(server.life)")
         try directory.initialise(clusterID: clusterID, nodeID: server.id, name: server.name)
         try directory.adopt(firstConfiguration: server.firstConfiguration)
-        let store = try SnapshotStore(directory)
+        let store = try SnapshotStore(directory, mutations: options.storageMutations)
         let (log, recovered, report) = try WriteAheadLog.open(directory, snapshots: store, options: logOptions)
         let image = LogImage(recovered)
         check(image, recovered, report, of: server)

@@ -12,165 +12,128 @@ public struct KnownMutation: Sendable {
     public let scenario: Int
     public let layer: Layer
     public let apply: @Sendable (inout SimulationOptions) -> Void
+    /// Whether these options have it switched off.
+    let isApplied: @Sendable (SimulationOptions) -> Bool
+    let hunt: Hunt
 
-    init(_ name: String, _ scenario: Int, _ mutation: Mutations) {
+    init(_ name: String, _ scenario: Int, _ mutation: Mutations, _ hunt: Hunt) {
         self.name = name
         self.scenario = scenario
+        self.hunt = hunt
         layer = .consensus
         apply = { $0.mutations.insert(mutation) }
+        isApplied = { $0.mutations.isSuperset(of: mutation) }
     }
 
-    init(_ name: String, _ scenario: Int, _ mutation: ReplicaMutations) {
+    init(_ name: String, _ scenario: Int, _ mutation: ReplicaMutations, _ hunt: Hunt) {
         self.name = name
         self.scenario = scenario
+        self.hunt = hunt
         layer = .replica
         apply = { $0.replicaMutations.insert(mutation) }
+        isApplied = { $0.replicaMutations.isSuperset(of: mutation) }
     }
 
-    init(_ name: String, _ scenario: Int, _ mutation: StorageMutations) {
+    init(_ name: String, _ scenario: Int, _ mutation: StorageMutations, _ hunt: Hunt) {
         self.name = name
         self.scenario = scenario
+        self.hunt = hunt
         layer = .storage
         apply = { $0.storageMutations.insert(mutation) }
+        isApplied = { $0.storageMutations.isSuperset(of: mutation) }
+    }
+
+    /// Those named, between commas; nil if one of them is unknown.
+    public static func named(_ names: String) -> [KnownMutation]? {
+        var found: [KnownMutation] = []
+        for name in names.split(separator: ",") {
+            guard let mutation = all.first(where: { $0.name == name }) else { return nil }
+            found.append(mutation)
+        }
+        return found.isEmpty ? nil : found
     }
 
     public static let all = consensus + members + leadership + replica + storage
 
     static let consensus: [KnownMutation] = [
-        .init("ackBeforeDurable", 1, .ackBeforeDurable),
-        .init("leaderCountsItselfBeforeDurable", 1, .leaderCountsItselfBeforeDurable),
-        .init("truncateOnOverlap", 4, .truncateOnOverlap),
-        .init("countOlderTermCommit", 5, .countOlderTermCommit),
-        .init("termNotSaved", 6, .termNotSaved),
-        .init("phantomDurability", 7, .phantomDurability),
-        .init("readBeforeOwnTermCommit", 8, .readBeforeOwnTermCommit),
-        .init("confirmReadWithoutRound", 9, .confirmReadWithoutRound),
-        .init("logComparedByLengthFirst", 10, .logComparedByLengthFirst),
-        .init("commitWithoutMajority", 11, .commitWithoutMajority),
-        .init("readQuorumMinusOne", 12, .readQuorumMinusOne),
-        .init("preVoteTeachesNoTerm", 13, .preVoteTeachesNoTerm),
-        .init("noCheckQuorum", 14, .noCheckQuorum),
-        .init("voteBeforeDurable", 16, .voteBeforeDurable),
-        .init("voteNotSaved", 16, .voteNotSaved),
-        .init("voteTwice", 16, .voteTwice),
-        .init("keepConflictingTailAfterSnapshot", 21, .keepConflictingTailAfterSnapshot),
-        .init("staleConfigurationFromSnapshot", 24, .staleConfigurationFromSnapshot),
-        .init("skipOversizedEntry", 25, .skipOversizedEntry),
-        .init("commitBeyondMatch", 0, .commitBeyondMatch),
-        .init("damagedVotes", 0, .damagedVotes),
+        .init("ackBeforeDurable", 1, .ackBeforeDurable, .powerLoss),
+        .init("leaderCountsItselfBeforeDurable", 1, .leaderCountsItselfBeforeDurable, .powerLoss),
+        .init("truncateOnOverlap", 4, .truncateOnOverlap, .network),
+        .init("countOlderTermCommit", 5, .countOlderTermCommit, .partitions),
+        .init("termNotSaved", 6, .termNotSaved, .powerLoss),
+        .init("phantomDurability", 7, .phantomDurability, .slowDisks),
+        .init("readBeforeOwnTermCommit", 8, .readBeforeOwnTermCommit, .partitions),
+        .init("confirmReadWithoutRound", 9, .confirmReadWithoutRound, .partitions),
+        .init("logComparedByLengthFirst", 10, .logComparedByLengthFirst, .partitions),
+        .init("commitWithoutMajority", 11, .commitWithoutMajority, .partitions),
+        .init("readQuorumMinusOne", 12, .readQuorumMinusOne, .partitions),
+        .init("preVoteTeachesNoTerm", 13, .preVoteTeachesNoTerm, .partitions),
+        .init("noCheckQuorum", 14, .noCheckQuorum, .partitions),
+        .init("voteBeforeDurable", 16, .voteBeforeDurable, .powerLoss),
+        .init("voteNotSaved", 16, .voteNotSaved, .powerLoss),
+        .init("voteTwice", 16, .voteTwice, .partitions),
+        .init("keepConflictingTailAfterSnapshot", 21, .keepConflictingTailAfterSnapshot, .snapshots),
+        .init("staleConfigurationFromSnapshot", 24, .staleConfigurationFromSnapshot, .memberSnapshots),
+        .init("skipOversizedEntry", 25, .skipOversizedEntry, .usual),
+        .init("commitBeyondMatch", 0, .commitBeyondMatch, .partitions),
+        .init("damagedVotes", 0, .damagedVotes, .rot),
     ]
 
     static let members: [KnownMutation] = [
-        .init("staleVoters", 11, .staleVoters),
-        .init("learnersRefuseVotes", 15, .learnersRefuseVotes),
-        .init("changeBeforeOwnTermCommit", 17, .changeBeforeOwnTermCommit),
-        .init("onlyBeginnerLeaves", 18, .onlyBeginnerLeaves),
-        .init("configurationInForceWhenCommitted", 19, .configurationInForceWhenCommitted),
-        .init("removedLeadsOn", 20, .removedLeadsOn),
-        .init("compactionLosesMembers", 23, .compactionLosesMembers),
-        .init("changesOverlap", 0, .changesOverlap),
-        .init("jointCountsNewVotersOnly", 0, .jointCountsNewVotersOnly),
-        .init("nonVoterCountsItself", 0, .nonVoterCountsItself),
-        .init("oneStepChanges", 0, .oneStepChanges),
-        .init("learnersCount", 0, .learnersCount),
-        .init("departingNotTold", 20, .departingNotTold),
-        .init("removedCampaigns", 20, .removedCampaigns),
-        .init("levelRaisedUnheard", 0, .levelRaisedUnheard),
-        .init("promotedBehind", 0, .promotedBehind),
+        .init("staleVoters", 11, .staleVoters, .members),
+        .init("learnersRefuseVotes", 15, .learnersRefuseVotes, .members),
+        .init("changeBeforeOwnTermCommit", 17, .changeBeforeOwnTermCommit, .members),
+        .init("onlyBeginnerLeaves", 18, .onlyBeginnerLeaves, .members),
+        .init("configurationInForceWhenCommitted", 19, .configurationInForceWhenCommitted, .members),
+        .init("removedLeadsOn", 20, .removedLeadsOn, .members),
+        .init("compactionLosesMembers", 23, .compactionLosesMembers, .memberSnapshots),
+        .init("changesOverlap", 0, .changesOverlap, .members),
+        .init("jointCountsNewVotersOnly", 0, .jointCountsNewVotersOnly, .members),
+        .init("nonVoterCountsItself", 0, .nonVoterCountsItself, .members),
+        .init("oneStepChanges", 0, .oneStepChanges, .members),
+        .init("learnersCount", 0, .learnersCount, .members),
+        .init("departingNotTold", 20, .departingNotTold, .members),
+        .init("removedCampaigns", 20, .removedCampaigns, .members),
+        .init("levelRaisedUnheard", 0, .levelRaisedUnheard, .upgrades),
+        .init("promotedBehind", 0, .promotedBehind, .members),
     ]
 
     static let leadership: [KnownMutation] = [
-        .init("leaseSurvivesTransfer", 31, .leaseSurvivesTransfer),
-        .init("votesBreakLease", 0, .votesBreakLease),
-        .init("leaseFromArrival", 0, .leaseFromArrival),
-        .init("leaseTrustsOldTime", 9, .leaseTrustsOldTime),
-        .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash),
-        .init("anyoneHandsOver", 0, .anyoneHandsOver),
-        .init("transferNeverGivenUp", 31, .transferNeverGivenUp),
-        .init("proposalsDuringTransfer", 0, .proposalsDuringTransfer),
-        .init("lateAnswersAreLost", 0, .lateAnswersAreLost),
-        .init("paceGrowsAtOnce", 0, .paceGrowsAtOnce),
-        .init("roundTripsIncludeDisk", 0, .roundTripsIncludeDisk),
-        .init("leaderStaysLost", 0, .leaderStaysLost),
-        .init("hangingDiskStands", 0, .hangingDiskStands),
+        .init("leaseSurvivesTransfer", 31, .leaseSurvivesTransfer, .leases),
+        .init("votesBreakLease", 0, .votesBreakLease, .leases),
+        .init("leaseFromArrival", 0, .leaseFromArrival, .leases),
+        .init("leaseTrustsOldTime", 9, .leaseTrustsOldTime, .leases),
+        .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash, .leases),
+        .init("anyoneHandsOver", 0, .anyoneHandsOver, .transfers),
+        .init("transferNeverGivenUp", 31, .transferNeverGivenUp, .transfers),
+        .init("proposalsDuringTransfer", 0, .proposalsDuringTransfer, .transfers),
+        .init("lateAnswersAreLost", 0, .lateAnswersAreLost, .far),
+        .init("paceGrowsAtOnce", 0, .paceGrowsAtOnce, .far),
+        .init("roundTripsIncludeDisk", 0, .roundTripsIncludeDisk, .slowDisks),
+        .init("leaderStaysLost", 0, .leaderStaysLost, .usual),
+        .init("hangingDiskStands", 0, .hangingDiskStands, .slowDisks),
     ]
 
     static let replica: [KnownMutation] = [
-        .init("readsWithoutBarrier", 9, .readsWithoutBarrier),
-        .init("readsBeforeApply", 0, .readsBeforeApply),
-        .init("answersBeforeCommit", 1, .answersBeforeCommit),
-        .init("forgetsSequenceNumbers", 33, .forgetsSequenceNumbers),
-        .init("leaseTimeFromWallClock", 32, .leaseTimeFromWallClock),
+        .init("readsWithoutBarrier", 9, .readsWithoutBarrier, .usual),
+        .init("readsBeforeApply", 0, .readsBeforeApply, .usual),
+        .init("answersBeforeCommit", 1, .answersBeforeCommit, .partitions),
+        .init("forgetsSequenceNumbers", 33, .forgetsSequenceNumbers, .network),
+        .init("leaseTimeFromWallClock", 32, .leaseTimeFromWallClock, .clocks),
     ]
 
     static let storage: [KnownMutation] = [
-        .init("snapshotNotSynced", 2, .snapshotNotSynced),
-        .init("directoryNotSynced", 3, .directoryNotSynced),
-        .init("hardStateNotRestated", 16, .hardStateNotRestated),
-        .init("syncRetried", 26, .syncRetried),
-        .init("lastBatchNotRewritten", 26, .lastBatchNotRewritten),
-        .init("nothingReserved", 27, .nothingReserved),
-        .init("tornTailIncluded", 28, .tornTailIncluded),
-        .init("tornSegmentReused", 28, .tornSegmentReused),
-        .init("gapAccepted", 29, .gapAccepted),
-        .init("damageIsCut", 0, .damageIsCut),
-        .init("termOfDamageForgotten", 0, .termOfDamageForgotten),
-        .init("partialSnapshotBelieved", 22, .partialSnapshotBelieved),
+        .init("snapshotNotSynced", 2, .snapshotNotSynced, .snapshots),
+        .init("directoryNotSynced", 3, .directoryNotSynced, .powerLoss),
+        .init("hardStateNotRestated", 16, .hardStateNotRestated, .snapshots),
+        .init("syncRetried", 26, .syncRetried, .failingDisks),
+        .init("lastBatchNotRewritten", 26, .lastBatchNotRewritten, .failingDisks),
+        .init("nothingReserved", 27, .nothingReserved, .fullDisks),
+        .init("tornTailIncluded", 28, .tornTailIncluded, .powerLoss),
+        .init("tornSegmentReused", 28, .tornSegmentReused, .powerLoss),
+        .init("gapAccepted", 29, .gapAccepted, .rotSnapshots),
+        .init("damageIsCut", 0, .damageIsCut, .rot),
+        .init("termOfDamageForgotten", 0, .termOfDamageForgotten, .rot),
+        .init("partialSnapshotBelieved", 22, .partialSnapshotBelieved, .rotSnapshots),
     ]
-}
-
-/// How the simulator found a defence switched off.
-public struct MutationFinding: Sendable {
-    public let mutation: KnownMutation
-    /// Seeds run until one failed; nil if none did.
-    public let seeds: Int?
-    public let seedsTried: Int
-    /// The script that fails, if no seed did.
-    public let script: String?
-    /// The invariant that was broken; empty if nothing was found.
-    public let invariant: String
-
-    public var isCaught: Bool { seeds != nil || script != nil }
-}
-
-extension Simulator {
-    /// Runs seeds from 1 on with a defence switched off until one fails, and if none does, the scripts.
-    /// - Parameter seeds: at most so many.
-    public static func hunt(
-        _ mutation: KnownMutation, seeds: UInt64, options: SimulationOptions = SimulationOptions(), threads: Int
-    ) async -> MutationFinding {
-        var options = options
-        mutation.apply(&options)
-        let result = await runMany(seeds: 1..<seeds + 1, options: options, threads: threads, stopsAtFirst: true)
-        if let failure = result.failures.first {
-            return MutationFinding(
-                mutation: mutation, seeds: Int(failure.seed), seedsTried: result.seeds, script: nil,
-                invariant: failure.invariant)
-        }
-        let script = Scripts.all.first { $0.isCaught(options) }
-        return MutationFinding(
-            mutation: mutation, seeds: nil, seedsTried: result.seeds, script: script?.name,
-            invariant: script?.claim ?? "")
-    }
-
-    /// A Markdown table of findings.
-    public static func table(_ findings: [MutationFinding]) -> String {
-        var lines = [
-            "| scenario | defence switched off | in | seeds until caught | what is broken then |",
-            "| ---: | --- | --- | ---: | --- |",
-        ]
-        for finding in findings {
-            let scenario = finding.mutation.scenario == 0 ? "" : "\(finding.mutation.scenario)"
-            let caught =
-                if let seeds = finding.seeds {
-                    "\(seeds)"
-                } else {
-                    "more than \(finding.seedsTried)" + (finding.script.map { "; script \"\($0)\"" } ?? "; **not caught**")
-                }
-            lines.append(
-                "| \(scenario) | `\(finding.mutation.name)` | \(finding.mutation.layer.rawValue) | \(caught) | "
-                    + "\(finding.invariant) |")
-        }
-        return lines.joined(separator: "\n")
-    }
 }

@@ -84,6 +84,12 @@ public struct SimulationOptions: Sendable {
     public var allowedFaults: Faults = .all
     /// True: every allowed fault happens. False: each seed draws some of them (more different kinds of runs).
     public var usesAllFaults = false
+    /// Of the allowed faults, these happen in every run.
+    public var certainFaults: Faults = []
+    /// Longest time between two misfortunes. Nil: the seed chooses.
+    public var calmMilliseconds: UInt64?
+    /// Whether leaders answer reads under a lease. Nil: the seed chooses.
+    public var leaseReads: Bool?
     /// Nil: the seed chooses.
     public var thinkMilliseconds: ClosedRange<UInt64>?
     /// Machines on which new members can be started. Nil: three if members change.
@@ -114,6 +120,14 @@ extension SimulationOptions {
             let names = Faults.names.filter { allowedFaults.contains($0.fault) }.map { Faults.argument($0.name) }
             words.append("--faults \(names.isEmpty ? "none" : names.joined(separator: ","))")
         }
+        if !certainFaults.isEmpty {
+            let names = Faults.names.filter { certainFaults.contains($0.fault) }.map { Faults.argument($0.name) }
+            words.append("--certain \(names.joined(separator: ","))")
+        }
+        if let calmMilliseconds { words.append("--calm-milliseconds \(calmMilliseconds)") }
+        if let leaseReads { words.append(leaseReads ? "--lease-reads" : "--no-lease-reads") }
+        let missing = KnownMutation.all.filter { $0.isApplied(self) }.map(\.name)
+        if !missing.isEmpty { words.append("--without \(missing.joined(separator: ","))") }
         if let servers { words.append("--servers \(servers)") }
         if let spares { words.append("--spares \(spares)") }
         if let clients { words.append("--clients \(clients)") }

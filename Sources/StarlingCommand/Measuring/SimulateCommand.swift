@@ -16,7 +16,7 @@ struct SimulateCommand: AsyncParsableCommand {
               starling simulate --seeds 1000 --start 5000 --json
               starling simulate --seed 4711 --trace 50          replays one, with its last steps
               starling simulate --day --link-milliseconds 150   a quiet day; then leaders die
-              starling simulate --mutations --seeds 2000        with each defence switched off
+              starling simulate --mutations --seeds 300         with each defence switched off
             """)
 
     @Option(help: ArgumentHelp("Run this seed alone.", valueName: "number"))
@@ -31,7 +31,11 @@ struct SimulateCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "With --seed: print so many of the last steps, also of a run that holds.", valueName: "lines"))
     var trace = 0
-    @Flag(help: "Switch off one defence after another and look how soon that is found. Prints a Markdown table.")
+    @Flag(
+        help: """
+            Switch off one defence after another, or those of --without, and look how soon that is found, in at most \
+            --seeds runs that need it. Prints docs/mutations.md.
+            """)
     var mutations = false
     @Flag(help: "One quiet day with adaptive timeouts, on links that lose two messages of a hundred.")
     var day = false
@@ -115,19 +119,25 @@ struct SimulateCommand: AsyncParsableCommand {
 
     // MARK: - Mutations and days
 
+    /// At most so many seeds for each, unless --seeds says otherwise.
+    private static let seedsOfAHunt: UInt64 = 300
+
     private func runMutations() async throws {
-        let all = KnownMutation.all
-        let bar = json ? nil : ProgressBar("switching off", total: all.count)
+        let base = try shape.options()
+        let chosen = shape.without.flatMap(KnownMutation.named) ?? KnownMutation.all
+        let count = seeds ?? Self.seedsOfAHunt
+        let bar = json ? nil : ProgressBar("switching off", total: chosen.count)
         var findings: [MutationFinding] = []
-        for mutation in all {
-            findings.append(
-                await Simulator.hunt(mutation, seeds: seeds ?? 2_000, options: try shape.options(), threads: threadCount))
+        for mutation in chosen {
+            findings.append(await Simulator.hunt(mutation, seeds: count, options: base, threads: threadCount))
             bar?.show(findings.count)
         }
         bar?.end()
-        Terminal.line(json ? JSON.array(findings.map(Self.json)).text : Simulator.table(findings))
-        let missed = findings.filter { !$0.isCaught }.map(\.mutation.name)
-        if !missed.isEmpty { throw Complaint(.failed, "not caught: \(missed.joined(separator: ", "))") }
+        Terminal.line(json ? JSON.array(findings.map(Self.json)).text : MutationPage(findings, seeds: count).text)
+        let missed = findings.filter { !$0.isProven }.map(\.mutation.name)
+        if !missed.isEmpty { throw Complaint(.failed, "not caught, not even by a test: \(missed.joined(separator: ", "))") }
+        let wrong = findings.flatMap { finding in finding.defendedFailures.map { "\(finding.mutation.name) \($0.seed)" } }
+        if !wrong.isEmpty { throw Complaint(.failed, "fail with the defence too: \(wrong.joined(separator: ", "))") }
     }
 
     private func runDay() throws {
@@ -179,7 +189,9 @@ struct SimulateCommand: AsyncParsableCommand {
             .init("seeds_until_caught", finding.seeds.map { .int(Int64($0)) } ?? .null),
             .init("seeds_tried", .int(Int64(finding.seedsTried))),
             .init("script", finding.script.map { .string($0) } ?? .null),
-            .init("invariant", .string(finding.invariant)),
+            .init("test", finding.mutation.directedTest.map { .string("\($0.file): \($0.title)") } ?? .null),
+            .init("invariant", finding.failure.map { .string($0.invariant) } ?? .null),
+            .init("defended_failures", .array(finding.defendedFailures.map { .string(String($0.seed)) })),
         ])
     }
 

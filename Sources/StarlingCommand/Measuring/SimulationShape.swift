@@ -5,6 +5,14 @@ import Simulation
 struct SimulationShape: ParsableArguments {
     @Option(help: ArgumentHelp("Kinds of faults that may happen, between commas, or none.", valueName: "names"))
     var faults: String?
+    @Option(help: ArgumentHelp("Of these kinds, those that happen in every run.", valueName: "names"))
+    var certain: String?
+    @Option(help: ArgumentHelp("Longest time between two misfortunes.", valueName: "ms"))
+    var calmMilliseconds: UInt64?
+    @Flag(inversion: .prefixedNo, help: "Whether leaders answer reads under a lease.")
+    var leaseReads: Bool?
+    @Option(help: ArgumentHelp("Defences to switch off, between commas, as --mutations names them.", valueName: "names"))
+    var without: String?
     @Option(help: ArgumentHelp("Of all misfortunes only these, by number, or none.", valueName: "numbers"))
     var only: String?
     @Option(help: ArgumentHelp("1 to 7.", valueName: "count"))
@@ -25,9 +33,17 @@ struct SimulationShape: ParsableArguments {
     var small = false
 
     func validate() throws {
-        if let faults, Faults(arguments: faults) == nil {
+        for (option, value) in [("--faults", faults), ("--certain", certain)] {
+            guard let value, Faults(arguments: value) == nil else { continue }
             let names = Faults.names.map { Faults.argument($0.name) }.joined(separator: ", ")
-            throw ValidationError("--faults \(faults): the names are \(names), or none")
+            throw ValidationError("\(option) \(value): the names are \(names), or none")
+        }
+        if let without, KnownMutation.named(without) == nil {
+            let names = KnownMutation.all.map(\.name).joined(separator: ", ")
+            throw ValidationError("--without \(without): the names are \(names)")
+        }
+        if let calmMilliseconds, !(20...1_000_000).contains(calmMilliseconds) {
+            throw ValidationError("--calm-milliseconds is 20 to 1000000, and not \(calmMilliseconds)")
         }
         if let only, SimulationShape.numbers(only) == nil {
             throw ValidationError("--only is numbers between commas, or none, and not \(only)")
@@ -54,6 +70,10 @@ struct SimulationShape: ParsableArguments {
     func options() throws -> SimulationOptions {
         var options = SimulationOptions()
         if let faults, let allowed = Faults(arguments: faults) { options.allowedFaults = allowed }
+        if let certain, let faults = Faults(arguments: certain) { options.certainFaults = faults }
+        if let without, let missing = KnownMutation.named(without) { for mutation in missing { mutation.apply(&options) } }
+        options.calmMilliseconds = calmMilliseconds
+        options.leaseReads = leaseReads
         options.onlyMisfortunes = only.flatMap(SimulationShape.numbers)
         options.servers = servers
         options.spares = spares
