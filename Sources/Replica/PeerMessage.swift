@@ -22,10 +22,12 @@ public enum PeerMessage: Sendable, Equatable {
     case clusterAnswer(id: UInt64, ClusterOutcome)
     /// A chunk with a checksum of its own, which is right: a piece with a wrong one does not decode.
     case snapshotPiece(SnapshotChunk)
+    /// The receiver of a snapshot has thrown away what it had of it, for this reason. A progress of 0 follows.
+    case snapshotRefused(index: LogIndex, reason: String)
 
     private enum Kind: UInt8 {
         case raft = 1, forward, refused, keepAlive, status, snapshotChunk, snapshotProgress, clusterQuestion
-        case clusterAnswer, snapshotPiece
+        case clusterAnswer, snapshotPiece, snapshotRefused
     }
 
     /// A batch of commands is copied straight from the log entry; nothing else here is large or frequent.
@@ -65,6 +67,10 @@ public enum PeerMessage: Sendable, Equatable {
             writer.write(Kind.clusterAnswer.rawValue)
             writer.write(id)
             outcome.encode(into: &writer)
+        case .snapshotRefused(let index, let reason):
+            writer.write(Kind.snapshotRefused.rawValue)
+            writer.write(index.rawValue)
+            writer.write(reason)
         case .snapshotProgress(let index, let nextOffset, let complete):
             writer.write(Kind.snapshotProgress.rawValue)
             writer.write(index.rawValue)
@@ -140,6 +146,9 @@ public enum PeerMessage: Sendable, Equatable {
         case .clusterAnswer:
             let id = try reader.readUInt64("request id")
             self = .clusterAnswer(id: id, try ClusterOutcome(from: &reader))
+        case .snapshotRefused:
+            let index = LogIndex(try reader.readUInt64("snapshot index"))
+            self = .snapshotRefused(index: index, reason: try reader.readString("reason"))
         case .snapshotProgress:
             let index = LogIndex(try reader.readUInt64("snapshot index"))
             let next = try reader.readUInt64("snapshot offset")

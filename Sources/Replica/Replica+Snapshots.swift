@@ -11,6 +11,7 @@ extension Replica {
         guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil, now >= snapshotNotBefore else {
             return
         }
+        if isNewestDamaged { return takeSnapshot() }
         let rank = raft.configuration.members.firstIndex { $0.id == id } ?? 0
         let entries = appliedIndex - newestSnapshot.index
         let staggered = { (threshold: Int) in threshold + threshold / 4 * rank }
@@ -22,13 +23,17 @@ extension Replica {
         takeSnapshot()
     }
 
-    /// Begins a snapshot now, whatever the policy says. Does nothing if one is under way or nothing was applied since the last.
+    /// Begins a snapshot now, whatever the policy says. Does nothing if one is under way or nothing was applied since the last, unless the
+    /// last one is damaged: then its file is written again.
     public mutating func takeSnapshot() {
-        guard !isTakingSnapshot, installing == nil, appliedIndex > newestSnapshot.index else { return }
+        guard !isTakingSnapshot, installing == nil, isNews(appliedIndex) else { return }
+        let metadata = raft.snapshotMetadata(at: appliedIndex)
+        // A server that joins gets the log before it gets the first configuration in it. Until then it does not know who the members were,
+        // and a snapshot that does not say it is of no use to anyone: others would be sent it again and again.
+        guard !metadata.configuration.members.isEmpty else { return }
         isTakingSnapshot = true
         appliedBytesSinceSnapshot = 0
-        effects.snapshotToTake = .init(
-            metadata: raft.snapshotMetadata(at: appliedIndex), image: machine.capture(), keepFrom: keepFrom)
+        effects.snapshotToTake = .init(metadata: metadata, image: machine.capture(), keepFrom: keepFrom)
     }
 
     private var keepFrom: LogIndex {
@@ -51,7 +56,7 @@ extension Replica {
             snapshotNotBefore = now.advanced(byMilliseconds: settings.snapshotRetryMilliseconds)
             return
         }
-        guard metadata.index > newestSnapshot.index else { return }
+        guard isNews(metadata.index) else { return }
         // Writing it took a while, in which the sending of the one before may have begun.
         let keepFrom = keepingWhatIsSent(keepFrom)
         setNewestSnapshot(metadata)
@@ -59,17 +64,25 @@ extension Replica {
         step(.snapshotTaken(metadata, keepFrom: keepFrom))
     }
 
+    private func isNews(_ index: LogIndex) -> Bool {
+        index > newestSnapshot.index || isNewestDamaged && index == newestSnapshot.index
+    }
+
     private mutating func setNewestSnapshot(_ metadata: SnapshotMetadata) {
-        if newestSnapshot.index > .zero {
+        if isNewestDamaged {
+            previousSnapshot = nil
+        } else if newestSnapshot.index > .zero {
             previousSnapshot = SnapshotPlaceInLog(index: newestSnapshot.index, term: newestSnapshot.term)
         }
         newestSnapshot = metadata
+        isNewestDamaged = false
     }
 
     // MARK: - Sending one
 
     mutating func beginSending(to peer: NodeID) {
-        guard newestSnapshot.index > .zero else {
+        // Of a damaged one the successor is being written: consensus asks again until it is there.
+        guard newestSnapshot.index > .zero, !isNewestDamaged else {
             followUps.append(.snapshotSent(to: peer, index: nil))
             return
         }
@@ -91,13 +104,10 @@ extension Replica {
     /// The oldest snapshot that is being sent: its file is still needed.
     public var oldestSnapshotBeingSent: LogIndex? { snapshotExchange.oldestIndex }
 
-    /// The shell has read a piece of a snapshot file; nil if that file is gone.
+    /// The shell has read a piece of a snapshot file, and checked it; nil if that file is gone, cannot be read or is damaged.
     public mutating func snapshotRead(_ read: ReplicaEffects.SnapshotRead, _ piece: (bytes: [UInt8], total: UInt64)?) {
         guard let stream = snapshotExchange.outgoing[read.peer], stream.index == read.index else { return }
-        guard let piece else {
-            snapshotExchange.end(read.peer, canGoOn: false)
-            return step(.snapshotSent(to: read.peer, index: nil))
-        }
+        guard let piece else { return snapshotUnreadable(read.index) }
         snapshotExchange.pieceRead(
             read.peer, askedBytes: read.maximumBytes, bytes: piece.bytes.count, total: piece.total)
         snapshotBytesSent += UInt64(piece.bytes.count)
@@ -108,7 +118,23 @@ extension Replica {
         effects.send(isChecked ? .snapshotPiece(chunk) : .snapshotChunk(chunk), to: read.peer, isBulk: true)
     }
 
-    /// From this feature level on a server knows pieces with a checksum.
+    /// The file is never sent again. If it was the newest, this server's state of now takes its place.
+    private mutating func snapshotUnreadable(_ index: LogIndex) {
+        if index == previousSnapshot?.index { previousSnapshot = nil }
+        if index == newestSnapshot.index, !isNewestDamaged {
+            isNewestDamaged = true
+            effects.notices.append(.snapshotDamaged(index))
+        }
+        for peer in snapshotExchange.endAll(of: index) { step(.snapshotSent(to: peer, index: nil)) }
+    }
+
+    /// The receiver of a snapshot threw it away: perhaps because our file is damaged.
+    mutating func receiveSnapshotRefused(_ index: LogIndex, _ reason: String, from peer: NodeID) {
+        guard snapshotExchange.doubt(peer, index) else { return }
+        effects.notices.append(.snapshotRefused(index, by: peer, reason))
+    }
+
+    /// From this feature level on a server knows pieces with a checksum, and refusals of whole snapshots.
     private static var snapshotPieceLevel: UInt32 { 2 }
 
     mutating func receiveSnapshotProgress(
@@ -150,9 +176,13 @@ extension Replica {
 
     /// The shell has written a piece (or refused one that does not fit), and has the file up to `nextOffset`; `complete` when the file
     /// is whole, verified and durable.
+    /// - Parameter refusal: why everything that was received was thrown away: the sender is told.
     public mutating func snapshotChunkStored(
-        from sender: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?
+        from sender: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?, refusal: String? = nil
     ) {
+        if let refusal, (peers.featureLevel(of: sender) ?? 1) >= Replica.snapshotPieceLevel {
+            effects.send(.snapshotRefused(index: index, reason: String(refusal.prefix(500))), to: sender)
+        }
         effects.send(
             .snapshotProgress(index: index, nextOffset: nextOffset, complete: complete != nil), to: sender)
         if let complete {

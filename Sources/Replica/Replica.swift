@@ -71,6 +71,8 @@ public struct Replica: Sendable {
     // Snapshots.
     var snapshotExchange = SnapshotExchange()
     var newestSnapshot: SnapshotMetadata
+    /// Its file cannot be read any more, or is not what was written: a new one is to be taken, and nobody is sent this one.
+    var isNewestDamaged = false
     /// Of the two that are kept the older one.
     var previousSnapshot: SnapshotPlaceInLog?
     /// Bytes of snapshots that were sent to others.
@@ -213,6 +215,7 @@ public struct Replica: Sendable {
         case .clusterAnswer(let id, let outcome): receiveAnswer(id, outcome)
         case .snapshotProgress(let index, let next, let complete):
             receiveSnapshotProgress(index, nextOffset: next, complete: complete, from: sender)
+        case .snapshotRefused(let index, let reason): receiveSnapshotRefused(index, reason, from: sender)
         }
     }
 

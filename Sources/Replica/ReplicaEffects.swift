@@ -43,6 +43,8 @@ public struct ReplicaEffects: Sendable {
         public var index: LogIndex
         public var offset: UInt64
         public var maximumBytes: Int
+        /// Check all of the file first: the receiver threw away what it was sent, or has lost it.
+        public var verifiesWhole = false
     }
 
     /// May go at once.
@@ -56,7 +58,7 @@ public struct ReplicaEffects: Sendable {
     public var snapshotToTake: SnapshotToTake?
     /// A received snapshot is now the log's beginning: restore the state from its file and call `installed`.
     public var snapshotToLoad: SnapshotMetadata?
-    /// Read this piece of a snapshot file and call `snapshotRead`.
+    /// Read this piece of a snapshot file, check it, and call `snapshotRead`.
     public var snapshotReads: [SnapshotRead] = []
     /// Write this piece of an arriving snapshot and call `snapshotChunkStored`.
     public var snapshotChunks: [(from: NodeID, chunk: SnapshotChunk)] = []
@@ -120,6 +122,10 @@ public enum Notice: Sendable, Equatable {
     case snapshotTaken(LogIndex)
     case snapshotInstalled(LogIndex, from: NodeID?)
     case sendingSnapshot(LogIndex, to: NodeID)
+    /// The file of the newest snapshot cannot be read, or is not what was written: it is used no more, and a new one is taken.
+    case snapshotDamaged(LogIndex)
+    /// A member threw away what it was sent of a snapshot, for this reason. The file here is checked.
+    case snapshotRefused(LogIndex, by: NodeID, String)
     case sessionsExpired(Int)
     case diverged(NodeID, at: LogIndex)
     case configurationChanged(LogIndex)

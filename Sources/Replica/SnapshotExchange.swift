@@ -20,6 +20,8 @@ struct SnapshotExchange: Sendable {
         var begunAgainAt: MonotonicTime
         /// What the receiver said last, if it had less than it had before: it restarted, or the answer is old.
         var fallsBackTo: UInt64?
+        /// The receiver says that it has nothing: it lost, or threw away, what it was sent. The file is checked before it gets more.
+        var isDoubtful = false
         /// Answers that brought nothing new since the last that did: a piece before those that they answer was lost.
         var repeats = 0
 
@@ -79,6 +81,7 @@ struct SnapshotExchange: Sendable {
         }
         // Nobody can have more than there is.
         guard nextOffset <= stream.total ?? 0 else { return nil }
+        if nextOffset == 0 { stream.isDoubtful = true }
         if nextOffset > stream.acknowledged {
             stream.acknowledged = nextOffset
             stream.next = max(stream.next, nextOffset)
@@ -98,6 +101,14 @@ struct SnapshotExchange: Sendable {
         return nil
     }
 
+    /// The receiver has thrown away what it was sent.
+    /// - Returns: false if that is not being sent.
+    mutating func doubt(_ peer: NodeID, _ index: LogIndex) -> Bool {
+        guard outgoing[peer]?.index == index else { return false }
+        outgoing[peer]?.isDoubtful = true
+        return true
+    }
+
     /// Ends a stream that is not complete.
     mutating func end(_ peer: NodeID, canGoOn: Bool) {
         guard let stream = outgoing.removeValue(forKey: peer), canGoOn else { return }
@@ -107,6 +118,14 @@ struct SnapshotExchange: Sendable {
     mutating func endAll() -> [NodeID] {
         let peers = outgoing.keys.sorted()
         for peer in peers { end(peer, canGoOn: true) }
+        return peers
+    }
+
+    /// Ends the streams of a snapshot that cannot be sent any more.
+    mutating func endAll(of index: LogIndex) -> [NodeID] {
+        let peers = outgoing.keys.sorted().filter { outgoing[$0]?.index == index }
+        for peer in peers { end(peer, canGoOn: false) }
+        unfinished = unfinished.filter { $0.value.index != index }
         return peers
     }
 
@@ -163,8 +182,12 @@ struct SnapshotExchange: Sendable {
             isOver = true
             for peer in order where balance > 0 {
                 guard var stream = outgoing[peer], stream.mayTakePiece(pace) else { continue }
+                let verifies = stream.isDoubtful && stream.next == 0
                 reads.append(
-                    .init(peer: peer, index: stream.index, offset: stream.next, maximumBytes: pace.pieceBytes))
+                    .init(
+                        peer: peer, index: stream.index, offset: stream.next, maximumBytes: pace.pieceBytes,
+                        verifiesWhole: verifies))
+                if verifies { stream.isDoubtful = false }
                 stream.next += UInt64(pace.pieceBytes)
                 if let total = stream.total { stream.next = min(stream.next, total) }
                 outgoing[peer] = stream

@@ -10,7 +10,7 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
     /// The node that made it.
     public let node: NodeID
     private let file: Files.File
-    private let size: UInt64
+    let size: UInt64
     private(set) var offset: UInt64
     private var whole: UInt32
     private var payloadBytes: UInt64 = 0
@@ -81,6 +81,26 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
         return chunk
     }
 
+    /// Goes on from a chunk that is known to begin there. The end of the file cannot be read then.
+    mutating func skip(to chunk: UInt64) { offset = chunk }
+
+    /// Bytes of the file as they are, at most up to its end.
+    func raw(_ start: UInt64, count: Int) throws(SnapshotError) -> [UInt8] {
+        try snapshotStep { () throws(FileSystemError) in try file.readRange(start, count: count) }
+    }
+
+    /// Checks what the end of the file says but for the checksum of the whole, which takes reading the whole.
+    func checkFooter(at start: UInt64, payloadBytes: UInt64, chunks: UInt64) throws(SnapshotError) {
+        var expected = ByteWriter(reserving: SnapshotFormat.footer)
+        expected.write(UInt64(0))
+        expected.write(payloadBytes)
+        expected.write(chunks)
+        expected.write(raw: Array(SnapshotFormat.endMark.utf8))
+        guard try raw(start, count: SnapshotFormat.footer - 4) == expected.bytes else {
+            throw damaged("its end does not fit its length")
+        }
+    }
+
     private mutating func readEnd(_ zero: UInt32) throws(SnapshotError) {
         let footer = try read(SnapshotFormat.footer - SnapshotFormat.chunkHeader)
         var expected = ByteWriter()
@@ -103,7 +123,7 @@ public struct SnapshotReader<Files: FileSystem>: Sendable {
         return bytes
     }
 
-    private func damaged(_ reason: String) -> SnapshotError {
+    func damaged(_ reason: String) -> SnapshotError {
         .damaged(file: file.path, reason: "\(reason), at offset \(offset)")
     }
 

@@ -97,15 +97,6 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
         }
     }
 
-    /// A range of a snapshot's file as it is, to stream to a peer: fewer bytes than asked for where the file ends.
-    public func range(_ place: SnapshotPlace, offset: UInt64, count: Int) throws(SnapshotError) -> [UInt8] {
-        try snapshotStep { () throws(FileSystemError) in
-            let file = try files.open(file(place), .read)
-            defer { file.close() }
-            return try file.readRange(offset, count: count)
-        }
-    }
-
     // MARK: - Pruning
 
     /// Removes all snapshots but the newest two and the one that the log's mark names.

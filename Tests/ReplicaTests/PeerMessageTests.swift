@@ -32,6 +32,7 @@ struct PeerMessageTests {
             .snapshotChunk(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
             .snapshotPiece(SnapshotChunk(index: LogIndex(5), term: Term(6), offset: 7, total: 800, bytes: [1, 2])),
             .snapshotProgress(index: LogIndex(5), nextOffset: .max, complete: true),
+            .snapshotRefused(index: LogIndex(5), reason: "the checksum of a chunk does not hold"),
         ] + ClusterRequestCodingTests.messages
 
     private static func encoded(_ message: PeerMessage) -> [UInt8] {

@@ -193,6 +193,56 @@ struct SnapshotTests {
         #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
     }
 
+    private func catchesUp(_ world: inout World, _ leader: Int, _ away: Int, from rotten: LogIndex) {
+        world.restart(away)
+        world.run(milliseconds: 8_000)
+        let notices = world.servers[leader].notices
+        #expect(notices.filter { $0 == .snapshotDamaged(rotten) }.count == 1)
+        #expect(world.servers[away].notices.contains { if case .snapshotInstalled = $0 { true } else { false } })
+        #expect(world.servers[away].replica.machine.digest == world.servers[leader].replica.machine.digest)
+        #expect(!world.servers[leader].replica.isNewestDamaged)
+        #expect(world.servers[leader].replica.snapshotExchange.outgoing.isEmpty)
+    }
+
+    @Test("A leader whose newest snapshot has rotted takes another one at once, and sends that")
+    func rotted() {
+        var (world, leader, away) = behind()
+        let rotten = world.servers[leader].replica.newestSnapshotIndex
+        world.servers[leader].rotten.insert(rotten)
+        catchesUp(&world, leader, away, from: rotten)
+        #expect(world.servers[leader].replica.newestSnapshotIndex > rotten)
+        #expect(world.servers[leader].replica.previousSnapshot == nil, "it is never sent again")
+    }
+
+    @Test("A damaged snapshot is written again if nothing was applied since, and later again if the disk fails")
+    func rottedWhileIdle() {
+        var (world, leader, away) = behind { $0.snapshotRetryMilliseconds = 1_000 }
+        // Nothing in between: a snapshot at what was applied last.
+        world.pass(leader) { $0.takeSnapshot() }
+        world.settle()
+        let rotten = world.servers[leader].replica.newestSnapshotIndex
+        #expect(rotten == world.servers[leader].replica.appliedIndex)
+        world.servers[leader].rotten.insert(rotten)
+        world.servers[leader].snapshotDiskFails = true
+        let takenBefore = world.servers[leader].snapshotsToTake.count
+        world.restart(away)
+        world.run(milliseconds: 900)
+        #expect(world.servers[leader].snapshotsToTake.count == takenBefore + 1)
+        world.servers[leader].snapshotDiskFails = false
+        catchesUp(&world, leader, away, from: rotten)
+        #expect(world.servers[leader].snapshotsToTake.count == takenBefore + 2)
+    }
+
+    @Test("Damage that only the receiver of all of it finds is told to the sender, which then checks its own file")
+    func rottedAtTheEnd() {
+        var (world, leader, away) = behind()
+        let rotten = world.servers[leader].replica.newestSnapshotIndex
+        world.servers[leader].rottenAtTheEnd.insert(rotten)
+        catchesUp(&world, leader, away, from: rotten)
+        let told = Notice.snapshotRefused(rotten, by: NodeID(UInt64(away + 1)), "the checksum does not hold")
+        #expect(world.servers[leader].notices.filter { $0 == told }.count == 1)
+    }
+
     @Test("The others go on while a slow stream runs")
     func othersGoOn() {
         var (world, leader, away) = behind {

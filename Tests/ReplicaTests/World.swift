@@ -32,6 +32,10 @@ struct World {
         var hardState = HardState()
         var snapshot: SnapshotMetadata
         var images: [LogIndex: [UInt8]] = [:]
+        /// Of these the checksums do not hold.
+        var rotten: Set<LogIndex> = []
+        /// Rot that only shows when a whole file is checked.
+        var rottenAtTheEnd: Set<LogIndex> = []
         var writes: [StorageWrite] = []
         var receiving: (index: LogIndex, bytes: [UInt8])?
         var replies: [RequestToken: [Reply]] = [:]
@@ -242,7 +246,10 @@ struct World {
             if !servers[i].snapshotDiskIsSlow { finishSnapshot(i) }
         }
         for read in effects.snapshotReads {
-            let image = servers[i].images[read.index]
+            let isSound =
+                !servers[i].rotten.contains(read.index)
+                && !(read.verifiesWhole && servers[i].rottenAtTheEnd.contains(read.index))
+            let image = isSound ? servers[i].images[read.index] : nil
             pass(i) { replica in
                 guard let image else { return replica.snapshotRead(read, nil) }
                 let start = min(Int(read.offset), image.count)
@@ -265,6 +272,8 @@ struct World {
             var image: [UInt8] = []
             snapshot.image.encode { image += $0 }
             servers[i].images[snapshot.metadata.index] = image
+            servers[i].rotten.remove(snapshot.metadata.index)
+            servers[i].rottenAtTheEnd.remove(snapshot.metadata.index)
         }
         pass(i) { $0.snapshotTaken(fails ? nil : snapshot.metadata, keepFrom: snapshot.keepFrom) }
     }
@@ -275,6 +284,15 @@ struct World {
         if chunk.offset == UInt64(receiving.bytes.count) { receiving.bytes += chunk.bytes }
         var complete: SnapshotMetadata?
         let next = UInt64(receiving.bytes.count)
+        if next == chunk.total,
+            servers.contains(where: { $0.rottenAtTheEnd.contains(chunk.index) && $0.replica.id == sender })
+        {
+            servers[i].receiving = nil
+            return pass(i) {
+                $0.snapshotChunkStored(
+                    from: sender, index: chunk.index, nextOffset: 0, complete: nil, refusal: "the checksum does not hold")
+            }
+        }
         if next == chunk.total {
             servers[i].images[chunk.index] = receiving.bytes
             complete = SnapshotMetadata(

@@ -1,3 +1,4 @@
+import ByteCoding
 import Raft
 import Simulation
 import Testing
@@ -68,6 +69,68 @@ struct SnapshotTests {
         }
         try server.replace(place.fileName, bytes + [0])
         #expect(throws: SnapshotError.self) { try store.verify(place) }
+    }
+
+    @Test("a piece is not handed out if a bit has rotted in a chunk that it touches, in the header or in the end")
+    func rottenPieces() throws {
+        let server = Server()
+        let store = try store(server)
+        let metadata = snapshot(7)
+        var writer = try store.writer(metadata)
+        try writer.write(snapshotPayload(metadata, bytes: 600_000))
+        try writer.finish()
+        let place = SnapshotPlace(index: metadata.index, term: metadata.term)
+        let size = try store.size(place)
+        let bytes = try server.contents(place.fileName)
+        let pieces = stride(from: UInt64(0), to: size, by: 100_000).map { $0 }
+        for piece in pieces {
+            let end = min(Int(size), Int(piece) + 100_000)
+            #expect(try store.range(place, offset: piece, count: 100_000) == Array(bytes[Int(piece)..<end]))
+        }
+        #expect(try store.range(place, offset: size, count: 10) == [])
+        #expect(try store.range(place, offset: size + 9, count: 10) == [])
+        // All but the checksum of the whole.
+        let everywhere = stride(from: 0, to: Int(size) - 40, by: 997).map { $0 } + (Int(size) - 40..<Int(size) - 4)
+        for offset in everywhere {
+            server.files.rot(store.file(place), at: offset, bit: 5)
+            let piece = UInt64(offset / 100_000 * 100_000)
+            #expect(throws: SnapshotError.self, "byte \(offset)") {
+                try store.range(place, offset: piece, count: 100_000)
+            }
+            server.files.rot(store.file(place), at: offset, bit: 5)
+        }
+        server.files.rot(store.file(place), at: Int(size) - 1, bit: 5)
+        _ = try store.range(place, offset: size - 10, count: 10)
+        #expect(throws: SnapshotError.self) { try store.verify(place) }
+    }
+
+    @Test("pieces of a file that is cut into chunks in another way are handed out if the file is whole")
+    func otherChunks() throws {
+        let server = Server()
+        let store = try store(server)
+        let metadata = snapshot(7)
+        let place = SnapshotPlace(index: metadata.index, term: metadata.term)
+        let payload = snapshotPayload(metadata, bytes: 3_000)
+        try store.write(metadata) { nil }
+        let empty = try server.contents(place.fileName)
+        var file = ByteWriter()
+        file.write(raw: empty.dropLast(SnapshotFormat.footer))
+        for begin in stride(from: 0, to: 3_000, by: 1_000) {
+            let chunk = Array(payload[begin..<begin + 1_000])
+            file.write(UInt32(1_000))
+            file.write(crc32c(chunk))
+            file.write(raw: chunk)
+        }
+        for number: UInt64 in [0, 3_000, 3] { file.write(number) }
+        file.write(raw: Array(SnapshotFormat.endMark.utf8))
+        file.write(crc32c(file.bytes))
+        let bytes = file.take()
+        try server.replace(place.fileName, bytes)
+        try store.verify(place)
+        for offset in stride(from: 0, to: bytes.count, by: 100) {
+            let piece = try store.range(place, offset: UInt64(offset), count: 100)
+            #expect(piece == Array(bytes[offset..<min(bytes.count, offset + 100)]))
+        }
     }
 
     @Test("a failed write leaves no file and concerns nobody; the next attempt succeeds")

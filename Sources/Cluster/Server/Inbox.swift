@@ -19,7 +19,8 @@ enum Inward: Sendable {
     case snapshotNotTaken(keepFrom: LogIndex)
     case snapshotRead(ReplicaEffects.SnapshotRead, bytes: [UInt8], total: UInt64)
     case snapshotUnreadable(ReplicaEffects.SnapshotRead)
-    case snapshotChunkStored(from: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?)
+    case snapshotChunkStored(
+        from: NodeID, index: LogIndex, nextOffset: UInt64, complete: SnapshotMetadata?, refusal: String?)
     /// It does not continue what is here of that snapshot: the reason.
     case pieceRefused(from: NodeID, String)
     case installed(StateMachine, SnapshotMetadata)

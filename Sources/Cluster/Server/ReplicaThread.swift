@@ -191,8 +191,9 @@ final class ReplicaThread<Files: FileSystem> {
         case .snapshotNotTaken(let keepFrom): replica.snapshotTaken(nil, keepFrom: keepFrom)
         case .snapshotRead(let read, let bytes, let total): replica.snapshotRead(read, (bytes, total))
         case .snapshotUnreadable(let read): replica.snapshotRead(read, nil)
-        case .snapshotChunkStored(let sender, let index, let nextOffset, let complete):
-            replica.snapshotChunkStored(from: sender, index: index, nextOffset: nextOffset, complete: complete)
+        case .snapshotChunkStored(let sender, let index, let nextOffset, let complete, let refusal):
+            replica.snapshotChunkStored(
+                from: sender, index: index, nextOffset: nextOffset, complete: complete, refusal: refusal)
         case .pieceRefused(let sender, let reason): replica.noteRefused(sender, reason)
         case .installed(let machine, let metadata):
             replica.installed(machine, metadata)

@@ -127,6 +127,7 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
     private func read(_ read: ReplicaEffects.SnapshotRead, _ term: Term) {
         let place = SnapshotPlace(index: read.index, term: term)
         do throws(SnapshotError) {
+            if read.verifiesWhole { try store.verify(place) }
             let total = try store.size(place)
             let count = Int(min(UInt64(read.maximumBytes), total - min(total, read.offset)))
             inbox.post(
@@ -163,12 +164,15 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
                 receiver = nil
             }
             inbox.post(
-                .snapshotChunkStored(from: sender, index: chunk.index, nextOffset: current.offset, complete: complete))
+                .snapshotChunkStored(
+                    from: sender, index: chunk.index, nextOffset: current.offset, complete: complete, refusal: nil))
         } catch {
             onNotice("the snapshot from \(sender) could not be stored: \(error)")
             receiver?.discard()
             receiver = nil
-            inbox.post(.snapshotChunkStored(from: sender, index: chunk.index, nextOffset: 0, complete: nil))
+            inbox.post(
+                .snapshotChunkStored(
+                    from: sender, index: chunk.index, nextOffset: 0, complete: nil, refusal: error.description))
         }
     }
 

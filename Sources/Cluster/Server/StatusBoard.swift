@@ -121,6 +121,10 @@ extension Notice {
         case .snapshotInstalled(let index, nil): "caught up by a snapshot at log index \(index)"
         case .sendingSnapshot(let index, let to):
             "sends the snapshot at log index \(index) to \(name(to)), which is far behind"
+        case .snapshotDamaged(let index):
+            "the file of the snapshot at log index \(index) cannot be read or is damaged: it is used no more, and a new one is taken"
+        case .snapshotRefused(let index, let by, let reason):
+            "\(name(by)) threw away what it was sent of the snapshot at log index \(index): \(reason)"
         case .sessionsExpired(let count): "\(count) silent session\(count == 1 ? "" : "s") end"
         case .diverged(let id, let index): "the state of \(name(id)) differs at log index \(index)"
         case .configurationChanged(let index): "the members changed at log index \(index)"

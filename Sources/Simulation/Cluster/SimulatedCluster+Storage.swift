@@ -103,6 +103,7 @@ extension SimulatedCluster {
         var piece: [UInt8]?
         var total: UInt64 = 0
         if let place = (try? process.store.places())?.first(where: { $0.index == read.index }),
+            !read.verifiesWhole || (try? process.store.verify(place)) != nil,
             let size = try? process.store.size(place)
         {
             piece = try? process.store.range(place, offset: read.offset, count: read.maximumBytes)
@@ -146,6 +147,11 @@ extension SimulatedCluster {
         } catch  where !process.replica.isInstalling(metadata) {
             // A newer one has arrived meanwhile, and this one was removed.
             trace.note(now, "\(name(server)) does not load the snapshot at \(metadata.index): \(error)")
+        } catch where server.isRotten {
+            // What rotted since it was received. The process ends, and opens with what is whole.
+            trace.fault(now, "\(name(server)) stops: \(error)")
+            crash(server, .nothing)
+            planRestart(server)
         } catch {
             checker.report("a received snapshot can be loaded", "\(name(server)): \(error)")
         }

@@ -163,6 +163,7 @@ extension PeerMessage {
             "snapshot \(chunk.index), bytes \(chunk.offset) to \(chunk.offset + UInt64(chunk.bytes.count)) of \(chunk.total)"
         case .snapshotProgress(let index, let next, let complete):
             complete ? "has snapshot \(index)" : "has snapshot \(index) to byte \(next)"
+        case .snapshotRefused(let index, let reason): "has thrown snapshot \(index) away: \(reason)"
         case .clusterQuestion(let question): "request \(question.id) of an operator"
         case .clusterAnswer(let id, _): "outcome of request \(id) of an operator"
         }
