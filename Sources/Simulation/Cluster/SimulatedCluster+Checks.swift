@@ -40,11 +40,23 @@ extension SimulatedCluster {
         guard latest?.index != process.seenConfiguration else { return }
         process.seenConfiguration = latest?.index ?? .zero
         checker.inForce(process.replica.configuration, at: server.id, log: process.issued)
+        checkLevel(latest)
         guard leads, let before, let latest, latest.index > before.index else { return }
         trace.note(now, "\(name(server)) appends the configuration \(latest.configuration.voterNames) at \(latest.index)")
         checker.changedMembers(
             server.id, in: status.term, before: before, log: process.issued,
             committedTerm: process.issued.term(at: status.commit))
+    }
+
+    /// The feature level rises when every member's program supports it.
+    private func checkLevel(_ latest: PlacedConfiguration?) {
+        guard let configuration = latest?.configuration else { return }
+        for member in configuration.members {
+            guard let old = server(member.id), old.featureLevel < configuration.featureLevel else { continue }
+            checker.report(
+                "every member supports the feature level",
+                "the level is \(configuration.featureLevel), and the program of \(name(old)) supports \(old.featureLevel)")
+        }
     }
 
     private func observeProgress(

@@ -34,6 +34,17 @@ extension SimulatedCluster {
 
     package func block(from: Int, to: Int) { network.block(from: from, to: to) }
     package func unblock(from: Int, to: Int) { network.unblock(from: from, to: to) }
+    /// Of a link in one direction.
+    package func setDistance(from: Int, to: Int, milliseconds: UInt64) {
+        network.distances[from * servers.count + to] = milliseconds * 1_000_000
+    }
+    /// A server is told that its connection to another one broke.
+    package func loseConnection(of server: Int, to other: Int) {
+        receive(servers[server], .connectionLost(servers[other].id))
+    }
+    package func setWriteDelay(_ server: Int, milliseconds: ClosedRange<UInt64>) {
+        servers[server].writeDelay = milliseconds.lowerBound * 1_000_000...milliseconds.upperBound * 1_000_000
+    }
     package func healNetwork() { network.heal() }
     package func setClockRate(_ server: Int, percent: UInt64) {
         servers[server].setClock(rate: percent * 1_024 / 100, at: now)

@@ -25,6 +25,11 @@ public struct DayResult: Sendable {
     /// pre-vote, a vote and an entry, each with a round trip and each perhaps lost and tried again.
     public var failoverBound: UInt64 { 6 * timeoutMilliseconds + UInt64(20 * linkMilliseconds) + 500 }
 
+    /// In words; nil if it holds.
+    var failure: String? {
+        holds ? nil : violation ?? "\(needlessElections) needless elections, failover in \(longestFailover) ms"
+    }
+
     public var holds: Bool { violation == nil && needlessElections == 0 && longestFailover <= failoverBound }
 }
 

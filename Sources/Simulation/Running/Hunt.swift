@@ -13,8 +13,16 @@ struct Hunt: Sendable {
     var healing: UInt64 = 20_000
     /// Longest time between two misfortunes.
     var calm: UInt64? = 250
+    /// The script that finds it, if random runs do not.
+    var script: String?
     /// Why random runs do not find it, if they do not.
     var note: String?
+
+    func scripted(_ name: String) -> Hunt {
+        var hunt = self
+        hunt.script = name
+        return hunt
+    }
 
     func noting(_ text: String) -> Hunt {
         var hunt = self

@@ -16,6 +16,19 @@ public struct KnownMutation: Sendable {
     let isApplied: @Sendable (SimulationOptions) -> Bool
     let hunt: Hunt
 
+    /// What shows that the defence is needed.
+    public enum Proof: Sendable, Equatable {
+        case seeds
+        case script(String)
+        /// The simulator does not find it.
+        case directedTest
+    }
+
+    public var proof: Proof {
+        if let script = hunt.script { return .script(script) }
+        return hunt.note == nil ? .seeds : .directedTest
+    }
+
     init(_ name: String, _ scenario: Int, _ mutation: Mutations, _ hunt: Hunt) {
         self.name = name
         self.scenario = scenario
@@ -63,17 +76,25 @@ public struct KnownMutation: Sendable {
         .init("termNotSaved", 6, .termNotSaved, .powerLoss),
         .init("phantomDurability", 7, .phantomDurability, .slowDisks),
         .init("readBeforeOwnTermCommit", 8, .readBeforeOwnTermCommit, .partitions),
-        .init("confirmReadWithoutRound", 9, .confirmReadWithoutRound, .partitions),
-        .init("logComparedByLengthFirst", 10, .logComparedByLengthFirst, .partitions),
+        .init(
+            "confirmReadWithoutRound", 9, .confirmReadWithoutRound, .partitions
+                .scripted("a leader is deposed and does not know it")),
+        .init(
+            "logComparedByLengthFirst", 10, .logComparedByLengthFirst, .partitions
+                .scripted("a longer log of an older term comes back")),
         .init("commitWithoutMajority", 11, .commitWithoutMajority, .partitions),
-        .init("readQuorumMinusOne", 12, .readQuorumMinusOne, .partitions),
-        .init("preVoteTeachesNoTerm", 13, .preVoteTeachesNoTerm, .partitions),
-        .init("noCheckQuorum", 14, .noCheckQuorum, .partitions),
+        .init(
+            "readQuorumMinusOne", 12, .readQuorumMinusOne, .partitions
+                .scripted("a leader is deposed and does not know it")),
+        .init("preVoteTeachesNoTerm", 13, .preVoteTeachesNoTerm, .partitions.scripted("a longer log of an older term")),
+        .init("noCheckQuorum", 14, .noCheckQuorum, .partitions.scripted("partial partition")),
         .init("voteBeforeDurable", 16, .voteBeforeDurable, .powerLoss),
         .init("voteNotSaved", 16, .voteNotSaved, .powerLoss),
         .init("voteTwice", 16, .voteTwice, .partitions),
         .init("keepConflictingTailAfterSnapshot", 21, .keepConflictingTailAfterSnapshot, .snapshots),
-        .init("staleConfigurationFromSnapshot", 24, .staleConfigurationFromSnapshot, .memberSnapshots),
+        .init(
+            "staleConfigurationFromSnapshot", 24, .staleConfigurationFromSnapshot, .memberSnapshots.noting(
+                "It needs a snapshot for a server whose log already goes beyond it.")),
         .init("skipOversizedEntry", 25, .skipOversizedEntry, .usual),
         .init("commitBeyondMatch", 0, .commitBeyondMatch, .partitions),
         .init("damagedVotes", 0, .damagedVotes, .rot),
@@ -93,25 +114,39 @@ public struct KnownMutation: Sendable {
         .init("oneStepChanges", 0, .oneStepChanges, .members),
         .init("learnersCount", 0, .learnersCount, .members),
         .init("departingNotTold", 20, .departingNotTold, .members),
-        .init("removedCampaigns", 20, .removedCampaigns, .members),
+        .init("removedCampaigns", 20, .removedCampaigns, .members.scripted("a learner that hears no leader")),
         .init("levelRaisedUnheard", 0, .levelRaisedUnheard, .upgrades),
-        .init("promotedBehind", 0, .promotedBehind, .members),
+        .init("promotedBehind", 0, .promotedBehind, .members.scripted("a learner that gets nothing")),
     ]
 
     static let leadership: [KnownMutation] = [
-        .init("leaseSurvivesTransfer", 31, .leaseSurvivesTransfer, .leases),
-        .init("votesBreakLease", 0, .votesBreakLease, .leases),
-        .init("leaseFromArrival", 0, .leaseFromArrival, .leases),
-        .init("leaseTrustsOldTime", 9, .leaseTrustsOldTime, .leases),
-        .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash, .leases),
-        .init("anyoneHandsOver", 0, .anyoneHandsOver, .transfers),
-        .init("transferNeverGivenUp", 31, .transferNeverGivenUp, .transfers),
-        .init("proposalsDuringTransfer", 0, .proposalsDuringTransfer, .transfers),
-        .init("lateAnswersAreLost", 0, .lateAnswersAreLost, .far),
-        .init("paceGrowsAtOnce", 0, .paceGrowsAtOnce, .far),
-        .init("roundTripsIncludeDisk", 0, .roundTripsIncludeDisk, .slowDisks),
-        .init("leaderStaysLost", 0, .leaderStaysLost, .usual),
-        .init("hangingDiskStands", 0, .hangingDiskStands, .slowDisks),
+        .init("leaseSurvivesTransfer", 31, .leaseSurvivesTransfer, .leases.scripted("a transfer within a lease")),
+        .init("votesBreakLease", 0, .votesBreakLease, .leases.scripted("a vote within a lease")),
+        .init("leaseFromArrival", 0, .leaseFromArrival, .leases.scripted("answers from long ago")),
+        .init(
+            "leaseTrustsOldTime", 9, .leaseTrustsOldTime, .leases.noting(
+                "The shell looks at the clock before each pass, which is a second defence.")),
+        .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash, .leases.scripted("a crash within a lease")),
+        .init(
+            "anyoneHandsOver", 0, .anyoneHandsOver, .transfers.noting(
+                "Only leaders say the word; late ones lead to a needless election at worst.")),
+        .init("transferNeverGivenUp", 31, .transferNeverGivenUp, .transfers.scripted("nobody obeys a transfer")),
+        .init(
+            "proposalsDuringTransfer", 0, .proposalsDuringTransfer, .transfers.noting(
+                "It makes transfers late, and the transfer is given up after a timeout.")),
+        .init(
+            "lateAnswersAreLost", 0, .lateAnswersAreLost, .far.noting(
+                "Elections over slow links come late, but they come: the timeouts grow.")),
+        .init(
+            "paceGrowsAtOnce", 0, .paceGrowsAtOnce, .far.noting(
+                "A needless election is no violation, and a quiet hour at 150 ms sees none.")),
+        .init(
+            "roundTripsIncludeDisk", 0, .roundTripsIncludeDisk, .slowDisks
+                .scripted("a slow disk on a quick network")),
+        .init(
+            "leaderStaysLost", 0, .leaderStaysLost, .usual.noting(
+                "Those who hear the leader refuse the pre-vote, so that nothing is broken.")),
+        .init("hangingDiskStands", 0, .hangingDiskStands, .slowDisks.scripted("a hanging disk")),
     ]
 
     static let replica: [KnownMutation] = [
@@ -125,15 +160,23 @@ public struct KnownMutation: Sendable {
     static let storage: [KnownMutation] = [
         .init("snapshotNotSynced", 2, .snapshotNotSynced, .snapshots),
         .init("directoryNotSynced", 3, .directoryNotSynced, .powerLoss),
-        .init("hardStateNotRestated", 16, .hardStateNotRestated, .snapshots),
+        .init("hardStateNotRestated", 16, .hardStateNotRestated, .snapshots.scripted("the first segments are gone")),
         .init("syncRetried", 26, .syncRetried, .failingDisks),
         .init("lastBatchNotRewritten", 26, .lastBatchNotRewritten, .failingDisks),
-        .init("nothingReserved", 27, .nothingReserved, .fullDisks),
+        .init(
+            "nothingReserved", 27, .nothingReserved, .fullDisks.noting(
+                "Entries that wait for room hold up the votes behind them, with the defence too.")),
         .init("tornTailIncluded", 28, .tornTailIncluded, .powerLoss),
-        .init("tornSegmentReused", 28, .tornSegmentReused, .powerLoss),
+        .init(
+            "tornSegmentReused", 28, .tornSegmentReused, .powerLoss.noting(
+                "It has no consequence that can be seen from outside; it makes files harder to judge.")),
         .init("gapAccepted", 29, .gapAccepted, .rotSnapshots),
         .init("damageIsCut", 0, .damageIsCut, .rot),
-        .init("termOfDamageForgotten", 0, .termOfDamageForgotten, .rot),
-        .init("partialSnapshotBelieved", 22, .partialSnapshotBelieved, .rotSnapshots),
+        .init(
+            "termOfDamageForgotten", 0, .termOfDamageForgotten, .rot.noting(
+                "It needs a term that stands only behind the damage, and a leader of an older one.")),
+        .init(
+            "partialSnapshotBelieved", 22, .partialSnapshotBelieved, .rotSnapshots.noting(
+                "Nothing rots between two pieces of a snapshot, and the whole has a checksum of its own.")),
     ]
 }

@@ -19,7 +19,9 @@ public struct MutationFinding: Sendable {
 
 extension KnownMutation {
     /// How runs are made that need this defence; switched off in them if `mutated`.
-    public func huntOptions(_ base: SimulationOptions = SimulationOptions(), mutated: Bool = true) -> SimulationOptions {
+    public func huntOptions(
+        _ base: SimulationOptions = SimulationOptions(), mutated: Bool = true
+    ) -> SimulationOptions {
         var options = base
         hunt.apply(&options)
         if mutated { apply(&options) }
@@ -28,28 +30,33 @@ extension KnownMutation {
 }
 
 extension Simulator {
-    /// Runs seeds from 1 on with a defence switched off until one fails which holds with it, and if none does, the scripts.
+    /// Runs seeds, from the first one on, with a defence switched off until one fails which holds with it, and if none
+    /// does, its script.
     /// - Parameter seeds: at most so many.
     public static func hunt(
-        _ mutation: KnownMutation, seeds: UInt64, options base: SimulationOptions = SimulationOptions(), threads: Int
+        _ mutation: KnownMutation, from first: UInt64 = 1, seeds: UInt64,
+        options base: SimulationOptions = SimulationOptions(), threads: Int
     ) async -> MutationFinding {
         let options = mutation.huntOptions(base)
         let defended = mutation.huntOptions(base, mutated: false)
-        var next: UInt64 = 1
+        let end = first + seeds
+        var next = first
         var both: [SimulationFailure] = []
-        while next <= seeds {
+        while next < end {
             let result = await runMany(
-                seeds: next..<seeds + 1, options: options, threads: threads, stopsAtFirst: true)
+                seeds: next..<end, options: options, threads: threads, stopsAtFirst: true)
             guard let failure = result.failures.first else { break }
             guard let other = run(seed: failure.seed, options: defended).failure else {
                 return MutationFinding(
-                    mutation: mutation, seeds: Int(failure.seed), seedsTried: Int(failure.seed),
+                    mutation: mutation, seeds: Int(failure.seed - first + 1), seedsTried: Int(failure.seed - first + 1),
                     defendedFailures: both, script: nil, failure: failure)
             }
             both.append(other)
             next = failure.seed + 1
         }
-        let script = Scripts.all.first { $0.isCaught(options) && !$0.isCaught(defended) }
+        let script = Scripts.all.first {
+            $0.name == mutation.hunt.script && $0.isCaught(options) && !$0.isCaught(defended)
+        }
         return MutationFinding(
             mutation: mutation, seeds: nil, seedsTried: Int(seeds), defendedFailures: both, script: script?.name,
             failure: nil)
