@@ -111,6 +111,13 @@ struct SafetyChecker {
                     + "the committed entry has term \(entry.term)"
             )
         }
+        guard let placed = configurations.last(where: { $0.index <= metadata.index }) else { return }
+        if metadata.configurationIndex != placed.index || metadata.configuration != placed.configuration {
+            report(
+                "a snapshot holds the configuration of its index",
+                "\(id) has one at \(metadata.index) with \(metadata.configuration.voterNames) of "
+                    + "\(metadata.configurationIndex); committed is \(placed.configuration.voterNames) at \(placed.index)")
+        }
     }
 
     // MARK: - Who leads

@@ -45,6 +45,11 @@ extension SimulatedCluster {
         settings.raft.maximumUncommittedBytes = random.pick([2 << 10, 64 << 20]) ?? 64 << 20
         settings.raft.mutations = options.mutations
         settings.patienceMilliseconds = random.pick([500, 1_500, 4_000]) ?? 1_500
+        if faults.contains(.distance) {
+            // A command under a key is a new one at each attempt, so each must be committed within the patience: to the
+            // leader and back, and from there to a majority and back, is four ways of up to 330 ms.
+            settings.patienceMilliseconds = max(2_000, settings.patienceMilliseconds)
+        }
         settings.resendMilliseconds = random.pick([60, 250, 1_000]) ?? 250
         settings.batchBytes = random.pick([64, 512 << 10]) ?? 512 << 10
         settings.maximumBatchBytes = random.pick([1 << 10, 16 << 20]) ?? 16 << 20
