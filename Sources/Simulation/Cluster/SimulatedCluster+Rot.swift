@@ -19,8 +19,8 @@ extension SimulatedCluster {
         guard !rotten.isEmpty else { return }
         server.isRotten = true
         trace.fault(now, "bits rot on the disk of \(name(server)): \(rotten.joined(separator: ", "))")
-        // Rot shows when a server starts. A running leader would go on sending a snapshot that has rotted.
-        guard !isInLog || faultRandom.chance(percent: 70), server.process != nil else { return }
+        // Rot shows when a server starts, or sends the snapshot.
+        guard faultRandom.chance(percent: 70), server.process != nil else { return }
         trace.fault(now, "\(name(server)) crashes, loses nothing else")
         crash(server, .nothing)
         planRestart(server)
