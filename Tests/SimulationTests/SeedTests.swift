@@ -52,6 +52,27 @@ struct SeedTests {
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
+    /// Of runs with changes of members, far servers and rot; 2 s of faults. With the drawing of today the first three fail if their
+    /// fault is put back; the others were found with earlier drawings, and are kept for the runs that they are now.
+    @Test(
+        "Seeds that found faults with changing members hold",
+        arguments: [
+            (11_052, "a joining server took a snapshot before it knew any members, led, and sent it for ever in vain"),
+            (60_366, "likewise; nobody had to be sent it: the configuration of every snapshot is checked since"),
+            (
+                15_194,
+                "the simulation itself: far servers gave commands under keys up before they could be committed, each time"
+            ),
+            (510, "a voter that an uncommitted configuration left out did not stand, and nobody else could win"),
+            (1_692, "a server that was removed while it was away did not ask those who knew"),
+            (10_686, "the checker itself: who stands in a configuration that was never committed was never removed"),
+            (20_925, "a repeated request to add a member was refused as certainly not done, and had been done"),
+        ] as [(UInt64, String)])
+    func onceFoundWithMembers(_ seed: UInt64, _ story: String) {
+        let result = Simulator.run(seed: seed, options: Self.options(2_000))
+        #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
+    }
+
     @Test("Seed 904867 of `starling simulate`: a snapshot overtaken by a newer one, whose file is gone, is not loaded")
     func overtakenSnapshot() {
         let result = Simulator.run(seed: 904_867, options: SimulationOptions())
