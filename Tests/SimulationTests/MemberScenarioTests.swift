@@ -10,9 +10,10 @@ import TupleSpace
 struct MemberScenarioTests {
     static let count = Query.count(space: "jobs", template: Template([.any, .any]))
 
-    func write(_ numbers: ClosedRange<Int>, _ cluster: SimulatedCluster, _ client: SimulatedClient) {
+    /// - server: any, if nil.
+    func write(_ numbers: ClosedRange<Int>, _ cluster: SimulatedCluster, _ client: SimulatedClient, at server: Int? = nil) {
         for number in numbers {
-            let operation = cluster.begin(Scripts.write(number), by: client)
+            let operation = cluster.begin(Scripts.write(number), by: client, at: server)
             guard case .written = cluster.reply(to: operation, of: client) else {
                 Issue.record("write \(number): \(cluster.violationText ?? "no answer")")
                 return
@@ -297,6 +298,32 @@ struct MemberScenarioTests {
         #expect(cluster.recover() == nil)
         #expect(cluster.repairs > 0)
         #expect(cluster.machine(victim)?.tupleCount == 30)
+    }
+
+    @Test(
+        "All but one are lost for good: the one is recovered offline, serves alone with all it had, and new servers join",
+        arguments: 1...4 as ClosedRange<UInt64>)
+    func majorityLost(_ seed: UInt64) throws {
+        let cluster = SimulatedCluster.scripted(servers: 3, seed: seed) {
+            if seed.isMultiple(of: 2) { $0.snapshotEntries = 6 }
+        }
+        let client = cluster.addScriptedClient()
+        write(1...10, cluster, client)
+        cluster.run(milliseconds: 1_000)
+        let survivor = Int(seed % 3)
+        let old = cluster.id(survivor)
+        try cluster.loseAllBut(survivor)
+        #expect(cluster.awaitLeader(among: [survivor]) != nil, "\(cluster.violationText ?? "")")
+        #expect(cluster.committedConfiguration.voters == [old])
+        // The client may be loyal to a server that is gone.
+        write(11...13, cluster, client, at: survivor)
+        #expect(cluster.machine(survivor)?.tupleCount == 13)
+        let joiners = (0..<3).filter { $0 != survivor }.map { cluster.startJoiner($0) }
+        #expect(cluster.change(joiners.map { .add($0) }, at: survivor))
+        #expect(cluster.run(upTo: 10_000) { $0.committedConfiguration.voters.count == 3 })
+        write(14...15, cluster, client)
+        #expect(cluster.recover() == nil)
+        for server in 0..<3 { #expect(cluster.machine(server)?.tupleCount == 15) }
     }
 
     @Test("Servers of the first version and of this one work together, and the feature level rises when all are new", arguments: 1...4 as ClosedRange<UInt64>)

@@ -13,7 +13,8 @@ package final class SimulatedCluster {
     let seed: UInt64
     let faults: Faults
     let replicaSettings: ReplicaSettings
-    let clusterID: ClusterID
+    /// Another one after a recovery from the loss of a majority.
+    var clusterID: ClusterID
     /// The first one.
     let configuration: Configuration
     var random: SeededRandom
