@@ -163,9 +163,7 @@ public struct KnownMutation: Sendable {
         .init("hardStateNotRestated", 16, .hardStateNotRestated, .snapshots.scripted("the first segments are gone")),
         .init("syncRetried", 26, .syncRetried, .failingDisks),
         .init("lastBatchNotRewritten", 26, .lastBatchNotRewritten, .failingDisks),
-        .init(
-            "nothingReserved", 27, .nothingReserved, .fullDisks.noting(
-                "Entries that wait for room hold up the votes behind them, with the defence too.")),
+        .init("nothingReserved", 27, .nothingReserved, .fullDisks),
         .init("tornTailIncluded", 28, .tornTailIncluded, .powerLoss),
         .init(
             "tornSegmentReused", 28, .tornSegmentReused, .powerLoss.noting(

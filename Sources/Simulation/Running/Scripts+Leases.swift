@@ -67,38 +67,56 @@ extension Scripts {
 
     /// One of two followers is promised a vote by the other; before it hears of that, the other hears the leader again.
     package static func voteWithinLease(_ seed: UInt64, _ options: SimulationOptions) -> String? {
-        let cluster = leaseCluster(3, seed, options)
+        let cluster = leaseCluster(3, seed, options, election: 300)
         let writer = cluster.addScriptedClient()
         let reader = cluster.addScriptedClient()
-        for turn in 0..<4 where cluster.violationText == nil {
+        for turn in 0..<12 where cluster.violationText == nil {
             guard let old = cluster.awaitLeader() else { return cluster.violationText ?? "no leader" }
             let asker = (old + 1) % 3
             let voter = (old + 2) % 3
+            let promise = Promise(voter: voter, old: old)
+            cluster.drops = { promise.drops($0, from: $1, to: $2) }
             cluster.separate([old], from: [asker])
+            cluster.run(milliseconds: 500)
             cluster.block(from: old, to: voter)
+            cluster.loseConnection(of: voter, to: old)
             cluster.setDistance(from: voter, to: asker, milliseconds: 60)
-            var isPromised = false
-            var isGiven = false
-            cluster.drops = { message, from, to in
-                guard case .raft(let raft) = message else { return false }
-                switch raft.body {
-                case .preVoteResponse(let response) where from == voter && response.granted: isPromised = true
-                case .voteResponse(let response) where from == voter && response.granted: isGiven = true
-                case .preVoteRequest where from == voter: return true
-                default: break
-                }
-                return isGiven && (from == old || to == old)
-            }
-            cluster.run(upTo: 1_000) { _ in isPromised }
+            cluster.run(upTo: 280) { _ in promise.isMade }
             cluster.unblock(from: old, to: voter)
             cluster.setDistance(from: voter, to: asker, milliseconds: 0)
-            writeThereReadHere(
-                cluster, writer: writer, at: [asker], reader: reader, at: old, milliseconds: 200, round: turn)
+            if promise.isMade {
+                writeThereReadHere(
+                    cluster, writer: writer, at: [asker], reader: reader, at: old, milliseconds: 200, round: turn)
+            }
             cluster.drops = nil
             cluster.healNetwork()
             cluster.run(milliseconds: 500)
         }
         return cluster.recover()
+    }
+
+    /// What one server has told of its vote. When it has given it, nobody hears the old leader any more.
+    private final class Promise {
+        let voter: Int
+        let old: Int
+        private(set) var isMade = false
+        private var isKept = false
+
+        init(voter: Int, old: Int) {
+            self.voter = voter
+            self.old = old
+        }
+
+        func drops(_ message: PeerMessage, from: Int, to: Int) -> Bool {
+            guard case .raft(let raft) = message else { return false }
+            switch raft.body {
+            case .preVoteResponse(let response) where from == voter && response.granted: isMade = true
+            case .voteResponse(let response) where from == voter && response.granted: isKept = true
+            case .preVoteRequest where from == voter: return true
+            default: break
+            }
+            return isKept && (from == old || to == old)
+        }
     }
 
     /// A follower forgets in a crash that it has just heard the leader.
