@@ -100,7 +100,9 @@ extension Node {
 
     private func checkNoLeadership(_ check: (Bool, @autoclosure () -> String) -> Void) {
         check(leader != id, "a \(role.rawValue) that leads")
-        check(progress.isEmpty && uncommittedBytes == 0 && transfer == nil, "a \(role.rawValue) with what only leaders have")
+        check(
+            progress.isEmpty && uncommittedBytes == 0 && transfer == nil,
+            "a \(role.rawValue) with what only leaders have")
         check(leaderReads.out.isEmpty && leaderReads.waiting.isEmpty, "a \(role.rawValue) with a leader's reads")
         check(role == .follower || leader == nil, "a \(role.rawValue) with a leader")
         check(

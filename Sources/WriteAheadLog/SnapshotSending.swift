@@ -38,6 +38,7 @@ extension SnapshotReader {
         guard offset == chunksEnd else { throw damaged("its last chunk is too long") }
         let chunks = (chunksEnd - first + stride - 1) / stride
         try checkFooter(
-            at: chunksEnd, payloadBytes: chunksEnd - first - chunks * UInt64(SnapshotFormat.chunkHeader), chunks: chunks)
+            at: chunksEnd, payloadBytes: chunksEnd - first - chunks * UInt64(SnapshotFormat.chunkHeader), chunks: chunks
+        )
     }
 }

@@ -173,7 +173,8 @@ struct ClusterRequestTests {
             if returns { world.restart(0) }
             world.run(milliseconds: 600)
             if returns {
-                #expect(index(world.outcome(leader, token)) != nil, "\(String(describing: world.outcome(leader, token)))")
+                #expect(
+                    index(world.outcome(leader, token)) != nil, "\(String(describing: world.outcome(leader, token)))")
             } else {
                 #expect(world.outcome(leader, token) == nil)
                 world.run(milliseconds: 200)

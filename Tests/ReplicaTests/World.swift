@@ -70,7 +70,8 @@ struct World {
     ///   - spares: servers without a configuration, which are down at first.
     ///   - featureLevel: of the first configuration; a new cluster begins with 1.
     init(
-        _ count: Int, spares: Int = 0, featureLevel: UInt32 = Configuration.supportedFeatureLevel, _ change: (inout ReplicaSettings) -> Void = { _ in }
+        _ count: Int, spares: Int = 0, featureLevel: UInt32 = Configuration.supportedFeatureLevel,
+        _ change: (inout ReplicaSettings) -> Void = { _ in }
     ) {
         var settings = ReplicaSettings()
         change(&settings)
@@ -290,7 +291,8 @@ struct World {
             servers[i].receiving = nil
             return pass(i) {
                 $0.snapshotChunkStored(
-                    from: sender, index: chunk.index, nextOffset: 0, complete: nil, refusal: "the checksum does not hold")
+                    from: sender, index: chunk.index, nextOffset: 0, complete: nil,
+                    refusal: "the checksum does not hold")
             }
         }
         if next == chunk.total {

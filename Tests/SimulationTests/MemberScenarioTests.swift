@@ -11,7 +11,9 @@ struct MemberScenarioTests {
     static let count = Query.count(space: "jobs", template: Template([.any, .any]))
 
     /// - server: any, if nil.
-    func write(_ numbers: ClosedRange<Int>, _ cluster: SimulatedCluster, _ client: SimulatedClient, at server: Int? = nil) {
+    func write(
+        _ numbers: ClosedRange<Int>, _ cluster: SimulatedCluster, _ client: SimulatedClient, at server: Int? = nil
+    ) {
         for number in numbers {
             let operation = cluster.begin(Scripts.write(number), by: client, at: server)
             guard case .written = cluster.reply(to: operation, of: client) else {
@@ -29,7 +31,9 @@ struct MemberScenarioTests {
         return leader
     }
 
-    @Test("A cluster of one grows to three and goes back to one, which may be another", arguments: 1...3 as ClosedRange<UInt64>)
+    @Test(
+        "A cluster of one grows to three and goes back to one, which may be another",
+        arguments: 1...3 as ClosedRange<UInt64>)
     func oneThreeOne(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 1, spares: 2, seed: seed)
         let client = cluster.addScriptedClient()
@@ -47,7 +51,9 @@ struct MemberScenarioTests {
         #expect(cluster.machine(2)?.tupleCount == 9)
     }
 
-    @Test("Scenario 15: a server that was promoted and does not know it yet votes all the same", arguments: 1...3 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 15: a server that was promoted and does not know it yet votes all the same",
+        arguments: 1...3 as ClosedRange<UInt64>)
     func promotedUnaware(_ seed: UInt64) {
         #expect(promotedUnaware(seed, []))
     }
@@ -81,7 +87,9 @@ struct MemberScenarioTests {
         return cluster.recover() == nil
     }
 
-    @Test("Scenario 17: a leader changes no members before it has committed in its own term", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 17: a leader changes no members before it has committed in its own term",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func beforeOwnTerm(_ seed: UInt64) {
         #expect(beforeOwnTerm(seed, []) == nil)
     }
@@ -113,7 +121,9 @@ struct MemberScenarioTests {
         return cluster.recover()
     }
 
-    @Test("Scenario 18: a joint configuration is left although the leader that began it is gone", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 18: a joint configuration is left although the leader that began it is gone",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func leaveAfterCrash(_ seed: UInt64) {
         #expect(leaveAfterCrash(seed, []) == nil)
     }
@@ -134,7 +144,9 @@ struct MemberScenarioTests {
         _ = cluster.ask(.change(changes), at: first)
         // It dies as soon as the joint configuration is committed, and before anybody has the next one.
         cluster.drops = { message, from, _ in
-            guard from == first, case .raft(let raft) = message, case .appendRequest(let request) = raft.body else { return false }
+            guard from == first, case .raft(let raft) = message, case .appendRequest(let request) = raft.body else {
+                return false
+            }
             return request.entries.contains { Configuration($0).map { !$0.isJoint } ?? false }
         }
         cluster.run(upTo: 5_000) { $0.committedConfiguration.isJoint }
@@ -147,7 +159,9 @@ struct MemberScenarioTests {
         return cluster.recover(within: 10_000)
     }
 
-    @Test("Scenario 19: the leader dies right after it has applied a configuration, and the rest goes on", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 19: the leader dies right after it has applied a configuration, and the rest goes on",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func diesAfterApplying(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 3, spares: 1, seed: seed)
         let client = cluster.addScriptedClient()
@@ -161,7 +175,9 @@ struct MemberScenarioTests {
         #expect(cluster.recover() == nil)
     }
 
-    @Test("Scenario 20: a leader that is removed steps down, is told, and disturbs nobody", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 20: a leader that is removed steps down, is told, and disturbs nobody",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func removedLeader(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 3, seed: seed)
         let client = cluster.addScriptedClient()
@@ -178,7 +194,9 @@ struct MemberScenarioTests {
         #expect(cluster.recover() == nil)
     }
 
-    @Test("Scenario 20: a follower that was removed while it was away disturbs nobody when it is back", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Scenario 20: a follower that was removed while it was away disturbs nobody when it is back",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func removedFollower(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 4, seed: seed)
         let client = cluster.addScriptedClient()
@@ -196,7 +214,9 @@ struct MemberScenarioTests {
         #expect(cluster.recover() == nil)
     }
 
-    @Test("Scenarios 23 and 24: snapshots and installed snapshots keep the members", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Scenarios 23 and 24: snapshots and installed snapshots keep the members",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func snapshotsKeepMembers(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 3, spares: 1, seed: seed) {
             $0.snapshotEntries = 6
@@ -238,7 +258,9 @@ struct MemberScenarioTests {
         #expect(cluster.violationText == nil)
     }
 
-    @Test("Leadership goes where it is sent, and no write is lost or done twice on the way", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Leadership goes where it is sent, and no write is lost or done twice on the way",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func transfer(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 3, seed: seed)
         let client = cluster.addScriptedClient()
@@ -282,7 +304,9 @@ struct MemberScenarioTests {
         }
     }
 
-    @Test("Bits that rot are noticed; the server does not vote until its peers have repaired it", arguments: 1...6 as ClosedRange<UInt64>)
+    @Test(
+        "Bits that rot are noticed; the server does not vote until its peers have repaired it",
+        arguments: 1...6 as ClosedRange<UInt64>)
     func rot(_ seed: UInt64) {
         let cluster = SimulatedCluster.scripted(servers: 3, seed: seed)
         let client = cluster.addScriptedClient()
@@ -326,7 +350,9 @@ struct MemberScenarioTests {
         for server in 0..<3 { #expect(cluster.machine(server)?.tupleCount == 15) }
     }
 
-    @Test("Servers of the first version and of this one work together, and the feature level rises when all are new", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test(
+        "Servers of the first version and of this one work together, and the feature level rises when all are new",
+        arguments: 1...4 as ClosedRange<UInt64>)
     func upgrade(_ seed: UInt64) {
         var options = SimulationOptions()
         options.servers = 3

@@ -116,7 +116,8 @@ struct SafetyChecker {
             report(
                 "a snapshot holds the configuration of its index",
                 "\(id) has one at \(metadata.index) with \(metadata.configuration.voterNames) of "
-                    + "\(metadata.configurationIndex); committed is \(placed.configuration.voterNames) at \(placed.index)")
+                    + "\(metadata.configurationIndex); committed is \(placed.configuration.voterNames) at \(placed.index)"
+            )
         }
     }
 

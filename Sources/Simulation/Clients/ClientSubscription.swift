@@ -62,7 +62,8 @@ extension SimulatedClient {
         self.subscription = subscription
         guard let delay = cluster.network.clientDelay(server: server) else { return }
         cluster.trace.note(
-            cluster.now, "client \(number) subscribes at \(server) from \(subscription.position.map { "\($0)" } ?? "now")")
+            cluster.now,
+            "client \(number) subscribes at \(server) from \(subscription.position.map { "\($0)" } ?? "now")")
         var asked = subscription
         asked.told.removeAll()
         cluster.plan(.subscribe(server: server, asked), after: delay)

@@ -34,7 +34,8 @@ extension SimulatedCluster {
     }
 
     private func observeMembers(
-        _ server: SimulatedServer, _ process: ServerProcess, _ status: Status, _ before: PlacedConfiguration?, leads: Bool
+        _ server: SimulatedServer, _ process: ServerProcess, _ status: Status, _ before: PlacedConfiguration?,
+        leads: Bool
     ) {
         let latest = process.issued.configuration
         guard latest?.index != process.seenConfiguration else { return }
@@ -42,7 +43,8 @@ extension SimulatedCluster {
         checker.inForce(process.replica.configuration, at: server.id, log: process.issued)
         checkLevel(latest)
         guard leads, let before, let latest, latest.index > before.index else { return }
-        trace.note(now, "\(name(server)) appends the configuration \(latest.configuration.voterNames) at \(latest.index)")
+        trace.note(
+            now, "\(name(server)) appends the configuration \(latest.configuration.voterNames) at \(latest.index)")
         checker.changedMembers(
             server.id, in: status.term, before: before, log: process.issued,
             committedTerm: process.issued.term(at: status.commit))
@@ -55,7 +57,8 @@ extension SimulatedCluster {
             guard let old = server(member.id), old.featureLevel < configuration.featureLevel else { continue }
             checker.report(
                 "every member supports the feature level",
-                "the level is \(configuration.featureLevel), and the program of \(name(old)) supports \(old.featureLevel)")
+                "the level is \(configuration.featureLevel), and the program of \(name(old)) supports \(old.featureLevel)"
+            )
         }
     }
 
@@ -119,7 +122,8 @@ extension SimulatedCluster {
             let leads = receiver.map { $0.seenRole == .leader && $0.seenTerm == raft.term } ?? false
             let stands = receiver.map { $0.seenRole == .candidate && $0.seenTerm == raft.term } ?? false
             checker.sends(
-                raft, from: server.id, durable: server.durable, isDamaged: server.isDamaged, leaderLog: leads ? receiver?.issued : nil,
+                raft, from: server.id, durable: server.durable, isDamaged: server.isDamaged,
+                leaderLog: leads ? receiver?.issued : nil,
                 candidateLog: stands ? receiver?.issued : nil)
         } catch {
             checker.report("what servers say can be read", "\(name(server)): \(error)")

@@ -95,7 +95,8 @@ extension SimulatedCluster {
             "add \(member.name) as a \(member.role)\(member.promoteWhenCaughtUp ? " to be promoted" : "")"
         case .remove(let id): "remove \(name(id))"
         case .setRole(let id, let role): "make \(name(id)) a \(role)"
-        case .setPromoteWhenCaughtUp(let id, let promotes): "\(promotes ? "promote" : "not promote") \(name(id)) when caught up"
+        case .setPromoteWhenCaughtUp(let id, let promotes):
+            "\(promotes ? "promote" : "not promote") \(name(id)) when caught up"
         case .setAddresses(let id, let peer, _, _): "move \(name(id)) to \(peer)"
         case .setNextKey(let id, let key): "\(key == nil ? "take back" : "announce") a key of \(name(id))"
         case .adoptNextKey(let id): "let \(name(id)) use its new key"
@@ -106,7 +107,8 @@ extension SimulatedCluster {
     func words(_ notice: Notice) -> String? {
         switch notice {
         case .becameLeader, .lostLeadership, .leaderChanged, .snapshotTaken: nil
-        case .snapshotInstalled(let index, let sender): "goes on from the snapshot at \(index) of \(sender.map(name) ?? "itself")"
+        case .snapshotInstalled(let index, let sender):
+            "goes on from the snapshot at \(index) of \(sender.map(name) ?? "itself")"
         case .sendingSnapshot(let index, let peer): "sends the snapshot at \(index) to \(name(peer))"
         case .sessionsExpired(let count): "lets \(count) sessions end"
         case .configurationChanged(let index): "has applied the configuration at \(index)"

@@ -8,7 +8,8 @@ extension SimulatedCluster {
     /// Servers without misfortune but what the script does; no client but those that it adds.
     /// - options: only its mutations count, and whether it keeps a trace.
     package static func scripted(
-        servers: Int, seed: UInt64 = 1, _ options: SimulationOptions, _ adjust: (inout ReplicaSettings) -> Void = { _ in }
+        servers: Int, seed: UInt64 = 1, _ options: SimulationOptions,
+        _ adjust: (inout ReplicaSettings) -> Void = { _ in }
     ) -> SimulatedCluster {
         scripted(
             servers: servers, seed: seed, mutations: options.mutations, replicaMutations: options.replicaMutations,
@@ -16,7 +17,8 @@ extension SimulatedCluster {
     }
 
     package static func scripted(
-        servers: Int, spares: Int = 0, seed: UInt64 = 1, mutations: Mutations = [], replicaMutations: ReplicaMutations = [],
+        servers: Int, spares: Int = 0, seed: UInt64 = 1, mutations: Mutations = [],
+        replicaMutations: ReplicaMutations = [],
         storageMutations: StorageMutations = [], traceLines: Int = 0,
         _ adjust: (inout ReplicaSettings) -> Void = { _ in }
     ) -> SimulatedCluster {

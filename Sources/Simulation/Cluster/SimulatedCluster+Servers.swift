@@ -91,7 +91,8 @@ extension SimulatedCluster {
                 checker.report("damage is noticed", "\(name(server)) recovers \(differences[0]), and would vote")
             }
         } else {
-            trace.fault(now, "\(name(server)) is damaged: \(report.findings.map(\.description).joined(separator: "; "))")
+            trace.fault(
+                now, "\(name(server)) is damaged: \(report.findings.map(\.description).joined(separator: "; "))")
             let contradictions = versions.compactMap { $0.contradiction(with: image) }
             if contradictions.count == versions.count {
                 checker.report("damage adds nothing", "\(name(server)) recovers \(contradictions[0])")

@@ -147,7 +147,7 @@ extension SimulatedCluster {
         } catch  where !process.replica.isInstalling(metadata) {
             // A newer one has arrived meanwhile, and this one was removed.
             trace.note(now, "\(name(server)) does not load the snapshot at \(metadata.index): \(error)")
-        } catch where server.isRotten {
+        } catch  where server.isRotten {
             // What rotted since it was received. The process ends, and opens with what is whole.
             trace.fault(now, "\(name(server)) stops: \(error)")
             crash(server, .nothing)

@@ -27,8 +27,11 @@ final class SimulatedOperator {
     // MARK: - Asking
 
     /// - Parameter server: any, if nil.
-    func ask(_ request: ClusterRequest, at server: Int? = nil, joining nodes: [NodeID] = [], in cluster: SimulatedCluster)
-    -> UInt64 {
+    func ask(
+        _ request: ClusterRequest, at server: Int? = nil, joining nodes: [NodeID] = [], in cluster: SimulatedCluster
+    )
+        -> UInt64
+    {
         let id = nextID
         nextID += 1
         let asked = OperatorRequest(
@@ -87,7 +90,8 @@ final class SimulatedOperator {
         case 14:
             let port = cluster.faultRandom.within(10...60_000 as ClosedRange<UInt64>)
             return now.members.map {
-                .setAddresses($0.id, peer: "\($0.name):\(port)", client: "\($0.name):\(port + 1)", http: "\($0.name):\(port + 2)")
+                .setAddresses(
+                    $0.id, peer: "\($0.name):\(port)", client: "\($0.name):\(port + 1)", http: "\($0.name):\(port + 2)")
             }
         case 15, 16: return keys(now, cluster)
         case 17:
@@ -121,7 +125,9 @@ final class SimulatedOperator {
 
     private func remove(_ cluster: SimulatedCluster) -> [MemberChange] {
         let members = cluster.checker.configuration.members
-        if cluster.faultRandom.chance(percent: 40), let leader = cluster.leader { return [.remove(cluster.servers[leader].id)] }
+        if cluster.faultRandom.chance(percent: 40), let leader = cluster.leader {
+            return [.remove(cluster.servers[leader].id)]
+        }
         return cluster.faultRandom.pick(members).map { [.remove($0.id)] } ?? []
     }
 

@@ -46,7 +46,8 @@ extension Simulator {
         let began = clock.now
         let cluster = quietCluster(linkMilliseconds, lossPerMillion, servers, seed, mutations)
         var result = DayResult(
-            linkMilliseconds: linkMilliseconds, lossPerMillion: lossPerMillion, hours: hours, servers: servers, events: 0,
+            linkMilliseconds: linkMilliseconds, lossPerMillion: lossPerMillion, hours: hours, servers: servers,
+            events: 0,
             seconds: 0, needlessElections: 0, timeoutMilliseconds: 0, failoverMilliseconds: [])
         defer { result.seconds = (clock.now - began).inSeconds }
         if cluster.awaitLeader(within: 60_000) == nil { result.violation = "nobody is elected within a minute" }

@@ -77,14 +77,17 @@ public struct KnownMutation: Sendable {
         .init("phantomDurability", 7, .phantomDurability, .slowDisks),
         .init("readBeforeOwnTermCommit", 8, .readBeforeOwnTermCommit, .partitions),
         .init(
-            "confirmReadWithoutRound", 9, .confirmReadWithoutRound, .partitions
+            "confirmReadWithoutRound", 9, .confirmReadWithoutRound,
+            .partitions
                 .scripted("a leader is deposed and does not know it")),
         .init(
-            "logComparedByLengthFirst", 10, .logComparedByLengthFirst, .partitions
+            "logComparedByLengthFirst", 10, .logComparedByLengthFirst,
+            .partitions
                 .scripted("a longer log of an older term comes back")),
         .init("commitWithoutMajority", 11, .commitWithoutMajority, .partitions),
         .init(
-            "readQuorumMinusOne", 12, .readQuorumMinusOne, .partitions
+            "readQuorumMinusOne", 12, .readQuorumMinusOne,
+            .partitions
                 .scripted("a leader is deposed and does not know it")),
         .init("preVoteTeachesNoTerm", 13, .preVoteTeachesNoTerm, .partitions.scripted("a longer log of an older term")),
         .init("noCheckQuorum", 14, .noCheckQuorum, .partitions.scripted("partial partition")),
@@ -93,7 +96,8 @@ public struct KnownMutation: Sendable {
         .init("voteTwice", 16, .voteTwice, .partitions),
         .init("keepConflictingTailAfterSnapshot", 21, .keepConflictingTailAfterSnapshot, .snapshots),
         .init(
-            "staleConfigurationFromSnapshot", 24, .staleConfigurationFromSnapshot, .memberSnapshots.noting(
+            "staleConfigurationFromSnapshot", 24, .staleConfigurationFromSnapshot,
+            .memberSnapshots.noting(
                 "It needs a snapshot for a server whose log already goes beyond it.")),
         .init("skipOversizedEntry", 25, .skipOversizedEntry, .usual),
         .init("commitBeyondMatch", 0, .commitBeyondMatch, .partitions),
@@ -124,27 +128,34 @@ public struct KnownMutation: Sendable {
         .init("votesBreakLease", 0, .votesBreakLease, .leases.scripted("a vote within a lease")),
         .init("leaseFromArrival", 0, .leaseFromArrival, .leases.scripted("answers from long ago")),
         .init(
-            "leaseTrustsOldTime", 9, .leaseTrustsOldTime, .leases.noting(
+            "leaseTrustsOldTime", 9, .leaseTrustsOldTime,
+            .leases.noting(
                 "The shell looks at the clock before each pass, which is a second defence.")),
         .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash, .leases.scripted("a crash within a lease")),
         .init(
-            "anyoneHandsOver", 0, .anyoneHandsOver, .transfers.noting(
+            "anyoneHandsOver", 0, .anyoneHandsOver,
+            .transfers.noting(
                 "Only leaders say the word; late ones lead to a needless election at worst.")),
         .init("transferNeverGivenUp", 31, .transferNeverGivenUp, .transfers.scripted("nobody obeys a transfer")),
         .init(
-            "proposalsDuringTransfer", 0, .proposalsDuringTransfer, .transfers.noting(
+            "proposalsDuringTransfer", 0, .proposalsDuringTransfer,
+            .transfers.noting(
                 "It makes transfers late, and the transfer is given up after a timeout.")),
         .init(
-            "lateAnswersAreLost", 0, .lateAnswersAreLost, .far.noting(
+            "lateAnswersAreLost", 0, .lateAnswersAreLost,
+            .far.noting(
                 "Elections over slow links come late, but they come: the timeouts grow.")),
         .init(
-            "paceGrowsAtOnce", 0, .paceGrowsAtOnce, .far.noting(
+            "paceGrowsAtOnce", 0, .paceGrowsAtOnce,
+            .far.noting(
                 "A needless election is no violation, and a quiet hour at 150 ms sees none.")),
         .init(
-            "roundTripsIncludeDisk", 0, .roundTripsIncludeDisk, .slowDisks
+            "roundTripsIncludeDisk", 0, .roundTripsIncludeDisk,
+            .slowDisks
                 .scripted("a slow disk on a quick network")),
         .init(
-            "leaderStaysLost", 0, .leaderStaysLost, .usual.noting(
+            "leaderStaysLost", 0, .leaderStaysLost,
+            .usual.noting(
                 "Those who hear the leader refuse the pre-vote, so that nothing is broken.")),
         .init("hangingDiskStands", 0, .hangingDiskStands, .slowDisks.scripted("a hanging disk")),
     ]
@@ -166,15 +177,18 @@ public struct KnownMutation: Sendable {
         .init("nothingReserved", 27, .nothingReserved, .fullDisks),
         .init("tornTailIncluded", 28, .tornTailIncluded, .powerLoss),
         .init(
-            "tornSegmentReused", 28, .tornSegmentReused, .powerLoss.noting(
+            "tornSegmentReused", 28, .tornSegmentReused,
+            .powerLoss.noting(
                 "It has no consequence that can be seen from outside; it makes files harder to judge.")),
         .init("gapAccepted", 29, .gapAccepted, .rotSnapshots),
         .init("damageIsCut", 0, .damageIsCut, .rot),
         .init(
-            "termOfDamageForgotten", 0, .termOfDamageForgotten, .rot.noting(
+            "termOfDamageForgotten", 0, .termOfDamageForgotten,
+            .rot.noting(
                 "It needs a term that stands only behind the damage, and a leader of an older one.")),
         .init(
-            "partialSnapshotBelieved", 22, .partialSnapshotBelieved, .rotSnapshots.noting(
+            "partialSnapshotBelieved", 22, .partialSnapshotBelieved,
+            .rotSnapshots.noting(
                 "Nothing rots between two pieces of a snapshot, and the whole has a checksum of its own.")),
     ]
 }

@@ -7,7 +7,7 @@ extension Scripts {
     static let storage: [Script] = [
         Script(
             name: "the first segments are gone", claim: "what is durable survives a crash", seeds: 3,
-            failure: { compactedHardState($0, $1) }),
+            failure: { compactedHardState($0, $1) })
     ]
 
     private static func filler(_ number: Int, bytes: Int = 20_000) -> TupleSpace.Operation {

@@ -25,7 +25,8 @@ package enum Scripts {
         Script(name: "figure 8", claim: "committed entries stay", seeds: 40, failure: { figureEight($0, $1) }),
         Script(
             name: "a fresh leader is asked for reads",
-            claim: "a linearizable read sees all that was committed before it", seeds: 20, failure: { freshLeader($0, $1) }),
+            claim: "a linearizable read sees all that was committed before it", seeds: 20,
+            failure: { freshLeader($0, $1) }),
         Script(
             name: "a leader is deposed and does not know it",
             claim: "a linearizable read sees all that was committed before it", seeds: 10,

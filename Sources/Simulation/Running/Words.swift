@@ -142,7 +142,8 @@ extension AppendRequest {
         let what =
             if let first = entries.first, let last = entries.last {
                 first.index == last.index
-                    ? "append \(first.index)/\(first.term)" : "append \(first.index)/\(first.term) to \(last.index)/\(last.term)"
+                    ? "append \(first.index)/\(first.term)"
+                    : "append \(first.index)/\(first.term) to \(last.index)/\(last.term)"
             } else {
                 "heartbeat"
             }

@@ -135,8 +135,11 @@ struct SimulateCommand: AsyncParsableCommand {
         bar?.end()
         Terminal.line(json ? JSON.array(findings.map(Self.json)).text : MutationPage(findings, seeds: count).text)
         let missed = findings.filter { !$0.isProven }.map(\.mutation.name)
-        if !missed.isEmpty { throw Complaint(.failed, "not caught, not even by a test: \(missed.joined(separator: ", "))") }
-        let wrong = findings.flatMap { finding in finding.defendedFailures.map { "\(finding.mutation.name) \($0.seed)" } }
+        if !missed.isEmpty {
+            throw Complaint(.failed, "not caught, not even by a test: \(missed.joined(separator: ", "))")
+        }
+        let wrong = findings.flatMap { finding in finding.defendedFailures.map { "\(finding.mutation.name) \($0.seed)" }
+        }
         if !wrong.isEmpty { throw Complaint(.failed, "fail with the defence too: \(wrong.joined(separator: ", "))") }
     }
 
@@ -153,7 +156,9 @@ struct SimulateCommand: AsyncParsableCommand {
                 "failovers took \(result.failoverMilliseconds.map { "\($0)" }.joined(separator: ", ")) ms; "
                     + "the bound is \(result.failoverBound) ms")
         }
-        if !result.holds { throw Complaint(.failed, result.violation ?? "a needless election, or a failover that took too long") }
+        if !result.holds {
+            throw Complaint(.failed, result.violation ?? "a needless election, or a failover that took too long")
+        }
     }
 
     /// Tells of all failures, and of the first at length.

@@ -11,7 +11,8 @@ struct SimulationShape: ParsableArguments {
     var calmMilliseconds: UInt64?
     @Flag(inversion: .prefixedNo, help: "Whether leaders answer reads under a lease.")
     var leaseReads: Bool?
-    @Option(help: ArgumentHelp("Defences to switch off, between commas, as --mutations names them.", valueName: "names"))
+    @Option(
+        help: ArgumentHelp("Defences to switch off, between commas, as --mutations names them.", valueName: "names"))
     var without: String?
     @Option(help: ArgumentHelp("Of all misfortunes only these, by number, or none.", valueName: "numbers"))
     var only: String?
@@ -71,7 +72,9 @@ struct SimulationShape: ParsableArguments {
         var options = SimulationOptions()
         if let faults, let allowed = Faults(arguments: faults) { options.allowedFaults = allowed }
         if let certain, let faults = Faults(arguments: certain) { options.certainFaults = faults }
-        if let without, let missing = KnownMutation.named(without) { for mutation in missing { mutation.apply(&options) } }
+        if let without, let missing = KnownMutation.named(without) {
+            for mutation in missing { mutation.apply(&options) }
+        }
         options.calmMilliseconds = calmMilliseconds
         options.leaseReads = leaseReads
         options.onlyMisfortunes = only.flatMap(SimulationShape.numbers)
