@@ -41,6 +41,7 @@ private func fuzz(_ target: FuzzTarget) -> Int32 {
             // Two arrays of the same bytes would be one input: what is copied here counts, too.
             _ = try target.check(bytes) { $0 }
         } catch {
+            // A trap is how libFuzzer learns that an input broke something, and keeps it.
             fatalError("\(target.name): \(error)")
         }
         let peak = allocation_meter_end()

@@ -99,7 +99,7 @@ public struct Settings: Sendable, Equatable {
     /// At the floor it is scheduling, not the network, that dominates.
     public var adaptiveTimeoutMilliseconds: ClosedRange<UInt64>? = 150...3_000
     /// Linearizable reads without a round of messages while a lease holds (dissertation 6.4.1). Right only if, over
-    /// `leaseMilliseconds`, no server's clock runs faster than another's by more than the third by which
+    /// `leaseMilliseconds`, no server's clock runs faster than another's by more than the half by which
     /// `leaseVoteMilliseconds` is longer.
     public var leaseReads = false
     /// How long after it sent what a majority has answered a leader takes itself for the only one.

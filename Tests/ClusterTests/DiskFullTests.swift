@@ -82,6 +82,7 @@ struct DiskFullTests {
                 let local = try await cluster[0].store.count(anyJob, in: "jobs", consistency: .local).count
                 #expect(local == 1)
                 _ = try await client.write(job(3), to: "jobs")
+                // Nothing is to happen, for longer than a disk may hang and elections take.
                 try await Task.sleep(for: .milliseconds(1_500))
                 #expect(cluster[0].status.isDiskFull && cluster.failures.isEmpty, "it neither goes on nor ends")
 

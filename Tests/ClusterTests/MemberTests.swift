@@ -127,6 +127,7 @@ struct MemberTests {
             try await cluster.stop(member)
             cluster.adjust(member, nil)
             try await cluster.start(member)
+            // Nothing is to happen: time for several heartbeats and handshakes, any of which would tell it of the leader.
             try await Task.sleep(for: .seconds(2))
             #expect(cluster[member].status.leader == nil, "with its old key it gets nowhere")
             try await expectFlow(cluster[leader], cluster[other], 4)

@@ -52,11 +52,19 @@ struct StopTests {
 
     @Test("A leader that ends without a word is missed as soon as its connections break")
     func withoutAWord() async throws {
-        try await withCluster(3) { cluster in
+        // By the timeouts alone it would be missed after ten seconds at the least.
+        try await withCluster(
+            3,
+            configure: {
+                $0.settings.raft.adaptiveTimeoutMilliseconds = nil
+                $0.settings.raft.electionTimeoutMilliseconds = 10_000..<15_000
+            }
+        ) { cluster in
             var pauses: [Duration] = []
             for _ in 0..<3 {
                 let leader = try await cluster.leader()
                 let others = [(leader + 1) % 3, (leader + 2) % 3]
+                // Heartbeats go on for a while: what counts is when they end.
                 try await Task.sleep(for: .milliseconds(300))
                 let began = ContinuousClock.now
                 let stop = Task { try await cluster.stop(leader, handsOver: false) }
@@ -92,6 +100,7 @@ struct StopTests {
             }
             var pauses: [Duration] = []
             for _ in 0..<stops {
+                // Writes before the stop, to measure against, and some behind it.
                 try await Task.sleep(for: .milliseconds(300))
                 let leader = try await cluster.leader()
                 longest.withLock { $0 = .zero }

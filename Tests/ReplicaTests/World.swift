@@ -267,6 +267,7 @@ struct World {
 
     /// Writes the last snapshot that a server wanted to take.
     mutating func finishSnapshot(_ i: Int) {
+        // A test that calls this without a snapshot under way is itself wrong.
         guard let snapshot = servers[i].snapshotsToTake.last else { fatalError("no snapshot was begun") }
         let fails = servers[i].snapshotDiskFails
         if !fails {

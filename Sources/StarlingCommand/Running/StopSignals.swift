@@ -15,15 +15,10 @@ final class StopSignals: Sendable {
         requests = stream
         self.continuation = continuation
         sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-            // The default action would end the process before the source sees the signal.
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
+            signalSource(number) {
                 if count.next() > 1 { _exit(128 + number) }
                 continuation.yield(number)
             }
-            source.resume()
-            return source
         }
     }
 

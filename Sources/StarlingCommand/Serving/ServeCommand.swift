@@ -51,7 +51,7 @@ struct ServeCommand: AsyncParsableCommand {
         name: .customLong("lease-reads"),
         help: """
             While it leads, answer linearizable reads without asking the others. Right only if over a tenth of a second no \
-            server's clock runs faster than another's by a third; a virtual machine that is paused and resumed with its clock \
+            server's clock runs faster than another's by half; a virtual machine that is paused and resumed with its clock \
             set back breaks that. Off unless given. (STARLING_LEASE_READS=yes)
             """)
     var leaseReads = false

@@ -7,11 +7,7 @@ final class SnapshotSignal: Sendable {
     nonisolated(unsafe) private let source: any DispatchSourceSignal
 
     init(_ take: @escaping @Sendable () -> Void) {
-        // The default action would end the process before the source sees the signal.
-        signal(SIGUSR1, SIG_IGN)
-        source = DispatchSource.makeSignalSource(signal: SIGUSR1, queue: .global())
-        source.setEventHandler { take() }
-        source.resume()
+        source = signalSource(SIGUSR1, take)
     }
 
     func cancel() { source.cancel() }
