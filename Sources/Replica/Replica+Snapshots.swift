@@ -11,7 +11,7 @@ extension Replica {
         guard !isTakingSnapshot, installing == nil, effects.snapshotToTake == nil, now >= snapshotNotBefore else {
             return
         }
-        if isNewestDamaged { return takeSnapshot() }
+        if isNewestDamaged || mustNoteMembership { return takeSnapshot() }
         let rank = raft.configuration.members.firstIndex { $0.id == id } ?? 0
         let entries = appliedIndex - newestSnapshot.index
         let staggered = { (threshold: Int) in threshold + threshold / 4 * rank }
@@ -21,6 +21,13 @@ extension Replica {
                 || !isLarge && entries >= staggered(settings.snapshotEntries)
         else { return }
         takeSnapshot()
+    }
+
+    /// A server that joined knows in every later life that it was a member, and so of its removal, only by a snapshot with a configuration
+    /// that has it: which entries of its log are committed is forgotten in a crash.
+    private var mustNoteMembership: Bool {
+        newestSnapshot.configuration[id] == nil
+            && raft.snapshotMetadata(at: appliedIndex).configuration[id] != nil
     }
 
     /// Begins a snapshot now, whatever the policy says. Does nothing if one is under way or nothing was applied since the last, unless the

@@ -99,4 +99,18 @@ import Testing
         #expect(runs.0.traceHash == runs.1.traceHash)
         #expect(runs.0.events == runs.1.events && runs.0.events > 0)
     }
+
+    @Test("The last steps of a seed are printed, of one that holds and of one that fails, and how to see that one again")
+    func traces() async throws {
+        let directory = try TemporaryDirectory()
+        let holds = try await Program.run(["simulate", "--seed", "7", "--trace", "5"], in: directory)
+        #expect(holds.code == 0 && holds.output.split(separator: "\n").count == 8, "\(holds.output)")
+        let options = ["--without", "ackBeforeDurable", "--certain", "power-loss,crashes"]
+        let fails = try await Program.run(["simulate", "--seed", "1", "--trace", "5"] + options, in: directory)
+        #expect(fails.code == 1 && fails.errors.contains("is durable before it is acknowledged"), "\(fails.errors)")
+        #expect(fails.errors.components(separatedBy: "last steps:\n").last?.split(separator: "\n").count == 5)
+        let shrunk = try await Program.run(["simulate", "--seed", "1"] + options, in: directory)
+        let command = "starling simulate --seed 1 --certain crashes,power-loss --without ackBeforeDurable --trace 200"
+        #expect(shrunk.errors.contains("as it was found: \(command)"), "\(shrunk.errors)")
+    }
 }

@@ -256,6 +256,7 @@ extension SimulatedCluster {
             if let latest = process.issued.configuration, latest.configuration != configuration {
                 return "\(name(server)) goes by the configuration at \(latest.index)"
             }
+            if !server.hasNotedMembership { return "\(name(server)) would not know after a crash that it is a member" }
         }
         for member in configuration.members where member.role == .learner && member.promoteWhenCaughtUp {
             return "\(member.name) is not promoted"
@@ -273,9 +274,11 @@ extension SimulatedCluster {
         return nil
     }
 
-    /// A server that was removed learns it from any member that it knows.
+    /// A server that was removed learns it from any member that it knows, unless it crashed before it had noted that it was a member.
     private func unawareOfRemoval(_ server: SimulatedServer, _ process: ServerProcess) -> String? {
-        guard checker.configuration[server.id] == nil, !process.replica.isRemoved else { return nil }
+        guard checker.configuration[server.id] == nil, !process.replica.isRemoved, server.hasNotedMembership else {
+            return nil
+        }
         // Who stands in a configuration that was never committed was never a member.
         guard checker.configurations.contains(where: { $0.configuration[server.id] != nil }) else { return nil }
         let known = process.replica.configuration

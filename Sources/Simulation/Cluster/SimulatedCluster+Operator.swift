@@ -6,7 +6,7 @@ extension SimulatedCluster {
     func retire(_ id: NodeID) {
         guard let server = server(id), !server.isRetired, checker.configuration[id] == nil else { return }
         // In the healing phase it lives until it knows that it was removed.
-        guard !isHealing else { return }
+        guard !isHealing, !simulatedOperator.mayYetAdd(id) else { return }
         trace.fault(now, "\(name(server)) is stopped for good")
         crash(server, .nothing)
         server.isRetired = true

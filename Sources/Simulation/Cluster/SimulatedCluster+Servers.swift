@@ -17,7 +17,7 @@ extension SimulatedCluster {
         return options
     }
 
-    /// How fast clocks may run, in 1,024ths. Leases are right only if none is a third faster than another.
+    /// How fast clocks may run, in 1,024ths. Leases are right only if none is faster than another by half.
     var clockRates: ClosedRange<UInt64> { replicaSettings.raft.leaseReads ? 900...1_150 : 300...3_000 }
 
     /// Starts a server's process on whatever its disk has.

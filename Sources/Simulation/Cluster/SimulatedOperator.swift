@@ -21,6 +21,8 @@ final class SimulatedOperator {
     /// Nodes of which the cluster said that they were certainly not added.
     private(set) var refused: [NodeID] = []
     private var retiring: Set<NodeID> = []
+    /// Nodes that a request adds of which nobody can say what became of it.
+    private var perhapsAdded: Set<NodeID> = []
     /// By the request's number.
     private(set) var outcomes: [UInt64: ClusterOutcome] = [:]
 
@@ -157,9 +159,10 @@ final class SimulatedOperator {
 
     func hears(_ outcome: ClusterOutcome, _ id: UInt64, in cluster: SimulatedCluster) {
         guard let place = open.firstIndex(where: { $0.id == id }) else { return }
-        open.remove(at: place)
+        let asked = open.remove(at: place)
         outcomes[id] = outcome
         let nodes = joining.removeValue(forKey: id) ?? []
+        if case .unknown = outcome { perhapsAdded.formUnion(asked.request.added) }
         if case .refused = outcome {
             refused += nodes
             for node in nodes { cluster.plan(.retire(node), after: 1_000_000) }
@@ -172,6 +175,11 @@ final class SimulatedOperator {
         outcomes[id] = .unknown("the server is too old")
     }
 
+    /// A request that adds it is under way, or may be: whoever stops such a node for good may take the cluster its majority.
+    func mayYetAdd(_ node: NodeID) -> Bool {
+        perhapsAdded.contains(node) || open.contains { $0.request.added.contains(node) }
+    }
+
     /// Stops nodes that are members no more, sooner or later.
     private func tidy(in cluster: SimulatedCluster) {
         let now = cluster.checker.configuration
@@ -180,6 +188,16 @@ final class SimulatedOperator {
             let wasMember = cluster.checker.configurations.contains { $0.configuration[server.id] != nil }
             guard wasMember, !awaited.contains(server.id), retiring.insert(server.id).inserted else { continue }
             cluster.plan(.retire(server.id), after: cluster.faultRandom.skewed(1_000_000...3_000_000_000))
+        }
+    }
+}
+
+extension ClusterRequest {
+    /// The nodes that it would make members.
+    fileprivate var added: [NodeID] {
+        guard case .change(let changes) = self else { return [] }
+        return changes.compactMap { change in
+            if case .add(let member) = change { member.id } else { nil }
         }
     }
 }

@@ -15,6 +15,8 @@ public struct RunResult: Sendable {
     /// At the beginning.
     public var servers: Int
     public var clients: Int
+    /// The last steps in words, if the run kept a trace.
+    public var trace: [String]
     /// Nil if everything held.
     public var failure: SimulationFailure?
 

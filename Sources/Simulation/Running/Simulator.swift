@@ -57,12 +57,12 @@ public enum Simulator {
         var result = RunResult(
             seed: cluster.seed, events: cluster.step, virtualMilliseconds: cluster.now / 1_000_000, seconds: seconds,
             traceHash: cluster.trace.hash.value, statistics: statistics, misfortunes: cluster.misfortunes,
-            servers: cluster.configuration.members.count, clients: cluster.clients.count)
+            servers: cluster.configuration.members.count, clients: cluster.clients.count, trace: cluster.trace.latest)
         if let violation = cluster.violation {
             result.failure = SimulationFailure(
                 seed: cluster.seed, step: cluster.step, virtualMilliseconds: cluster.now / 1_000_000,
                 invariant: violation.invariant, details: violation.details, schedule: cluster.trace.schedule,
-                trace: cluster.trace.latest, options: options)
+                trace: result.trace, options: options)
         }
         return result
     }

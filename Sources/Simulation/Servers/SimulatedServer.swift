@@ -35,6 +35,9 @@ final class SimulatedServer {
     /// What its disk had before bits rotted: others may still count on it.
     var lost: [LogImage] = []
 
+    /// What its disk has for certain says that it is, or was, a member.
+    var hasNotedMembership: Bool { durable.configurations.first?.configuration[id] != nil }
+
     // Its clocks and its disk.
     private var clockBase: UInt64
     private var clockSetAt: UInt64 = 0

@@ -29,7 +29,8 @@ struct SimulateCommand: AsyncParsableCommand {
     var threads: Int?
     @Option(
         help: ArgumentHelp(
-            "With --seed: print so many of the last steps, also of a run that holds.", valueName: "lines"))
+            "With --seed: print so many of the last steps of this very run, whether it holds or not; nothing is shrunk.",
+            valueName: "lines"))
     var trace = 0
     @Flag(
         help: """
@@ -88,8 +89,11 @@ struct SimulateCommand: AsyncParsableCommand {
             )
             Terminal.line(Self.text(result.statistics))
         }
-        if let failure = result.failure { throw try failed([failure]) }
-        if !json { Terminal.line("everything held") }
+        guard let failure = result.failure else {
+            if !json { Terminal.line((result.trace + ["everything held"]).joined(separator: "\n")) }
+            return
+        }
+        throw trace > 0 ? Complaint(.failed, failure.description) : try failed([failure])
     }
 
     private func runMany(count: UInt64) async throws {
@@ -166,8 +170,10 @@ struct SimulateCommand: AsyncParsableCommand {
         let numbers = failures.map { String($0.seed) }.joined(separator: ", ")
         var text = "\(failures.count == 1 ? "a seed fails" : "\(failures.count) seeds fail"): \(numbers)"
         if let first = failures.first {
-            let shrunk = Simulator.shrink(seed: first.seed, options: try shape.options()) ?? first
-            text += "\n\(shrunk.description)\nas it was found: starling simulate --seed \(first.seed) --trace 200"
+            let options = try shape.options()
+            let shrunk = Simulator.shrink(seed: first.seed, options: options) ?? first
+            text += "\n\(shrunk.description)\nas it was found: "
+            text += "starling simulate --seed \(first.seed)\(options.arguments) --trace 200"
         }
         return Complaint(.failed, text)
     }
