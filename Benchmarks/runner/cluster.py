@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -56,6 +57,12 @@ class Cluster:
 
     def stop(self, names=NAMES):
         self.processes.stop([self.servers.pop(name) for name in list(names) if name in self.servers])
+
+    def discard(self):
+        """Stops all servers and removes their data."""
+        self.stop()
+        for name in NAMES:
+            shutil.rmtree(self.data(name), ignore_errors=True)
 
     def signal(self, name, number):
         os.kill(self.servers[name].pid, number)

@@ -46,20 +46,29 @@ def run(options, processes, work, say):
 
 
 def with_large_state(options, processes, work, say, curve):
-    """One cluster with the state of the title; restarts, then snapshots under load."""
-    cluster = Cluster(options.starling, processes, os.path.join(work, "large"), say, curve)
-    cluster.start()
-    cluster.wait_ready()
-    cluster.load(options.tuples, FIRST, options.size)
-    cluster.take_snapshots(NAMES)
+    """Clusters with the state of the title, each made anew: restarts, then snapshots under load, which makes the state grow."""
     results = {}
+
+    def begin(name):
+        cluster = Cluster(options.starling, processes, os.path.join(work, name), say, curve)
+        cluster.start()
+        cluster.wait_ready()
+        cluster.load(options.tuples, FIRST, options.size)
+        cluster.take_snapshots(NAMES)
+        results.setdefault("memory", cluster.memory())
+        return cluster
+
     if "restart" in options.only:
+        cluster = begin("restart")
         cluster.load(options.trailing, FIRST + options.tuples, options.size)
         results["restart"] = storage_restart.measure(cluster, options, say)
+        cluster.discard()
     if "snapshot" in options.only:
-        results["snapshot"] = storage_snapshot.measure(cluster, options, work, say)
-    results["memory"] = cluster.memory()
-    cluster.stop()
+        results["snapshot"] = []
+        for repeat in range(options.snapshot_repeats):
+            cluster = begin(f"snapshot-{repeat}")
+            results["snapshot"] += storage_snapshot.measure(cluster, options, work, say, repeat)
+            cluster.discard()
     return results
 
 

@@ -11,28 +11,26 @@ WARM_UP, BEFORE, PAUSE = 3.0, 6.0, 2.0  # seconds
 FIRST = 1 << 25
 
 
-def measure(cluster, options, work, say):
-    """Each repetition: the latencies of one load before and while the leader takes a snapshot, then a follower, then all."""
-    results = []
-    for repeat in range(options.repeats):
-        path = os.path.join(work, f"snapshot-{repeat}.samples")
-        load = cluster.start_load(path, size=options.size, first=FIRST + repeat * (1 << 22))
-        time.sleep(WARM_UP)
-        taken = []
-        for who, names in (("leader", [cluster.leader()]), ("follower", followers(cluster)[:1]), ("all", list(NAMES))):
-            time.sleep(BEFORE)
-            taken.append((who, *cluster.take_snapshots(names)))
-            time.sleep(PAUSE)
-        time.sleep(1)  # The load writes its samples once a second.
-        cluster.processes.stop([load])
-        samples = Samples.read(path)
-        results += [{"repeat": repeat, "who": who, **compare(samples, start, end)} for who, start, end in taken]
-        for result in results[-len(taken):]:
-            say(f"snapshot by {result['who']:8}: {result['during']['seconds']:.2f} s, p99 "
-                f"{result['before']['p99_ms']:.2f} -> "
-                f"{result['during']['p99_ms']:.2f} ms ({result['ratio']:.2f}), rate {result['before']['rate']:,.0f} -> "
-                f"{result['during']['rate']:,.0f}/s")
-        os.unlink(path)
+def measure(cluster, options, work, say, repeat):
+    """The latencies of one load before and while the leader takes a snapshot, then a follower, then all."""
+    path = os.path.join(work, "snapshot.samples")
+    load = cluster.start_load(path, size=options.size, first=FIRST)
+    time.sleep(WARM_UP)
+    taken = []
+    for who, names in (("leader", [cluster.leader()]), ("follower", followers(cluster)[:1]), ("all", list(NAMES))):
+        time.sleep(BEFORE)
+        taken.append((who, *cluster.take_snapshots(names)))
+        time.sleep(PAUSE)
+    time.sleep(1)  # The load writes its samples once a second.
+    cluster.processes.stop([load])
+    samples = Samples.read(path)
+    os.unlink(path)
+    results = [{"repeat": repeat, "who": who, **compare(samples, start, end)} for who, start, end in taken]
+    for result in results:
+        say(f"snapshot by {result['who']:8}: {result['during']['seconds']:.2f} s, p99 "
+            f"{result['before']['p99_ms']:.2f} -> "
+            f"{result['during']['p99_ms']:.2f} ms ({result['ratio']:.2f}), rate {result['before']['rate']:,.0f} -> "
+            f"{result['during']['rate']:,.0f}/s")
     return results
 
 

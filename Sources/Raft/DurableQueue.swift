@@ -113,8 +113,9 @@ extension Message {
             default: return false
             }
         case (.voteResponse, .voteResponse), (.preVoteResponse, .preVoteResponse), (.voteRequest, .voteRequest),
-            (.preVoteRequest, .preVoteRequest):
+            (.preVoteRequest, .preVoteRequest), (.readIndexRequest, .readIndexRequest):
             return true
+        case (.readIndexResponse(let old, _), .readIndexResponse(let new, _)): return old == new
         default:
             return false
         }

@@ -87,6 +87,8 @@ public enum TransferRefused: Error, Equatable, Sendable {
     /// Nobody else can take over: no other voter has been heard lately.
     case nobodyElse
     case underWay(to: NodeID)
+    /// Its program has said that it does not know how to take over.
+    case unsupported(by: NodeID)
 }
 
 public struct Settings: Sendable, Equatable {

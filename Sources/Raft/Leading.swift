@@ -48,6 +48,11 @@ extension Node {
         lead(into: &effects)
     }
 
+    /// Whether a peer has answered in this leadership, and within the least election timeout.
+    func isHeard(_ peer: Progress) -> Bool {
+        peer.wasHeard && now.since(peer.contact) < minimumElectionTimeout
+    }
+
     var hearsMajority: Bool {
         if settings.mutations.contains(.noCheckQuorum) { return true }
         return voters.hasMajority { voter in
@@ -117,7 +122,7 @@ extension Node {
 
     private mutating func beginSnapshot(to i: Int, into effects: inout Effects) {
         // Not to one that is away: it would be sent in vain, again and again.
-        guard progress[i].wasHeard, now.since(progress[i].contact) < minimumElectionTimeout else { return }
+        guard isHeard(progress[i]) else { return }
         progress[i].beginSnapshot()
         effects.snapshotsToSend.append(progress[i].id)
     }

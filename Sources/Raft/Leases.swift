@@ -31,9 +31,10 @@ extension Node {
     private static let fromNextTick = MonotonicTime(nanoseconds: .max)
 
     /// What this server pledged before a crash it has forgotten; so it takes itself for pledged. In term 0 it never
-    /// heard a leader.
+    /// heard a leader, and the only voter of all configurations that it knows had no other.
     mutating func pledgeAfterStart() {
-        guard term > .zero, !settings.mutations.contains(.pledgeForgottenInCrash) else { return }
+        let isAlone = log.configurations.allSatisfy { VoterSets($0.configuration).isOnly(id) }
+        guard term > .zero, !isAlone, !settings.mutations.contains(.pledgeForgottenInCrash) else { return }
         pledgedUntil = now.advanced(byMilliseconds: settings.leaseVoteMilliseconds)
     }
 

@@ -40,6 +40,8 @@ public enum ChangeRefused: Error, Equatable, Sendable {
     case invalid(NodeID, String)
     /// The cluster would be left without a voter.
     case noVoterLeft
+    /// Of the voters that there would be, too many have not been heard lately: these. The change could not be completed, nor taken back.
+    case noMajority(unheard: [NodeID])
     /// Voters together with those who are going to be promoted, or members.
     /// More than `Configuration.maximumVoters` or `maximumMembers`.
     case tooMany(Int, limit: Int)

@@ -29,7 +29,10 @@ extension Node {
         let present = latest.configuration.withoutOutgoing
         let target = try ConfigurationEdit.apply(changes, to: present)
         let next = present.step(towards: target)
-        if next.isJoint { try checkJointIsUnderstood() }
+        if next.isJoint {
+            try checkJointIsUnderstood()
+            try checkMajorityIsHere(next)
+        }
         let term = term
         let index = appendConfiguration(settings.mutations.contains(.oneStepChanges) ? target : next, into: &effects)
         if next.isJoint { membership.begunHere = index }
@@ -48,6 +51,17 @@ extension Node {
         let entry = Entry(index: log.last.next, term: term, kind: .configuration, payload: configuration.encoded)
         appendAsLeader(entry, into: &effects)
         return entry.index
+    }
+
+    /// A configuration is in force once it is appended: without a majority of it the leader could neither commit it nor anything else,
+    /// and whoever has the entry keeps the others from electing one that has not. Those that join cannot have been heard yet.
+    private func checkMajorityIsHere(_ next: Configuration) throws(ChangeRefused) {
+        func isHere(_ voter: NodeID) -> Bool {
+            voter == id || configuration[voter] == nil || progress.contains { $0.id == voter && isHeard($0) }
+        }
+        let voters = VoterSets(next)
+        if voters.hasMajority({ isHere($0) }) || settings.mutations.contains(.changesOutOfReach) { return }
+        throw .noMajority(unheard: voters.all.filter { !isHere($0) })
     }
 
     /// A server of an older version could not even read a joint configuration.

@@ -51,10 +51,7 @@ extension Node {
             progress[i].pushIsDue = true
             sendWhatIsDue(to: i, into: &effects)
         }
-        let limit = minimumElectionTimeout
-        let heirs = progress.filter { peer in
-            configuration[peer.id]?.role == .voter && peer.wasHeard && now.since(peer.contact) < limit
-        }
+        let heirs = progress.filter { configuration[$0.id]?.role == .voter && isHeard($0) }
         if let heir = heirs.max(by: { ($0.match, $1.id) < ($1.match, $0.id) }), heir.match >= commit {
             send(.timeoutNow, to: heir.id, into: &effects)
         }
@@ -80,8 +77,7 @@ extension Node {
         let caughtUp = progress.filter { peer in
             guard let catchUp = peer.catchUp else { return false }
             if settings.mutations.contains(.promotedBehind) { return true }
-            let isHere = peer.wasHeard && now.since(peer.contact) < minimumElectionTimeout
-            return catchUp.isCaughtUp && isHere && peer.featureLevel >= configuration.featureLevel
+            return catchUp.isCaughtUp && isHeard(peer) && peer.featureLevel >= configuration.featureLevel
         }
         guard !caughtUp.isEmpty, configuration.featureLevel >= Configuration.jointFeatureLevel,
             membersNotUnderstandingJoint.isEmpty

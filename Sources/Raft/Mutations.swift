@@ -114,4 +114,8 @@ public struct Mutations: OptionSet, Sendable {
     public static let leaderStaysLost = Mutations(rawValue: 1 << 51)
     /// A server whose disk hangs stands for election.
     public static let hangingDiskStands = Mutations(rawValue: 1 << 52)
+    /// A server stands for election within the time of a lease in which it heard a leader.
+    public static let pledgedStands = Mutations(rawValue: 1 << 53)
+    /// Members are changed though too many of those who would decide then are away (nothing may ever be written again).
+    public static let changesOutOfReach = Mutations(rawValue: 1 << 54)
 }

@@ -141,7 +141,9 @@ public struct Node: Sendable {
         if role == .leader {
             tickAsLeader(into: &effects)
         } else {
-            if now >= electionDeadline { electionTimeoutElapsed(into: &effects) }
+            // A leader may count on this server for a while: not to vote for another, and not to be the other.
+            let mayStand = !isPledged || settings.mutations.contains(.pledgedStands)
+            if now >= electionDeadline, mayStand { electionTimeoutElapsed(into: &effects) }
             tickFollowerReads(into: &effects)
         }
     }
@@ -193,7 +195,7 @@ extension Node {
 
     /// Reads wait for the next tick, because only fresh time can show that a lease still holds. It should come at once.
     public var readsAwaitTick: Bool {
-        settings.leaseReads && role == .leader && !leaderReads.waiting.isEmpty && leaderReads.out.isEmpty
+        settings.leaseReads && leaderIsCurrent && !leaderReads.waiting.isEmpty && leaderReads.out.isEmpty
     }
 
     /// - Returns: at most `maximumBytes` of payload, at least one entry if there is one.

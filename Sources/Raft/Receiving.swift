@@ -22,7 +22,8 @@ extension Node {
             }
             return
         case .voteRequest(let request):
-            if message.term > term, ignores(request) { return }
+            // Also in the present term: it may be known from elsewhere (the answer to a pre-vote), and the vote in it free.
+            if message.term >= term, ignores(request) { return }
         default: break
         }
         // Terms are exchanged with every message; the later one wins (dissertation 3.3).

@@ -12,7 +12,7 @@ extension Node {
     /// Begins to hand over leadership. Until it has come about, or is given up after an election timeout
     /// (`Effects.transferFailed`), proposals are refused.
     /// - Parameter target: nil chooses the voter that is furthest, of those heard lately. This server itself: nothing
-    /// is   done.
+    /// is done.
     /// - Returns: to whom.
     @discardableResult
     public mutating func transfer(
@@ -25,6 +25,7 @@ extension Node {
         if let target { chosen = target } else { chosen = try bestSuccessor() }
         guard let member = configuration[chosen] else { throw .unknownMember(chosen) }
         guard member.role == .voter else { throw .notVoter(chosen) }
+        if known[chosen] != nil, !understandsTransfer(chosen) { throw .unsupported(by: chosen) }
         transfer = Transfer(target: chosen, endsAt: now.advanced(byMilliseconds: leastElectionTimeout))
         for i in progress.indices where progress[i].id == chosen { progress[i].pushIsDue = true }
         lead(into: &effects)
@@ -36,7 +37,7 @@ extension Node {
 
     private func bestSuccessor() throws(TransferRefused) -> NodeID {
         var best: Progress?
-        for peer in progress where peer.wasHeard && now.since(peer.contact) < minimumElectionTimeout {
+        for peer in progress where isHeard(peer) {
             guard configuration[peer.id]?.role == .voter, understandsTransfer(peer.id) else { continue }
             if best.map({ peer.match > $0.match }) ?? true { best = peer }
         }

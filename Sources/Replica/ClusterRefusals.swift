@@ -101,6 +101,12 @@ extension ChangeRefused {
         case .noVoterLeft:
             ClusterRefusal(
                 "no-voter-left", "the change would leave the cluster without a voter; it needs at least 1")
+        case .noMajority(let ids):
+            ClusterRefusal(
+                "no-majority",
+                "the change needs a majority of the voters there would be, and \(ids.map { name($0) }.joined(separator: ", "))"
+                    + " \(ids.count == 1 ? "has" : "have") not been heard lately: bring them back, or remove them first"
+            )
         case .tooMany(let count, let limit):
             ClusterRefusal(
                 "too-many-members", "the change would give the cluster \(count); the limit is \(limit)")
@@ -126,6 +132,9 @@ extension TransferRefused {
             ClusterRefusal("nobody-else", "no other voter has been heard lately that could take over")
         case .underWay(let target):
             ClusterRefusal("transferring", "leadership is being handed to \(name(target)) already")
+        case .unsupported(let id):
+            ClusterRefusal(
+                "unsupported", "\(name(id)) runs a version that leadership cannot be handed to; upgrade it first")
         }
     }
 }

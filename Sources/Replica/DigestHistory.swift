@@ -30,6 +30,11 @@ struct DigestHistory: Sendable {
         ties = 0
     }
 
+    /// Who is no member any more has no say.
+    mutating func keep(_ members: [NodeID]) {
+        verdicts = verdicts.filter { members.contains($0.key) }
+    }
+
     enum Verdict { case unknown, agrees, differs, weAreOdd }
 
     /// A majority of all that have compared, this server included, is right. Should it stay open who is (the others are away, or there is

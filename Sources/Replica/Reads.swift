@@ -89,7 +89,13 @@ struct Reads: Sendable {
     }
 
     mutating func overdue(at now: MonotonicTime) -> [Read] {
-        let late = gathered.filter { $0.deadline <= now } + waiting.filter { $0.read.deadline <= now }.map(\.read)
+        var late = gathered.filter { $0.deadline <= now } + waiting.filter { $0.read.deadline <= now }.map(\.read)
+        // A leader that can commit nothing confirms no round, and ends none.
+        for round in rounds.keys.sorted() {
+            guard let reads = rounds[round], let first = reads.first, first.deadline <= now else { continue }
+            late += reads.filter { $0.deadline <= now }
+            rounds[round]?.removeAll { $0.deadline <= now }
+        }
         guard !late.isEmpty else { return [] }
         gathered.removeAll { $0.deadline <= now }
         waiting.removeAll { $0.read.deadline <= now }

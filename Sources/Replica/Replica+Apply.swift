@@ -69,6 +69,7 @@ extension Replica {
             timers.pending = now
             reviewPending()
             reviewReads()
+            askForMending()
         }
         if now.since(timers.status) >= settings.statusIntervalMilliseconds * 1_000_000 {
             timers.status = now

@@ -177,7 +177,7 @@ extension Replica {
             switch error {
             case .nothingToDo: awaitLast(served)
             case .notReady, .transferring: setState(served, .waiting(error.refusal(names)))
-            case .unsupported where isFresh(served):
+            case .unsupported where isFresh(served), .noMajority where isFresh(served):
                 // Of a cluster, or a leader, that has just begun: a member may not have been heard yet, or the feature level is about to
                 // be raised.
                 setState(served, .waiting(error.refusal(names)))
@@ -246,6 +246,30 @@ extension Replica {
             // Whoever asked gives up by itself.
             drop(served)
         }
+    }
+
+    // MARK: - A repaired server
+
+    /// A voter whose log was damaged votes again once a leader of a later term has committed something here. Under a leader that stays
+    /// none comes, and the next server that fails could be one too many. So when it has everything again it asks for another leader, now and
+    /// then, until it votes.
+    mutating func askForMending() {
+        guard !raft.mayVote, !settings.mutations.contains(.repairedStaysMute), let leader = raft.leader, leader != id,
+            raft.configuration[id]?.role == .voter, (peers.featureLevel(of: leader) ?? 0) >= Replica.clusterRequestLevel
+        else { return mendingAskedAt = nil }
+        let others = peers.all(at: now).filter { $0.silentMilliseconds < settings.mendingMilliseconds }
+        let isComplete = others.contains { $0.id == leader && $0.status.commit <= appliedIndex }
+        guard isComplete, let askedAt = mendingAskedAt else { return mendingAskedAt = mendingAskedAt ?? now }
+        guard now.since(askedAt) >= settings.mendingMilliseconds * 1_000_000 else { return }
+        mendingAskedAt = now
+        // In turn: one of them may be repaired as well, and will not take over.
+        let heirs = others.map(\.id).filter { $0 != leader && raft.configuration[$0]?.role == .voter }
+        guard let heir = heirs.first(where: { $0 > mendingHeir ?? NodeID(0) }) ?? heirs.first else { return }
+        mendingHeir = heir
+        let question = ClusterQuestion(
+            id: desk.nextID(), isRepeat: false, term: raft.term, request: .transfer(to: heir))
+        effects.send(.clusterQuestion(question), to: leader)
+        effects.notices.append(.asksForLeader(heir))
     }
 
     /// Consensus gave a transfer up and leads on.

@@ -108,8 +108,8 @@ extension Replica {
     /// Which snapshot of an index is on its way to a peer.
     public func termOfSnapshotBeingSent(to peer: NodeID) -> Term? { snapshotExchange.outgoing[peer]?.term }
 
-    /// The oldest snapshot that is being sent: its file is still needed.
-    public var oldestSnapshotBeingSent: LogIndex? { snapshotExchange.oldestIndex }
+    /// Their files are still needed.
+    public var snapshotsBeingSent: Set<LogIndex> { Set(snapshotExchange.outgoing.values.map(\.index)) }
 
     /// The shell has read a piece of a snapshot file, and checked it; nil if that file is gone, cannot be read or is damaged.
     public mutating func snapshotRead(_ read: ReplicaEffects.SnapshotRead, _ piece: (bytes: [UInt8], total: UInt64)?) {
@@ -217,6 +217,11 @@ extension Replica {
         appliedBytesSinceSnapshot = 0
         digests.restart()
         self.installing = nil
+        if isLeader {
+            // Elected while it was loading: what it began with were the sessions and the time of before.
+            leaseClock.raise(to: self.machine.leaseTime, at: now)
+            sessionKeeper.begin(self.machine.sessions, at: now)
+        }
         effects.notices.append(.snapshotInstalled(metadata.index, from: installingFrom))
         answerFromSnapshot()
         subscriptions.dispatched = self.machine.lastPosition

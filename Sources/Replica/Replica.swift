@@ -82,6 +82,9 @@ public struct Replica: Sendable {
     public internal(set) var transfersFailed: UInt64 = 0
     /// Size of its file, as far as the shell has told.
     public var newestSnapshotBytes = 0
+    /// Since when this server is repaired and does not vote, or when it last asked for another leader; and whom it named.
+    var mendingAskedAt: MonotonicTime?
+    var mendingHeir: NodeID?
     var isTakingSnapshot = false
     var appliedBytesSinceSnapshot = 0
     var snapshotNotBefore = MonotonicTime.zero
@@ -313,6 +316,7 @@ public struct Replica: Sendable {
         let reachable = reachableMembers.map(\.id)
         peers.keep(reachable)
         snapshotExchange.keep(reachable)
+        digests.keep(raft.configuration.members.map(\.id))
         guard isRemoved, !wasRemoved else { return wasRemoved = isRemoved }
         wasRemoved = true
         effects.notices.append(.removed(at: removedAt))

@@ -131,6 +131,8 @@ public enum Notice: Sendable, Equatable {
     case configurationChanged(LogIndex)
     case transferring(to: NodeID)
     case transferFailed(to: NodeID)
+    /// This server was repaired by its peers, and asks for this one to lead: with a leader of a later term it votes again.
+    case asksForLeader(NodeID)
     /// This server is no longer a member; since which log index, if it has that.
     case removed(at: LogIndex?)
     /// What a member sent and is not used, and why. At most once a second.

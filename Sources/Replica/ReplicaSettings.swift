@@ -9,6 +9,8 @@ public struct ReplicaSettings: Sendable, Equatable {
     public var resendMilliseconds: UInt64 = 1_000
     /// How long a request to the cluster (a change of members, a transfer of leadership) may take until its outcome is called unknown.
     public var clusterPatienceMilliseconds: UInt64 = 10_000
+    /// A voter that its peers have repaired, and that has everything, asks this often for another leader: then it votes again.
+    public var mendingMilliseconds: UInt64 = 5_000
     /// A batch is proposed as soon as the disk is idle, or when it has grown to this.
     public var batchBytes = 512 << 10
     /// Commands gathered while the log takes no more; beyond it they are answered `busy`.
@@ -68,4 +70,6 @@ public struct ReplicaMutations: OptionSet, Sendable {
     public static let forgetsSequenceNumbers = ReplicaMutations(rawValue: 1 << 3)
     /// The wall clock drives lease time.
     public static let leaseTimeFromWallClock = ReplicaMutations(rawValue: 1 << 4)
+    /// A repaired server waits for a leader of a later term to come by itself.
+    public static let repairedStaysMute = ReplicaMutations(rawValue: 1 << 5)
 }

@@ -133,9 +133,6 @@ struct SnapshotExchange: Sendable {
         unfinished = unfinished.filter { peers.contains($0.key) }
     }
 
-    /// The oldest snapshot that is being sent.
-    var oldestIndex: LogIndex? { outgoing.values.map(\.index).min() }
-
     /// What is to be read now, and which streams got no further for so long that they are given up for now.
     mutating func pump(_ now: MonotonicTime, _ pace: Pace) -> (
         reads: [ReplicaEffects.SnapshotRead], givenUp: [NodeID]

@@ -73,8 +73,9 @@ extension LogCore {
     }
 
     private func isZero(_ name: String, length: UInt64) throws(FileSystemError) -> Bool {
-        let bytes = try files.contents(of: join(path, name))
-        return UInt64(bytes.count) == length && bytes.withUnsafeBytes { firstNonZero(in: $0, from: 0) } == nil
+        let (bytes, unreadable) = try files.readableContents(of: join(path, name))
+        return unreadable == nil && UInt64(bytes.count) == length
+            && bytes.withUnsafeBytes { firstNonZero(in: $0, from: 0) } == nil
     }
 
     /// Makes the reserve files that are missing, as far as there is room. They may use the last free bytes: that is
@@ -112,30 +113,42 @@ extension LogCore {
         let header = SegmentHeader(
             id: nextSegmentID, firstBatch: nextBatch, previousID: segments.last?.id ?? 0,
             previousEnd: segments.isEmpty ? 0 : previousEnd ?? offset)
+        let file = try makeSegment(source, header, length: needed)
         do throws(FileSystemError) {
-            let file = try files.open(join(path, source.name), .update)
-            if needed > source.length { try file.allocate(needed) }
-            try file.write(header.fileHeader(identity).encoded(), at: 0)
-            try file.syncData()
             try files.rename(join(path, source.name), to: join(path, FileNames.segment(header.id)))
             // Before any entry in it counts (scenario 3).
             if !options.mutations.contains(.directoryNotSynced) { try files.syncDirectory(path) }
-            self.file?.close()
-            self.file = file
         } catch {
-            if error.isNoSpace, !FileNames.isReserve(source.name) {
-                // Only growing the file for a batch of unusual size can say so, and nothing of the log is in it yet.
-                try? files.remove(join(path, source.name))
-                isFull = true
-                throw .diskFull(path: path, needed: needed)
-            }
+            // From the new name on the old segment may have been ended: whatever failed, nothing more is written there.
             throw poisoned(by: error)
         }
+        self.file?.close()
+        self.file = file
         nextSegmentID &+= 1
         length = max(needed, source.length)
         offset = UInt64(SegmentHeader.recordsBegin)
         salt = SegmentHeader.salt(identity, id: header.id)
         segments.append(Segment(id: header.id, lastIndex: .zero, hasBatches: false))
+    }
+
+    /// Gives a prepared file its header, durably. It has no name yet by which it counts.
+    private mutating func makeSegment(
+        _ source: PreparedSegment, _ header: SegmentHeader, length needed: UInt64
+    ) throws(LogError) -> Files.File {
+        do throws(FileSystemError) {
+            let file = try files.open(join(path, source.name), .update)
+            if needed > source.length { try file.allocate(needed) }
+            try file.write(header.fileHeader(identity).encoded(), at: 0)
+            try file.syncData()
+            return file
+        } catch {
+            guard error.isNoSpace, !FileNames.isReserve(source.name) else { throw poisoned(by: error) }
+            // Only growing the file for a batch of unusual size can say so, and nothing of the log is in it yet.
+            try? files.remove(join(path, source.name))
+            isFull = true
+            lengthRefused = needed
+            throw .diskFull(path: path, needed: needed)
+        }
     }
 
     /// A zero-filled file: one prepared, or one made now, or the reserve.
@@ -199,13 +212,16 @@ extension LogCore {
             let number = nextPreparation
             nextPreparation &+= 1
             let name = FileNames.prepared(number)
+            // Room for a segment is not enough for a batch that needs a longer one: it would be refused again at once.
+            let length = max(options.usableSegmentBytes, lengthRefused)
             do throws(LogError) {
-                try preparer(number).make(name, options.usableSegmentBytes)
-                prepared.append(PreparedSegment(name: name, length: options.usableSegmentBytes, number: number))
+                try preparer(number).make(name, length)
+                prepared.append(PreparedSegment(name: name, length: length, number: number))
             } catch .diskFull {
                 isFull = true
             }
         }
+        if !isFull { lengthRefused = 0 }
         return !isFull
     }
 
@@ -219,9 +235,10 @@ extension LogCore {
             for segment in segments.dropLast() {
                 guard segment.lastIndex < bound else { break }
                 try files.remove(join(path, FileNames.segment(segment.id)))
+                // Each by itself: names that are not synced go in any order, and a log with a hole in it is damaged.
+                try files.syncDirectory(path)
                 count += 1
             }
-            if count > 0 { try files.syncDirectory(path) }
         } catch {
             throw poisoned(by: error)
         }

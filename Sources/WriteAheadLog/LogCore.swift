@@ -31,6 +31,8 @@ struct LogCore<Files: FileSystem>: Sendable {
     /// Names of the reserve files that are there.
     var reserves: [String] = []
     var isFull = false
+    /// The length of a segment for which there was no room; 0 if there was.
+    var lengthRefused: UInt64 = 0
     var poison: String?
     private var encoder = BatchEncoder()
 
@@ -154,6 +156,25 @@ struct LogCore<Files: FileSystem>: Sendable {
     mutating func writeMark(keepsTail: Bool) throws(LogError) {
         let write = StorageWrite(sequence: .zero, hardState: hardState, snapshot: snapshot, keepsTail: keepsTail)
         try append(CollectionOfOne(write))
+    }
+
+    /// While entries wait for room: makes the marks durable that are among writes which wait, as far as they do not depend on what waits
+    /// before them, and takes them out of the writes. What they make superfluous can then be removed.
+    /// - Returns: whether every mark has been made.
+    mutating func markAhead(_ writes: inout [StorageWrite]) throws(LogError) -> Bool {
+        var agreed = last
+        for i in writes.indices {
+            guard let mark = writes[i].snapshot else {
+                agreed = min(agreed, writes[i].truncateFrom?.previous ?? agreed)
+                continue
+            }
+            guard writes[i].keepsTail, mark.index <= agreed else { return false }
+            writes[i].snapshot = nil
+            agreed = min(agreed, writes[i].truncateFrom?.previous ?? agreed)
+            guard mark.index > snapshot.index else { continue }
+            try append(CollectionOfOne(StorageWrite(sequence: .zero, snapshot: mark, keepsTail: true)))
+        }
+        return true
     }
 
     // MARK: - Failure

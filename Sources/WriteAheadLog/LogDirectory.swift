@@ -57,8 +57,12 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     public func close() { lock.close() }
 
     /// Makes this directory that of a node, for ever. Repeating it with the same values does nothing.
-    /// - Parameter nodeID: chosen at random by the caller, once.
-    public mutating func initialise(clusterID: ClusterID, nodeID: NodeID, name: String) throws(LogDirectoryError) {
+    /// - Parameters:
+    ///   - nodeID: chosen at random by the caller, once.
+    ///   - repair: why the node must not vote yet, and the term that is known: durable before the directory is anybody's.
+    public mutating func initialise(
+        clusterID: ClusterID, nodeID: NodeID, name: String, awaiting repair: (reason: String, term: Term)? = nil
+    ) throws(LogDirectoryError) {
         let wanted = LogIdentity(cluster: clusterID, node: nodeID, name: name)
         if let identity {
             guard identity == wanted else { throw .alreadyInitialised(path: path, as: identity) }
@@ -66,6 +70,7 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         }
         let allowed = name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
         guard (1...63).contains(name.utf8.count), allowed else { throw .badName(name) }
+        if let repair { try demandRepair(repair.reason, term: repair.term, of: wanted) }
         let header = FileHeader(magic: .identity, cluster: clusterID, node: nodeID)
         try publish(header.encoded(body: Array(name.utf8)), as: FileNames.identity)
         identity = wanted
@@ -109,6 +114,12 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     /// Makes durable that this server neither votes nor leads, and why. The first reason stays, and the highest term.
     mutating func demandRepair(_ reason: String, term: Term) throws(LogDirectoryError) {
         guard let identity else { throw .notInitialised(path: path) }
+        try demandRepair(reason, term: term, of: identity)
+    }
+
+    private mutating func demandRepair(
+        _ reason: String, term: Term, of identity: LogIdentity
+    ) throws(LogDirectoryError) {
         guard pendingRepair == nil || term > pendingRepairTerm else { return }
         let reason = pendingRepair ?? reason
         let header = FileHeader(
@@ -150,7 +161,12 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
             firstConfiguration = try readConfiguration(FileNames.genesis, identity)
         }
         if names.contains(FileNames.held) {
-            heldConfiguration = try readConfiguration(FileNames.held, identity)
+            do throws(LogDirectoryError) {
+                heldConfiguration = try readConfiguration(FileNames.held, identity)
+            } catch {
+                // What was promised has been kept: what has become of the promise matters to nobody.
+                guard firstConfiguration != nil, case .damaged = error else { throw error }
+            }
         }
         if names.contains(FileNames.repair) {
             try readRepair()
@@ -266,6 +282,31 @@ func attempt<Result>(_ body: () throws(FileSystemError) -> Result) throws(LogDir
 }
 
 extension FileSystem {
+    /// - Returns: the file, zeros standing for what the disk cannot read any more, and where the first such place begins.
+    func readableContents(
+        of path: String
+    ) throws(FileSystemError) -> (bytes: [UInt8], unreadable: Int?) {
+        let file = try open(path, .read)
+        defer { file.close() }
+        do throws(FileSystemError) {
+            return (try file.readAll(), nil)
+        } catch {
+            guard error.code == .inputOutput else { throw error }
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(clamping: try file.size()))
+        var unreadable: Int?
+        for start in stride(from: 0, to: bytes.count, by: 4_096) {
+            do throws(FileSystemError) {
+                let piece = try file.readRange(UInt64(start), count: min(4_096, bytes.count - start))
+                bytes.replaceSubrange(start..<start + piece.count, with: piece)
+            } catch {
+                guard error.code == .inputOutput else { throw error }
+                unreadable = unreadable ?? start
+            }
+        }
+        return (bytes, unreadable)
+    }
+
     func contents(of path: String) throws(FileSystemError) -> [UInt8] {
         let file = try open(path, .read)
         defer { file.close() }

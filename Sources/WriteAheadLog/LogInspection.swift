@@ -97,6 +97,9 @@ public struct LogInspection: Sendable {
             if !isDamaged { note(replay) }
             segments.append(segment)
         }
+        if !isDamaged, let missing = replay.gap {
+            segments[0].verdict = "damage: the entries from \(missing) to the first one in it are missing"
+        }
     }
 
     private mutating func note(_ replay: LogReplay) {

@@ -67,6 +67,7 @@ struct LogOpening<Files: FileSystem> {
             // A number that no segment can have was not given by us, and none is to be given behind it.
             if id < LogReplay.bound { nextSegmentID = max(nextSegmentID, id + 1) }
         }
+        if found.isEmpty { try noteMissingSegments(names) }
         for position in found.indices {
             guard try !readSegment(found, position) else { continue }
             // The last one read is kept if something in it is good; those behind it are of no use without the way to
@@ -117,15 +118,21 @@ struct LogOpening<Files: FileSystem> {
     private mutating func scan(
         _ this: Found, _ header: SegmentHeader, _ successor: OpeningDecision.Successor
     ) throws(LogError) -> SegmentScan {
-        let bytes = try step { () throws(FileSystemError) in try files.contents(of: join(path, this.name)) }
+        let (bytes, unreadable) = try step { () throws(FileSystemError) in
+            try files.readableContents(of: join(path, this.name))
+        }
         var limit: Int?
         if case .segment(let end, _) = successor { limit = Int(clamping: end) }
         let salt = SegmentHeader.salt(identity, id: this.id)
-        return bytes.withUnsafeBytes { raw in
+        var scan = bytes.withUnsafeBytes { raw in
             var scanner = SegmentScanner(
                 raw, salt: salt, firstBatch: header.firstBatch, mutations: mutations)
             return scanner.scan(limit: limit, into: &replay)
         }
+        if let unreadable, unreadable < limit ?? .max, scan.nonsense == nil {
+            scan.nonsense = "the disk cannot read it at offset \(unreadable)"
+        }
+        return scan
     }
 
     private func successor(of id: UInt64, in found: [Found], _ position: Int) -> OpeningDecision.Successor {
@@ -140,11 +147,7 @@ struct LogOpening<Files: FileSystem> {
         for name in names {
             guard let id = FileNames.segmentID(name) else { continue }
             let file = join(path, name)
-            let bytes = try step { () throws(FileSystemError) in
-                let open = try files.open(file, .read)
-                defer { open.close() }
-                return try open.readRange(0, count: FileHeader.byteCount)
-            }
+            let bytes = try readHeader(of: file)
             var this = Found(id: id, name: name)
             switch bytes.withUnsafeBytes({ FileHeader.read($0, expecting: .segment) }) {
             case .newer(let version):
@@ -175,11 +178,7 @@ struct LogOpening<Files: FileSystem> {
     private func refuseForeignSnapshots(_ names: [String]) throws(LogError) {
         for name in names where FileNames.snapshotPlace(name) != nil {
             let file = join(path, name)
-            let bytes = try step { () throws(FileSystemError) in
-                let open = try files.open(file, .read)
-                defer { open.close() }
-                return try open.readRange(0, count: FileHeader.byteCount)
-            }
+            let bytes = try readHeader(of: file)
             switch bytes.withUnsafeBytes({ FileHeader.read($0, expecting: .snapshot) }) {
             case .newer(let version):
                 throw .directory(.newerVersion(file: file, found: version, supported: FileHeader.supportedVersion))
@@ -190,7 +189,30 @@ struct LogOpening<Files: FileSystem> {
         }
     }
 
+    /// Empty, which is a damaged header, if the disk cannot read it any more.
+    private func readHeader(of file: String) throws(LogError) -> [UInt8] {
+        try step { () throws(FileSystemError) in
+            let open = try files.open(file, .read)
+            defer { open.close() }
+            do throws(FileSystemError) {
+                return try open.readRange(0, count: FileHeader.byteCount)
+            } catch {
+                guard error.code == .inputOutput else { throw error }
+                return []
+            }
+        }
+    }
+
     // MARK: - Damage
+
+    /// A directory without any segment is new; if it has a snapshot, or segments that were set aside, its log is lost.
+    private mutating func noteMissingSegments(_ names: [String]) throws(LogError) {
+        let witness = names.first {
+            FileNames.snapshotPlace($0) != nil || FileNames.segmentID($0, damaged: true) != nil
+        }
+        guard let witness else { return }
+        try noteDamage(FileNames.segment(1), 0, "there is no segment, and there is \(witness)")
+    }
 
     /// The marker is durable before anything is renamed, so that a crash in between finds it.
     mutating func noteDamage(_ name: String, _ offset: Int, _ reason: String) throws(LogError) {
@@ -223,7 +245,9 @@ struct LogOpening<Files: FileSystem> {
         var highest = replay.hardState.term
         for name in try step({ () throws(FileSystemError) in try files.list(path) }) {
             guard let id = FileNames.segmentID(name) ?? FileNames.segmentID(name, damaged: true) else { continue }
-            let bytes = try step { () throws(FileSystemError) in try files.contents(of: join(path, name)) }
+            let (bytes, _) = try step { () throws(FileSystemError) in
+                try files.readableContents(of: join(path, name))
+            }
             let salt = SegmentHeader.salt(identity, id: id)
             let found = bytes.withUnsafeBytes { SegmentScanner.highestTerm(in: $0, salt: salt) }
             highest = max(highest, Term(found))

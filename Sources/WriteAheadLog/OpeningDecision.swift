@@ -39,7 +39,8 @@ enum OpeningDecision: Equatable {
                 )
             case .contentsMakeNoSense:
                 (
-                    "any", "a batch whose checksums hold and whose contents make no sense, or a file too short",
+                    "any",
+                    "a batch whose checksums hold and whose contents make no sense, a file too short, or a place that the disk cannot read",
                     "**damage**"
                 )
             case .onlyZerosFollow: ("nothing", "zeros", "**clean**: the log goes on here")

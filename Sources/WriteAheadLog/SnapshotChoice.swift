@@ -24,7 +24,9 @@ extension LogOpening {
             let reason = "the entries from \(missing) to the first one in it are missing"
             try noteDamage(FileNames.segment(first.id), SegmentHeader.recordsBegin, reason)
         }
-        if !isDamaged, marked.index == .zero || usable(store, marked, visit) { return false }
+        // A log that names no snapshot needs none, unless what it was is lost.
+        let isBeginning = marked.index == .zero && directory.pendingRepair == nil
+        if !isDamaged, isBeginning || marked.index > .zero && usable(store, marked, visit) { return false }
 
         for place in try listed(store) {
             guard let metadata = verified(store, place, visit) else { continue }

@@ -50,8 +50,10 @@ public struct SnapshotReceiver<Files: FileSystem>: Sendable {
                 return reader.offset
             } catch .damaged {
                 return sound
+            } catch .file(let error) where error.code == .inputOutput {
+                return sound
             }
-        } catch .file(let error) {
+        } catch .file(let error) where error.code != .inputOutput {
             throw .file(error)
         } catch {
             // Not even its beginning is what it should be.

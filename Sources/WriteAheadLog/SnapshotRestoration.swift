@@ -59,8 +59,9 @@ public struct SnapshotRestoration<Files: FileSystem>: Sendable {
         let metadata = SnapshotMetadata(
             index: saved.index, term: saved.term, configuration: configuration, configurationIndex: saved.index)
         do throws(LogDirectoryError) {
-            try directory.initialise(clusterID: cluster, nodeID: own.id, name: own.name)
-            try directory.demandRepair("a snapshot was being restored into it", term: saved.term)
+            try directory.initialise(
+                clusterID: cluster, nodeID: own.id, name: own.name,
+                awaiting: ("a snapshot was being restored into it", saved.term))
             try directory.adopt(firstConfiguration: configuration)
         } catch {
             throw .directory(error)

@@ -99,10 +99,10 @@ public struct SnapshotStore<Files: FileSystem>: Sendable {
 
     // MARK: - Pruning
 
-    /// Removes all snapshots but the newest two and the one that the log's mark names.
-    public func prune(marked: LogIndex) throws(SnapshotError) {
+    /// Removes all snapshots but the newest two and those of these indices: of the log's mark, and those that are being sent.
+    public func prune(keeping needed: Set<LogIndex>) throws(SnapshotError) {
         try snapshotStep { () throws(FileSystemError) in
-            let superfluous = try places().dropFirst(SnapshotStore.kept).filter { $0.index != marked }
+            let superfluous = try places().dropFirst(SnapshotStore.kept).filter { !needed.contains($0.index) }
             for place in superfluous { try files.remove(file(place)) }
             if !superfluous.isEmpty { try files.syncDirectory(path) }
             try removeOvertaken()

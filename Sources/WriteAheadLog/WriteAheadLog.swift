@@ -86,6 +86,20 @@ public final class WriteAheadLog<Files: FileSystem>: Sendable {
         try core.withLock { (core) throws(LogError) in try core.checkRoom() }
     }
 
+    /// While entries are refused: makes the snapshot marks durable that are among the writes which wait, and takes them out of the writes.
+    /// They have reserved room, and `compact` makes more room behind them. A mark stays, with all behind it, if it depends on what waits
+    /// before it.
+    /// - Returns: whether no mark is left.
+    /// - Throws: as `append` does; `.diskFull` if even what is reserved is used up.
+    public func markAhead(_ writes: inout [StorageWrite]) throws(LogError) -> Bool {
+        var waiting = writes
+        defer { writes = waiting }
+        return try core.withLock { (core) throws(LogError) in try core.markAhead(&waiting) }
+    }
+
+    /// The index that the newest durable snapshot mark names: that snapshot's file is needed.
+    public var markedIndex: LogIndex { core.withLock { $0.snapshot.index } }
+
     // MARK: - Repair
 
     /// True while this server must neither vote nor lead.

@@ -144,4 +144,44 @@ private struct Posts: Decodable {
             #expect(!FileManager.default.fileExists(atPath: "\(cluster.directory.path)/nowhere"))
         }
     }
+
+    @Test("A snapshot that a running server was told to take is saved, and restored as a new cluster of one")
+    func saveAndRestore() async throws {
+        try await withCluster(servers: 1) { cluster in
+            for number in 1...3 {
+                let post = try await cluster.run(["post", "--user", "alice", "--topic", "last", "message \(number)"])
+                try #require(post.code == 0, "\(post.errors)")
+            }
+            cluster.send(SIGUSR1, to: "a")
+            let save = ["snapshot", "save", "data-a", "--out", "backup"]
+            var saved = try await operate(cluster, save)
+            for _ in 0..<200 where saved.code == 3 {
+                try await Task.sleep(for: .milliseconds(50))
+                saved = try await operate(cluster, save)
+            }
+            #expect(saved.code == 0 && saved.output.contains("is in backup"), "\(saved.errors)")
+            let twice = try await operate(cluster, save)
+            #expect(twice.code == 1 && twice.errors.contains("exists already, and is not overwritten"))
+            let later = try await cluster.run(["post", "--user", "alice", "--topic", "last", "message 4"])
+            #expect(later.code == 0, "\(later.errors)")
+            #expect(try await cluster.stop("a") == 0)
+
+            let plan = try await Program.run(
+                ["cluster", "plan", "--servers", "a=127.0.0.1:\(cluster.base)", "--out", "new"], in: cluster.directory)
+            try #require(plan.code == 0, "\(plan.errors)")
+            let restore = ["snapshot", "restore", "backup", "--data", "restored", "--plan", "new/a.plan.json"]
+            let restored = try await operate(cluster, restore)
+            #expect(restored.code == 0, "\(restored.errors)")
+            let again = try await operate(cluster, restore)
+            #expect(again.code == 1 && again.errors.contains("restored"), "\(again.errors)")
+            try cluster.start("a", ["--data", "restored", "--plan", "new/a.plan.json"])
+            try await cluster.waitUntilReady("a")
+            let client = ["--client-file", "\(cluster.directory.path)/new/client.json"]
+            #expect(
+                try await messages(cluster, client) == (1...3).map { "message \($0)" }, "what came later is not in it")
+            let post = try await cluster.run(["post", "--user", "bob", "--topic", "last", "message 5"] + client)
+            #expect(post.code == 0, "\(post.errors)")
+            #expect(try await messages(cluster, client).count == 4)
+        }
+    }
 }

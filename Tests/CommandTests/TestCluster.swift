@@ -70,6 +70,11 @@ final class TestCluster {
         var description: String
     }
 
+    func send(_ signal: Int32, to name: String) {
+        guard let process = processes[name] else { return }
+        Glibc.kill(process.processIdentifier, signal)
+    }
+
     func kill(_ name: String) {
         guard let process = processes[name] else { return }
         Glibc.kill(process.processIdentifier, SIGKILL)

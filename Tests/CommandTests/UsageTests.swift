@@ -100,7 +100,8 @@ import Testing
         #expect(runs.0.events == runs.1.events && runs.0.events > 0)
     }
 
-    @Test("The last steps of a seed are printed, of one that holds and of one that fails, and how to see that one again")
+    @Test(
+        "The last steps of a seed are printed, of one that holds and of one that fails, and how to see that one again")
     func traces() async throws {
         let directory = try TemporaryDirectory()
         let holds = try await Program.run(["simulate", "--seed", "7", "--trace", "5"], in: directory)

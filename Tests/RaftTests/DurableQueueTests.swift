@@ -69,4 +69,18 @@ struct DurableQueueTests {
         #expect(queue.heldMessages.count == 2)
         #expect(queue.heldMessages.first == message(.accepted(match: LogIndex(2))))
     }
+
+    @Test("A question that is asked again while the disk hangs takes the place of the earlier one")
+    func questionsReplaceEachOther() {
+        func question(_ context: UInt64, to: UInt64 = 2) -> Message {
+            Message(
+                cluster: TestCluster.id, from: NodeID(1), to: NodeID(to), term: Term(1),
+                body: .readIndexRequest(context: context))
+        }
+        var queue = DurableQueue(durable: .zero)
+        queue.issue(through: LogIndex(1), now: .zero)
+        for context in 1...1_000 as ClosedRange<UInt64> { queue.hold(question(context), until: WriteSequence(1)) }
+        queue.hold(question(1, to: 3), until: WriteSequence(1))
+        #expect(queue.heldMessages == [question(1_000), question(1, to: 3)])
+    }
 }

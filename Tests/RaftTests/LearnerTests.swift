@@ -275,6 +275,21 @@ struct LearnerTests {
         #expect(cluster.problems == [])
     }
 
+    @Test("Leadership is not handed to a program that does not know how to take over, be it named or not")
+    func transferToOldProgram() throws {
+        var cluster = mixed([2, 1, 1])
+        cluster.appoint(1)
+        cluster.run(milliseconds: 300)
+        #expect(throws: TransferRefused.unsupported(by: id(2))) { try cluster.transfer(1, to: 2) }
+        #expect(throws: TransferRefused.nobodyElse) { try cluster.transfer(1, to: nil) }
+        upgrade(&cluster, 2, to: 2)
+        cluster.run(milliseconds: 300)
+        #expect(try cluster.transfer(1, to: 2) == id(2))
+        cluster.run(milliseconds: 300)
+        #expect(cluster.leaders == [2])
+        #expect(cluster.problems == [])
+    }
+
     @Test("A member that was not heard in this leadership keeps the feature level down")
     func unheardMember() throws {
         func run(_ mutations: Mutations) throws -> TestCluster {

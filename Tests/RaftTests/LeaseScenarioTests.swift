@@ -128,6 +128,57 @@ struct LeaseScenarioTests {
         #expect(try voteWithinALease(.pledgeForgottenInCrash, crash: true) == 1)
     }
 
+    @Test("Nor does it stand itself, though its election timeout, counted from before it stood still, is over")
+    func pledgedDoesNotStand() {
+        func stands(_ mutations: Mutations, after milliseconds: UInt64) -> Bool {
+            var cluster = leader(mutations)
+            cluster.wait(1, milliseconds: 60)
+            return pausedFollower(&cluster, milliseconds)
+        }
+        #expect(!stands([], after: 140))
+        #expect(stands([], after: 160))
+        #expect(stands(.pledgedStands, after: 140))
+    }
+
+    private func pausedFollower(_ cluster: inout TestCluster, _ milliseconds: UInt64) -> Bool {
+        // It takes the leader's word with the time that it knows, and learns only then how late it is.
+        cluster.deliver { $0.to == NodeID(2) }
+        cluster.drop()
+        cluster.servers[1].clock = cluster.servers[1].clock.advanced(byMilliseconds: 700)
+        cluster.step(2, .tick(cluster.servers[1].clock))
+        cluster.wait(2, milliseconds: milliseconds)
+        return cluster[2].role == .preCandidate
+    }
+
+    @Test("A term that came by another way is no vote: whoever is pledged gives none in it either")
+    func pledgedInTheTermOfTheCandidate() {
+        var cluster = leader()
+        let term = cluster[1].term.next
+        cluster.wait(1, milliseconds: 60)
+        cluster.deliver { $0.to == NodeID(2) }
+        cluster.drop()
+        cluster.wait(2, milliseconds: 10)
+        func message(_ body: Message.Body, from sender: UInt64) -> Message {
+            Message(
+                cluster: TestCluster.id, from: NodeID(sender), to: NodeID(2), term: term,
+                featureLevel: Configuration.supportedFeatureLevel, formatVersion: 2, body: body)
+        }
+        // A pre-vote that it once asked for is refused from the new term.
+        cluster.step(2, .message(message(.preVoteResponse(VoteResponse(granted: false)), from: 3)))
+        #expect(cluster[2].term == term)
+        let request = VoteRequest(lastIndex: cluster[2].lastIndex, lastTerm: cluster[1].term)
+        cluster.step(2, .message(message(.voteRequest(request), from: 3)))
+        let answers = cluster.network.compactMap { message -> Bool? in
+            if case .voteResponse(let response) = message.body { response.granted } else { nil }
+        }
+        #expect(answers.allSatisfy { !$0 })
+        cluster.drop()
+        cluster.wait(2, milliseconds: 200)
+        cluster.drop()
+        cluster.step(2, .message(message(.voteRequest(request), from: 3)))
+        #expect(cluster.network.contains { if case .voteResponse(let r) = $0.body { r.granted } else { false } })
+    }
+
     @Test("A process that was stopped does not read by the lease that it had before")
     func stoppedProcess() throws {
         func run(_ mutations: Mutations) throws -> Int {

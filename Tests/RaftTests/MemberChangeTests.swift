@@ -51,6 +51,37 @@ struct MemberChangeTests {
         #expect(cluster.problems == [])
     }
 
+    @Test(
+        "A change that leaves no majority of those who are there is refused: it could not be completed, nor taken back")
+    func noMajority() throws {
+        func halved(_ mutations: Mutations) -> TestCluster {
+            var cluster = TestCluster(5, settings: .with(mutations))
+            cluster.elect(1)
+            cluster.crash(4)
+            cluster.crash(5)
+            cluster.run(milliseconds: 400)
+            return cluster
+        }
+        var stuck = halved(.changesOutOfReach)
+        try stuck.change(1, .remove(2))
+        stuck.run(milliseconds: 20_000)
+        #expect(stuck.leaders == [], "three of five are there, and nobody can lead")
+        var cluster = halved([])
+        #expect(cluster.refusal(1, .remove(2)) == .noMajority(unheard: [id(4), id(5)]))
+        #expect(cluster.refusal(1, .setRole(id(2), .learner)) == .noMajority(unheard: [id(4), id(5)]))
+        #expect(!cluster[1].configuration.isJoint)
+        // The dead ones may go first; who joins cannot have been heard yet.
+        cluster.join()
+        try cluster.change(1, .remove(4), .remove(5), .add(6))
+        cluster.run(milliseconds: 400)
+        #expect(cluster.voters(1) == [1, 2, 3, 6])
+        try cluster.change(1, .remove(2))
+        cluster.run(milliseconds: 400)
+        #expect(cluster.voters(1) == [1, 3, 6])
+        #expect(cluster.leaders == [1])
+        #expect(cluster.problems == [])
+    }
+
     @Test("In a joint configuration neither the old voters nor the new decide alone")
     func noDisjointMajorities() throws {
         func run(_ mutations: Mutations) throws -> TestCluster {
@@ -122,7 +153,7 @@ struct MemberChangeTests {
         #expect(sound.refusals[1] == .underWay(LogIndex(2)))
         #expect(sound.cluster.disagreements == [])
         #expect(sound.cluster.problems == [])
-        let careless = try run(.changesOverlap)
+        let careless = try run([.changesOverlap, .changesOutOfReach])
         #expect(careless.refusals[0] == nil)
         #expect(careless.cluster.disagreements != [])
     }

@@ -94,11 +94,11 @@ struct MembershipScenarioTests {
         let sound = try run([])
         #expect(sound.refusal == .notReady)
         #expect(sound.cluster.disagreements == [])
-        let careless = try run([.changeBeforeOwnTermCommit, .oneStepChanges])
+        let careless = try run([.changeBeforeOwnTermCommit, .oneStepChanges, .changesOutOfReach])
         #expect(careless.refusal == nil)
         #expect(careless.cluster.disagreements != [])
         // Joint consensus bears it: the old voters' majority is asked as well.
-        #expect(try run(.changeBeforeOwnTermCommit).cluster.disagreements == [])
+        #expect(try run([.changeBeforeOwnTermCommit, .changesOutOfReach]).cluster.disagreements == [])
     }
 
     @Test("Scenario 18: a later leader leaves the joint configuration that another began")

@@ -87,6 +87,7 @@ extension TransferRefused {
         case .notVoter(let id): "\(id.letter) is no voter"
         case .nobodyElse: "there is nobody else"
         case .underWay(let target): "leadership goes to \(target.letter) already"
+        case .unsupported(let id): "\(id.letter) runs a version that cannot take over"
         }
     }
 }
@@ -107,6 +108,7 @@ extension ChangeRefused {
         case .addressTaken(let address): "the address \(address) is taken"
         case .invalid(let id, let reason): "\(id.letter): \(reason)"
         case .noVoterLeft: "no voter would be left"
+        case .noMajority(let ids): "no majority: \(ids.map(\.letter).joined(separator: ", ")) not heard"
         case .tooMany(let count, let limit): "\(count) are too many, the limit is \(limit)"
         case .unsupported(let ids): "\(ids.map(\.letter).joined(separator: " ")) cannot do it"
         }

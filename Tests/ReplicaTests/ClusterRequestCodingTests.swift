@@ -116,6 +116,8 @@ struct ClusterRequestCodingTests {
         }
         #expect(ChangeRefused.tooMany(8, limit: 7).refusal(name).sentence.contains("8; the limit is 7"))
         #expect(ChangeRefused.alreadyMember(id).refusal(name).sentence.contains("d (0000000000000009)"))
+        let tooOld = TransferRefused.unsupported(by: id).refusal(name)
+        #expect(tooOld.code == "unsupported" && tooOld.sentence.contains("d (0000000000000009)"))
         #expect(ChangeRefused.unknownMember(NodeID(3)).refusal(name).sentence.contains("0000000000000003"))
     }
 }

@@ -74,4 +74,14 @@ struct DigestTests {
         #expect(world.servers[odd].fatal?.contains("differs") == true)
         for i in world.servers.indices where i != odd { #expect(world.servers[i].fatal == nil) }
     }
+
+    @Test("Who is no member any more has no say")
+    func departed() {
+        var right = history(9)
+        #expect(right.compare(NodeID(2), at: at, digest: 1, leads: false) == .differs)
+        right.keep([NodeID(3), NodeID(4)])
+        #expect(right.compare(NodeID(4), at: at, digest: 9, leads: false) == .agrees)
+        // With the departed one it would be two against two.
+        for _ in 0..<20 { #expect(right.compare(NodeID(3), at: at, digest: 1, leads: false) == .differs) }
+    }
 }

@@ -224,4 +224,23 @@ struct ReadTests {
         #expect(order.allSatisfy { world.found(0, $0) == 1 })
         #expect(world.servers[0].replica.watches.isEmpty)
     }
+
+    @Test("A round that its leader never confirms and never gives up keeps no read beyond its time")
+    func unconfirmedRound() {
+        var reads = Reads()
+        func read(_ token: UInt64, until milliseconds: UInt64) -> Reads.Read {
+            Reads.Read(
+                token: RequestToken(token), query: [], timeout: .none,
+                deadline: MonotonicTime(nanoseconds: milliseconds * 1_000_000))
+        }
+        func time(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanoseconds: milliseconds * 1_000_000) }
+        reads.gather(read(1, until: 10))
+        reads.gather(read(2, until: 30))
+        let round = reads.beginRound()
+        #expect(reads.overdue(at: time(9)).isEmpty)
+        #expect(reads.overdue(at: time(20)).map(\.token) == [RequestToken(1)])
+        #expect(reads.overdue(at: time(20)).isEmpty && reads.count == 1)
+        reads.confirmed([(round, LogIndex(5))])
+        #expect(reads.ready(at: LogIndex(5)).map(\.token) == [RequestToken(2)] && reads.count == 0)
+    }
 }

@@ -106,4 +106,65 @@ struct TransferTests {
         #expect(world.reply(other, count) == .count(UInt64(tokens.count)))
         for server in world.servers { #expect(server.replica.failedCommands == 0) }
     }
+
+    @Test("A voter whose log was damaged asks for another leader when it has everything again, and then votes")
+    func repairedServerAsks() {
+        func run(_ mutations: ReplicaMutations) -> World {
+            var world = World(3) { $0.mutations = mutations }
+            let leader = world.elect()
+            let other = world.followers[0]
+            world.crash(other)
+            world.restart(other, mayVote: false)
+            world.run(milliseconds: 4_000)
+            #expect(world.leader == leader && !world.servers[other].replica.mayVote)
+            world.run(milliseconds: 8_000)
+            #expect(world.servers[other].replica.mayVote == (world.leader != leader))
+            return world
+        }
+        var world = run([])
+        guard let leader = world.leader, let other = world.followers.first else {
+            Issue.record("nobody leads")
+            return
+        }
+        #expect(world.servers.allSatisfy { $0.replica.mayVote })
+        #expect(world.servers.contains { $0.notices.contains { if case .asksForLeader = $0 { true } else { false } } })
+        // Once: who leads now stays.
+        world.run(milliseconds: 30_000, step: 20)
+        #expect(world.leader == leader)
+        // And the next one may fail.
+        world.crash(leader)
+        #expect(world.elect() != leader)
+        #expect(!world.servers[other].isDown)
+        #expect(run(.repairedStaysMute).servers.contains { !$0.replica.mayVote })
+    }
+
+    @Test("A server that is elected while it loads a snapshot ends the sessions that stand in it")
+    func electedWhileLoading() {
+        var world = World(3) {
+            $0.snapshotEntries = 10
+            $0.trailingEntries = 1
+        }
+        let first = world.elect()
+        let other = world.followers[0]
+        world.crash(other)
+        world.open(first, session: 1, timeout: 3_000)
+        for number in 1...40 as ClosedRange<UInt64> {
+            world.command(first, write(Int64(number)), number)
+            world.settle()
+        }
+        world.servers[other].loadingIsSlow = true
+        world.restart(other)
+        world.run(milliseconds: 500)
+        #expect(world.servers[other].toLoad != nil && world.servers[other].replica.machine.sessionCount == 0)
+        _ = world.ask(first, .transfer(to: NodeID(UInt64(other + 1))))
+        world.run(milliseconds: 500)
+        #expect(world.leader == other)
+        world.finishLoading(other)
+        world.settle()
+        #expect(world.servers[other].replica.machine.sessionCount == 1)
+        world.run(milliseconds: 2_000)
+        #expect(world.servers[other].replica.machine.sessionCount == 1, "it has its full time-out under each leader")
+        world.run(milliseconds: 2_000)
+        #expect(world.leader == other && world.servers[other].replica.machine.sessionCount == 0)
+    }
 }

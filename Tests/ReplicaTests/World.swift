@@ -51,6 +51,9 @@ struct World {
         var snapshotDiskFails = false
         /// Snapshots are written when the test says so, by `finishSnapshot`.
         var snapshotDiskIsSlow = false
+        /// Snapshots that were received are loaded when the test says so, by `finishLoading`.
+        var loadingIsSlow = false
+        var toLoad: SnapshotMetadata?
         /// What was received of a snapshot survives a restart.
         var keepsPartialSnapshots = false
         var wallOffset: UInt64 = 1_700_000_000_000
@@ -98,11 +101,12 @@ struct World {
     private static func boot(
         _ number: UInt64, _ snapshot: SnapshotMetadata, _ hardState: HardState, _ entries: [Entry],
         _ machine: StateMachine,
-        _ settings: ReplicaSettings, _ milliseconds: UInt64
+        _ settings: ReplicaSettings, _ milliseconds: UInt64, mayVote: Bool = true
     ) -> Replica {
         Replica(
             id: NodeID(number), cluster: cluster,
-            recovered: RecoveredLog(hardState: hardState, snapshot: snapshot, entries: entries), machine: machine,
+            recovered: RecoveredLog(hardState: hardState, snapshot: snapshot, entries: entries, mayVote: mayVote),
+            machine: machine,
             settings: settings, now: MonotonicTime(nanoseconds: milliseconds * 1_000_000),
             seed: number * 977 + milliseconds)
     }
@@ -228,14 +232,16 @@ struct World {
         network.removeAll { $0.from == NodeID(UInt64(i + 1)) || $0.to == NodeID(UInt64(i + 1)) }
     }
 
-    mutating func restart(_ i: Int) {
+    /// - mayVote: false if the log was found damaged.
+    mutating func restart(_ i: Int, mayVote: Bool = true) {
         let server = servers[i]
         var machine = StateMachine()
         if server.snapshot.index > .zero, let image = server.images[server.snapshot.index] {
             machine = Self.restore(image)
         }
         servers[i].replica = Self.boot(
-            UInt64(i + 1), server.snapshot, server.hardState, server.entries, machine, settings, milliseconds)
+            UInt64(i + 1), server.snapshot, server.hardState, server.entries, machine, settings, milliseconds,
+            mayVote: mayVote)
         servers[i].isDown = false
     }
 
@@ -259,10 +265,18 @@ struct World {
             }
         }
         for (sender, chunk) in effects.snapshotChunks { store(chunk, from: sender, at: i) }
-        if let metadata = effects.snapshotToLoad, let image = servers[i].images[metadata.index] {
-            let machine = Self.restore(image)
-            pass(i) { $0.installed(machine, metadata) }
+        if let metadata = effects.snapshotToLoad {
+            servers[i].toLoad = metadata
+            if !servers[i].loadingIsSlow { finishLoading(i) }
         }
+    }
+
+    /// Loads the last snapshot that a server wanted loaded.
+    mutating func finishLoading(_ i: Int) {
+        guard let metadata = servers[i].toLoad, let image = servers[i].images[metadata.index] else { return }
+        servers[i].toLoad = nil
+        let machine = Self.restore(image)
+        pass(i) { $0.installed(machine, metadata) }
     }
 
     /// Writes the last snapshot that a server wanted to take.

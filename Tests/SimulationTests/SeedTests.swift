@@ -73,6 +73,27 @@ struct SeedTests {
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
+    @Test(
+        "Seeds that found faults where members change all the time hold",
+        arguments: [
+            (
+                293,
+                "a server that joined, was removed while it was away and came back did not know that it was a member once"
+            ),
+            (82, "the simulation itself: a server was stopped for good that a request under way then made a member"),
+        ] as [(UInt64, String)])
+    func onceFoundWithEverChangingMembers(_ seed: UInt64, _ story: String) {
+        var options = Self.options(3_000)
+        options.certainFaults = [.members]
+        options.allowedFaults = [
+            .loss, .delay, .partitions, .crashes, .slowDisks, .pauses, .members, .transfers,
+        ]
+        options.calmMilliseconds = 250
+        options.clients = 4
+        let result = Simulator.run(seed: seed, options: options)
+        #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
+    }
+
     @Test("Seed 904867 of `starling simulate`: a snapshot overtaken by a newer one, whose file is gone, is not loaded")
     func overtakenSnapshot() {
         let result = Simulator.run(seed: 904_867, options: SimulationOptions())

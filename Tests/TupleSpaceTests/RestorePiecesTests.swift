@@ -31,4 +31,32 @@ struct RestorePiecesTests {
             #expect(throws: (any Error).self) { try restore(Array(bytes.prefix(end)), pieceBytes: pieceBytes) }
         }
     }
+
+    @Test(
+        "may be indexed apart: the same is found; an index that lacks a tuple is refused",
+        arguments: [100, 1 << 16, 1 << 30])
+    func indexedApart(_ pieceBytes: Int) throws {
+        let bytes = encoded(machine())
+        func restored(losing lost: Int?) throws -> StateMachine {
+            var restorer = StateMachine.Restorer(indexesApart: true)
+            var index = StateMachine.IndexBuild(expecting: 0)
+            var batches = 0
+            for start in stride(from: 0, to: bytes.count, by: pieceBytes) {
+                try bytes[start..<min(start + pieceBytes, bytes.count)].withUnsafeBytes { try restorer.consume($0) }
+                guard let tuples = restorer.takeUnindexed() else { continue }
+                #expect(restorer.expectedTuples == 700)
+                if batches != lost { index.add(tuples) }
+                batches += 1
+            }
+            #expect(batches > 0 && restorer.takeUnindexed() == nil)
+            return try restorer.finish(index)
+        }
+        let whole = try restored(losing: nil)
+        #expect(encoded(whole) == bytes)
+        for number in [0, 1, 350, 699] as [Int64] {
+            #expect(whole.answer(.count(space: "s", template: Template([.literal(.int(number)), .any]))) == .count(1))
+        }
+        #expect(whole.answer(.count(space: "s", template: Template([.any, .any]))) == .count(700))
+        #expect(throws: MalformedBytes.self) { try restored(losing: 0) }
+    }
 }

@@ -116,7 +116,8 @@ struct DiskFullTests {
         #expect(recovered.hardState.term == Term(term + 1) && recovered.entries.count == Int(last) + 1)
     }
 
-    @Test("an entry too big for what is free is refused without harm, and smaller ones are taken again after a look")
+    @Test(
+        "an entry too big for what is free is refused without harm, and taken when there is room for it, not for less")
     func oversized() throws {
         let server = Server(options: tinyOptions)
         let (log, _, _) = try server.open()
@@ -124,9 +125,62 @@ struct DiskFullTests {
         server.files.setCapacity(server.files.usedBytes + 100_000)
         #expect(isDiskFull { try log.append([write([entry(2, bytes: 300_000)])]) })
         #expect(log.poison == nil)
+        // There is room for a segment of the usual size, in which the entry would be refused again and again.
+        let changes = server.files.changeCount
+        for _ in 0..<10 { #expect(try !log.checkRoom()) }
+        #expect(server.files.changeCount - changes < 100, "it looks, and does not fill the disk to find out")
+        server.files.setCapacity(server.files.usedBytes + 400_000)
         #expect(try log.checkRoom())
-        try log.append([write([entry(2)])])
-        #expect(try server.restart(.everything).recovered.entries == [entry(1), entry(2)])
+        try log.append([write([entry(2, bytes: 300_000)])])
+        try log.append([write([entry(3)])])
+        let recovered = try server.restart(.everything).recovered
+        #expect(recovered.entries == [entry(1), entry(2, bytes: 300_000), entry(3)])
+    }
+
+    @Test("Scenario 27: a snapshot's mark that waits behind refused entries is made ahead of them, and makes room")
+    func markAhead() throws {
+        var options = tinyOptions
+        options.freeBytesKept = 40_000
+        let server = Server(options: options, capacity: 200_000)
+        let (log, _, _) = try server.open()
+        let last = fill(log, from: 1)
+        try server.publish(snapshot(last), bytes: 30_000)
+        var waiting = [
+            write([entry(last + 1)]), write(snapshot: snapshot(last), keepsTail: true, [entry(last + 2)]),
+        ]
+        #expect(isDiskFull { try log.append(waiting) })
+        #expect(try log.markAhead(&waiting))
+        #expect(waiting == [write([entry(last + 1)]), write(keepsTail: true, [entry(last + 2)])])
+        #expect(log.markedIndex == LogIndex(last))
+        #expect(try log.compact(before: LogIndex(last + 1)) > 2)
+        #expect(try log.checkRoom())
+        try log.append(waiting)
+        let recovered = try server.restart(.everything).recovered
+        #expect(recovered.mayVote && recovered.snapshot == snapshot(last))
+        #expect(recovered.entries.last == entry(last + 2))
+    }
+
+    @Test("A mark that depends on what waits before it is not made ahead")
+    func dependentMark() throws {
+        let server = Server(options: tinyOptions)
+        let (log, _, _) = try server.open()
+        try log.append([write((1...9).map { entry($0) })])
+        let dependent: [[StorageWrite]] = [
+            [write([entry(10)]), write(snapshot: snapshot(10), keepsTail: true)],  // beyond what is durable
+            [write(snapshot: snapshot(8))],  // it drops the log
+            [write(truncateFrom: 5, [entry(5, term: 2)]), write(snapshot: snapshot(5), keepsTail: true)],
+        ]
+        for writes in dependent {
+            var waiting = writes
+            #expect(try !log.markAhead(&waiting))
+            #expect(waiting == writes && log.markedIndex == .zero)
+        }
+        // One is, and the other that it overtakes with it is not made again afterwards.
+        var both = [
+            write(snapshot: snapshot(6), keepsTail: true), write(snapshot: snapshot(4), keepsTail: true),
+        ]
+        #expect(try log.markAhead(&both))
+        #expect(log.markedIndex == LogIndex(6) && both.allSatisfy { $0.snapshot == nil })
     }
 
     @Test("a full disk never keeps a server from starting", arguments: 0..<8)

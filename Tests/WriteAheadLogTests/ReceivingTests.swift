@@ -129,10 +129,10 @@ struct ReceivingTests {
         try receiver.receive(Array(file.prefix(500_000)), at: 0)
         receiver.suspend()
         try server.publish(snapshot(30))
-        try store.prune(marked: .zero)
+        try store.prune(keeping: [])
         #expect(try store.resume(index: metadata.index, term: metadata.term) > 0)
         try server.publish(snapshot(50))
-        try store.prune(marked: .zero)
+        try store.prune(keeping: [])
         #expect(try store.resume(index: metadata.index, term: metadata.term) == 0)
         #expect(try !server.names.contains { FileNames.isReceiving($0) })
     }

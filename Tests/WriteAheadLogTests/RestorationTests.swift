@@ -74,6 +74,11 @@ struct RestorationTests {
                 server.files.endProcess(after: step)
                 #expect(throws: SnapshotRestorationError.self) { try restore(server) }
                 server.files.crash(loss)
+                // Or a first start would make it a cluster that is empty.
+                if let directory = try? LogDirectory.open(testPath, files: server.files, holder: "pid 1") {
+                    #expect(!directory.isInitialised || directory.hasConfiguration || directory.pendingRepair != nil)
+                    directory.close()
+                }
                 guard let recovered = try? start(server), recovered.mayVote else { continue }
                 check(recovered)
             }

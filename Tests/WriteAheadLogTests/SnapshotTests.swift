@@ -41,7 +41,7 @@ struct SnapshotTests {
             #expect(try store.verify(place) == metadata)
         }
         #expect(try store.places().map(\.index.rawValue) == [15, 14, 13, 12, 11, 10])
-        try store.prune(marked: LogIndex(11))
+        try store.prune(keeping: [LogIndex(11)])
         #expect(try store.places().map(\.index.rawValue) == [15, 14, 11])
     }
 

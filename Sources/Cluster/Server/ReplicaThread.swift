@@ -227,8 +227,11 @@ final class ReplicaThread<Files: FileSystem> {
         if let index = compactBefore {
             // Behind the write that marks the snapshot in the log.
             compactBefore = nil
-            let needed = replica.oldestSnapshotBeingSent
-            storage.perform(.compact(before: index, then: { [snapshots] in snapshots.perform(.prune(needed)) }))
+            let needed = replica.snapshotsBeingSent
+            storage.perform(
+                .compact(
+                    before: index,
+                    then: { [snapshots] marked in snapshots.perform(.prune(needed: needed.union([marked]))) }))
         }
         answer(effects)
         for (token, outcome) in effects.clusterOutcomes {

@@ -12,8 +12,8 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         case read(ReplicaEffects.SnapshotRead, Term)
         case store(SnapshotChunk, from: NodeID)
         case load(SnapshotMetadata)
-        /// All but the newest two, and this one, which is being sent.
-        case prune(LogIndex?)
+        /// All but the newest two, and these: those that are being sent, and the one that the log names.
+        case prune(needed: Set<LogIndex>)
     }
 
     private let queue = WorkQueue<Job>()
@@ -176,9 +176,9 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         }
     }
 
-    private func prune(_ needed: LogIndex?) {
+    private func prune(_ needed: Set<LogIndex>) {
         do throws(SnapshotError) {
-            try store.prune(marked: needed ?? .zero)
+            try store.prune(keeping: needed)
         } catch {
             onNotice("old snapshots could not be removed: \(error)")
         }

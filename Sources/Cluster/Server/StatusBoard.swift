@@ -130,6 +130,8 @@ extension Notice {
         case .configurationChanged(let index): "the members changed at log index \(index)"
         case .transferring(let to): "hands leadership to \(name(to))"
         case .transferFailed(let to): "\(name(to)) did not take over leadership; this server leads on"
+        case .asksForLeader(let id):
+            "this server is repaired and asks that \(name(id)) lead: after an election it votes again"
         case .removed(let index?): "this server was removed from the cluster at log index \(index)"
         case .removed(nil): "this server was removed from the cluster"
         case .refused(let from, let reason): "a message from \(name(from)) was refused: \(reason)"

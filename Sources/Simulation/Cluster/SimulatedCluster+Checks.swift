@@ -288,18 +288,9 @@ extension SimulatedCluster {
         return "\(name(server)) does not know that it was removed"
     }
 
-    /// A damaged server votes again when a leader that was elected without it has brought it up to date; so leaders
-    /// are stopped until there is a later one.
+    /// A damaged server votes again when a leader that was elected without it has brought it up to date; and asks for one.
     private func unrepaired() -> String? {
-        guard let damaged = members.first(where: \.isDamaged) else { return nil }
-        let isDue = now - healingBegan > UInt64(leadersStopped + 1) * 2_000_000_000
-        if isHealing, isDue, leadersStopped < 4, let leader {
-            leadersStopped += 1
-            trace.fault(now, "\(name(servers[leader])) is stopped, so that another one leads")
-            crash(servers[leader], .nothing)
-            planRestart(servers[leader])
-        }
-        return "\(name(damaged)) is not repaired"
+        members.first(where: \.isDamaged).map { "\(name($0)) is not repaired" }
     }
 
     /// Every server's state against the replay, tuple by tuple.

@@ -7,7 +7,7 @@ extension SimulatedCluster {
     /// Inverts some bits of a log segment or a snapshot, where that can be told from a write that a crash has torn, and
     /// if no more than a minority of any set of voters is damaged by it. Beyond that no system can hold.
     func rot(_ server: SimulatedServer) {
-        guard server.hasStarted, !server.isRotten, !server.isDamaged, mayLose(server) else { return }
+        guard server.hasStarted, !server.isRotten, !server.isDamaged, mayLose(server), membersRest else { return }
         let isInLog = faultRandom.chance(percent: 70)
         let places = isInLog ? placesInLog(server) : placesInSnapshots(server)
         var rotten: [String] = []
@@ -24,6 +24,15 @@ extension SimulatedCluster {
         trace.fault(now, "\(name(server)) crashes, loses nothing else")
         crash(server, .nothing)
         planRestart(server)
+    }
+
+    /// What is a minority now stays one: no change of members is under way, or may yet come of what was asked.
+    private var membersRest: Bool {
+        guard let committed = checker.configurations.last, !committed.configuration.isJoint, simulatedOperator.isQuiet
+        else { return false }
+        let promotes = committed.configuration.members.contains { $0.role == .learner && $0.promoteWhenCaughtUp }
+        let latest = servers.compactMap { ($0.process?.issued ?? $0.durable).configuration?.index }
+        return !promotes && latest.allSatisfy { $0 <= committed.index }
     }
 
     private func mayLose(_ server: SimulatedServer) -> Bool {

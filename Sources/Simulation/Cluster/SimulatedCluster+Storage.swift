@@ -47,6 +47,7 @@ extension SimulatedCluster {
         case .diskFull:
             // Nothing was written. It waits for room, and consensus takes it for a slow disk.
             trace.note(now, "\(name(server)): \(error)")
+            makeRoom(server, process)
             _ = try? process.log.checkRoom()
             plan(.writeDone(server: server.number, life: server.life), after: 20_000_000)
         case .failed, .poisoned:
@@ -63,10 +64,29 @@ extension SimulatedCluster {
         }
     }
 
+    /// As the storage thread does it: marks that wait behind entries are made ahead, and what they make superfluous is removed.
+    private func makeRoom(_ server: SimulatedServer, _ process: ServerProcess) {
+        var writes = (process.writing + process.queue).map(\.write)
+        let marks = writes.compactMap(\.snapshot)
+        guard !marks.isEmpty, (try? process.log.markAhead(&writes)) == true else { return }
+        for i in writes.indices {
+            if i < process.writing.count {
+                process.writing[i].write = writes[i]
+            } else {
+                process.queue[i - process.writing.count].write = writes[i]
+            }
+        }
+        for mark in marks where mark.index > server.durable.snapshot.index {
+            server.durable.apply(StorageWrite(sequence: .zero, snapshot: mark, keepsTail: true), [])
+        }
+        trace.note(now, "\(name(server)) marks the snapshot at \(server.durable.snapshot.index) while its disk is full")
+        tidy(server, process, marks: true)
+    }
+
     private func tidy(_ server: SimulatedServer, _ process: ServerProcess, marks: Bool) {
         if marks {
             _ = try? process.log.compact(before: process.keepFrom)
-            try? process.store.prune(marked: server.durable.snapshot.index)
+            try? process.store.prune(keeping: process.replica.snapshotsBeingSent.union([server.durable.snapshot.index]))
         }
         if let preparation = process.log.preparation() { try? process.log.finish(preparation.run()) }
     }

@@ -41,8 +41,6 @@ package final class SimulatedCluster {
     var statistics = RunStatistics()
     var isHealing = false
     var healingBegan: UInt64 = 0
-    /// In the healing phase, leaders that were stopped so that a later one repairs a damaged server.
-    var leadersStopped = 0
     /// Time between two ticks of a server, in nanoseconds.
     var tick: ClosedRange<UInt64> = 8_000_000...10_000_000
     /// Longest time between two misfortunes, in nanoseconds.

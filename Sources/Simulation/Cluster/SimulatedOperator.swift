@@ -21,7 +21,9 @@ final class SimulatedOperator {
     /// Nodes of which the cluster said that they were certainly not added.
     private(set) var refused: [NodeID] = []
     private var retiring: Set<NodeID> = []
-    /// Nodes that a request adds of which nobody can say what became of it.
+    /// Of a change that was asked for, nobody can say what became or will become of it.
+    private var isUncertain = false
+    /// Nodes that such a change adds.
     private var perhapsAdded: Set<NodeID> = []
     /// By the request's number.
     private(set) var outcomes: [UInt64: ClusterOutcome] = [:]
@@ -65,6 +67,8 @@ final class SimulatedOperator {
 
     func changeMembers(in cluster: SimulatedCluster) {
         tidy(in: cluster)
+        // Whoever removes servers while others are damaged can leave more damaged than sound ones.
+        guard cluster.servers.allSatisfy({ !$0.isRotten && !$0.isDamaged }) else { return }
         let times = cluster.faultRandom.chance(percent: 20) ? 2 : 1
         for _ in 0..<times {
             var nodes: [NodeID] = []
@@ -162,7 +166,10 @@ final class SimulatedOperator {
         let asked = open.remove(at: place)
         outcomes[id] = outcome
         let nodes = joining.removeValue(forKey: id) ?? []
-        if case .unknown = outcome { perhapsAdded.formUnion(asked.request.added) }
+        if case .unknown = outcome, case .change = asked.request {
+            isUncertain = true
+            perhapsAdded.formUnion(asked.request.added)
+        }
         if case .refused = outcome {
             refused += nodes
             for node in nodes { cluster.plan(.retire(node), after: 1_000_000) }
@@ -174,6 +181,9 @@ final class SimulatedOperator {
         open.removeAll { $0.id == id }
         outcomes[id] = .unknown("the server is too old")
     }
+
+    /// Nothing that was asked can still change anything.
+    var isQuiet: Bool { open.isEmpty && !isUncertain }
 
     /// A request that adds it is under way, or may be: whoever stops such a node for good may take the cluster its majority.
     func mayYetAdd(_ node: NodeID) -> Bool {

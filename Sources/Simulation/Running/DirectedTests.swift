@@ -16,6 +16,16 @@ extension KnownMutation {
 
     /// By the names of mutations.
     static let directedTests: [String: DirectedTest] = [
+        "changesOutOfReach": .init(
+            "RaftTests/MemberChangeTests.swift",
+            "A change that leaves no majority of those who are there is refused: it could not be completed, nor taken back"
+        ),
+        "pledgedStands": .init(
+            "RaftTests/LeaseScenarioTests.swift",
+            "Nor does it stand itself, though its election timeout, counted from before it stood still, is over"),
+        "repairedStaysMute": .init(
+            "ReplicaTests/TransferTests.swift",
+            "A voter whose log was damaged asks for another leader when it has everything again, and then votes"),
         "ackBeforeDurable": .init(
             "RaftTests/LogScenarioTests.swift",
             "Scenario 1: a follower acknowledges nothing before its disk has it"),

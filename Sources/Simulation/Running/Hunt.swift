@@ -9,8 +9,8 @@ struct Hunt: Sendable {
     var clients: Int? = 4
     /// With faults.
     var milliseconds: UInt64 = 2_000
-    /// Until it must have recovered.
-    var healing: UInt64 = 20_000
+    /// Until it must have recovered: as long as clients and subscribers may take that first asked a server that is no member any more.
+    var healing: UInt64 = 60_000
     /// Longest time between two misfortunes.
     var calm: UInt64? = 250
     /// The script that finds it, if random runs do not.
@@ -62,7 +62,7 @@ struct Hunt: Sendable {
     static let transfers = Hunt(
         certain: [.transfers, .members], allowed: [.partitions, .loss, .delay, .crashes, .pauses])
     static let far = Hunt(
-        certain: [.distance], allowed: [.loss, .crashes, .partitions], milliseconds: 4_000, healing: 60_000)
+        certain: [.distance], allowed: [.loss, .crashes, .partitions], milliseconds: 4_000)
     static let rot = Hunt(certain: [.rot, .crashes], allowed: [.partitions, .powerLoss, .delay], milliseconds: 3_000)
     static let rotSnapshots = Hunt(
         certain: [.rot, .snapshots, .crashes, .powerLoss], allowed: [.partitions, .delay], milliseconds: 3_000)

@@ -121,6 +121,9 @@ public struct KnownMutation: Sendable {
         .init("removedCampaigns", 20, .removedCampaigns, .members.scripted("a learner that hears no leader")),
         .init("levelRaisedUnheard", 0, .levelRaisedUnheard, .upgrades),
         .init("promotedBehind", 0, .promotedBehind, .members.scripted("a learner that gets nothing")),
+        .init(
+            "changesOutOfReach", 0, .changesOutOfReach,
+            .members.noting("Whoever is away comes back before the cluster must have recovered.")),
     ]
 
     static let leadership: [KnownMutation] = [
@@ -131,6 +134,9 @@ public struct KnownMutation: Sendable {
             "leaseTrustsOldTime", 9, .leaseTrustsOldTime,
             .leases.noting(
                 "The shell looks at the clock before each pass, which is a second defence.")),
+        .init(
+            "pledgedStands", 0, .pledgedStands,
+            .leases.noting("It needs messages that were taken with a time from before a pause.")),
         .init("pledgeForgottenInCrash", 0, .pledgeForgottenInCrash, .leases.scripted("a crash within a lease")),
         .init(
             "anyoneHandsOver", 0, .anyoneHandsOver,
@@ -166,6 +172,7 @@ public struct KnownMutation: Sendable {
         .init("answersBeforeCommit", 1, .answersBeforeCommit, .partitions),
         .init("forgetsSequenceNumbers", 33, .forgetsSequenceNumbers, .network),
         .init("leaseTimeFromWallClock", 32, .leaseTimeFromWallClock, .clocks),
+        .init("repairedStaysMute", 0, .repairedStaysMute, .rot),
     ]
 
     static let storage: [KnownMutation] = [

@@ -16,7 +16,7 @@ struct SimulatedDisk: Sendable {
     var locks: [String] = []
     var syncsUntilFailure: Int?
     var writesUntilFailure: Int?
-    var failsNextDirectorySync = false
+    var failsNextDirectorySync: FileSystemError.Code?
     /// Changes that still succeed before the process ends; nil for no end.
     var changesUntilEnd: Int?
     var changes = 0
@@ -24,6 +24,8 @@ struct SimulatedDisk: Sendable {
     var stalls = 0
     var syncs = 0
 
+    /// Offsets by file.
+    private var unreadable: [Int: UInt64] = [:]
     private var chance: SimulatedChance
     private var directories: [String: Directory] = [:]
     /// By number; never removed, so that an open file outlives its name. Those without a name are emptied at a crash.
@@ -108,9 +110,9 @@ struct SimulatedDisk: Sendable {
         guard var directory = directories[path] else {
             throw FileSystemError("sync directory", path, .notFound, "there is no such directory")
         }
-        if failsNextDirectorySync {
-            failsNextDirectorySync = false
-            throw FileSystemError("sync directory", path, .inputOutput, "the simulated disk fails")
+        if let code = failsNextDirectorySync {
+            failsNextDirectorySync = nil
+            throw FileSystemError("sync directory", path, code, "the simulated disk fails")
         }
         directory.durable = directory.names
         directory.pending = []
@@ -143,7 +145,10 @@ struct SimulatedDisk: Sendable {
 
     func size(_ file: Int) -> UInt64 { UInt64(files[file].cache.count) }
 
-    func read(_ file: Int, _ offset: UInt64, _ count: Int) -> [UInt8] {
+    func read(_ file: Int, _ path: String, _ offset: UInt64, _ count: Int) throws(FileSystemError) -> [UInt8] {
+        if let place = unreadable[file], place >= offset, place < offset + UInt64(count) {
+            throw FileSystemError("read", path, .inputOutput, "the simulated disk cannot read offset \(place)")
+        }
         let cache = files[file].cache
         guard offset < UInt64(cache.count) else { return [] }
         return Array(cache[Int(offset)...].prefix(count))
@@ -205,7 +210,7 @@ struct SimulatedDisk: Sendable {
         locks = []
         syncsUntilFailure = nil
         writesUntilFailure = nil
-        failsNextDirectorySync = false
+        failsNextDirectorySync = nil
         changesUntilEnd = nil
         stallsAhead = 0
         stalls = 0
@@ -248,5 +253,12 @@ struct SimulatedDisk: Sendable {
         let (directory, name) = split(path)
         guard offset >= 0, let file = directories[directory]?.names[name] else { return false }
         return files[file].rot(at: offset, bit: bit)
+    }
+
+    mutating func makeUnreadable(_ path: String, at offset: UInt64) -> Bool {
+        let (directory, name) = split(path)
+        guard let file = directories[directory]?.names[name] else { return false }
+        unreadable[file] = offset
+        return true
     }
 }

@@ -98,8 +98,8 @@ public final class SimulatedFileSystem: FileSystem {
     public var changeCount: Int { disk.withLock { $0.changes } }
 
     /// The next directory sync fails; names are as durable as they were.
-    public func failNextDirectorySync() {
-        disk.withLock { $0.failsNextDirectorySync = true }
+    public func failNextDirectorySync(_ code: FileSystemError.Code = .inputOutput) {
+        disk.withLock { $0.failsNextDirectorySync = code }
     }
 
     /// Bytes of files that fit from now on; what is there stays, even if it is more.
@@ -114,6 +114,13 @@ public final class SimulatedFileSystem: FileSystem {
     @discardableResult
     public func rot(_ path: String, at offset: Int, bit: Int = 0) -> Bool {
         disk.withLock { $0.rot(path, at: offset, bit: bit) }
+    }
+
+    /// Reads that touch this byte of the file fail from now on, under whatever name it has.
+    /// - Returns: false if there is no such file.
+    @discardableResult
+    public func makeUnreadable(_ path: String, at offset: UInt64) -> Bool {
+        disk.withLock { $0.makeUnreadable(path, at: offset) }
     }
 
     /// The next `count` data syncs take long. Virtual time is not this type's: whoever drives it asks `takeStalls` how
@@ -157,7 +164,7 @@ public final class SimulatedFile: OpenFile {
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileSystemError) -> Int {
         // Copied out, because memory of the caller's may not be taken into the lock.
         let bytes = try using("read") { (disk) throws(FileSystemError) in
-            disk.read(number, offset, buffer.count)
+            try disk.read(number, path, offset, buffer.count)
         }
         buffer.copyBytes(from: bytes)
         return bytes.count

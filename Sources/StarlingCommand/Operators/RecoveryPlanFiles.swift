@@ -2,6 +2,7 @@ import Cluster
 import Foundation
 import Glibc
 import Raft
+import WriteAheadLog
 import ZeroMQ
 
 /// The plan file and the client file of a recovered server. They are written before the recovery they belong to, and
@@ -79,8 +80,11 @@ struct RecoveryPlanFiles {
         let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         try handle.write(contentsOf: data)
         try handle.synchronize()
-        guard rename(temporary, path) == 0 else {
-            throw Complaint(.failed, "\(path) cannot be made: \(String(cString: strerror(errno)))")
+        do throws(FileSystemError) {
+            try PosixFileSystem().rename(temporary, to: path)
+            try PosixFileSystem().syncDirectory(UserDirectories.parent(path))
+        } catch {
+            throw Complaint(.failed, error.description)
         }
     }
 }

@@ -34,20 +34,35 @@ struct SnapshotSaveCommand: ParsableCommand {
         guard access(target, F_OK) != 0 else {
             throw Complaint(.failed, "\(target) exists already, and is not overwritten")
         }
+        try copy(newest.file, to: target)
+        Terminal.line("\(newest.place) is in \(target)")
+    }
+
+    /// It has its name only when it is whole and durable: a copy that was interrupted is no backup and in nobody's way.
+    private func copy(_ source: String, to target: String) throws {
+        let temporary = target + ".tmp"
+        unlink(temporary)
         do {
-            try FileManager.default.copyItem(atPath: newest.file, toPath: target)
-            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: target))
+            try FileManager.default.copyItem(atPath: source, toPath: temporary)
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: temporary))
             try handle.synchronize()
             try handle.close()
         } catch {
-            throw Complaint(.failed, "\(newest.file) cannot be copied to \(target): \(error.localizedDescription)")
+            unlink(temporary)
+            throw Complaint(.failed, "\(source) cannot be copied to \(target): \(error.localizedDescription)")
         }
         do throws(SnapshotRestorationError) {
-            _ = try SnapshotRestoration(target, files: PosixFileSystem()).verify()
+            _ = try SnapshotRestoration(temporary, files: PosixFileSystem()).verify()
         } catch {
+            unlink(temporary)
             throw Complaint(.failed, "the copy is not whole: \(error)")
         }
-        Terminal.line("\(newest.place) is in \(target)")
+        do throws(FileSystemError) {
+            try PosixFileSystem().rename(temporary, to: target)
+            try PosixFileSystem().syncDirectory(UserDirectories.parent(target))
+        } catch {
+            throw Complaint(.failed, error.description)
+        }
     }
 }
 

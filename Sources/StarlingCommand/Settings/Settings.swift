@@ -115,4 +115,10 @@ struct UserDirectories {
 
     /// With `~` as the home directory, which shells leave alone behind `=` and in files.
     static func expanded(_ path: String) -> String { NSString(string: path).expandingTildeInPath }
+
+    /// The directory that a file stands in.
+    static func parent(_ path: String) -> String {
+        let parent = NSString(string: path).deletingLastPathComponent
+        return parent.isEmpty ? "." : parent
+    }
 }

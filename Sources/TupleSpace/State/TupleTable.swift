@@ -25,8 +25,10 @@ struct TupleIndex: Sendable {
 
     /// Inserts many. A large index is scattered over memory that no cache holds: reading all places first lets the processor wait for
     /// them together instead of one after the other.
-    mutating func insert(_ batch: inout RestoredTuples) {
-        for key in batch.keys { batch.touched ^= fields.touch(key) }
+    /// - Returns: a number without meaning, which must be used so that the memory is read.
+    mutating func insert(_ batch: UnindexedTuples) -> UInt64 {
+        var touched: UInt64 = 0
+        for key in batch.keys { touched ^= fields.touch(key) }
         var start = 0
         batch.keys.withUnsafeBufferPointer { keys in
             for tuple in batch.tuples {
@@ -34,8 +36,7 @@ struct TupleIndex: Sendable {
                 start = tuple.end
             }
         }
-        batch.tuples.removeAll(keepingCapacity: true)
-        batch.keys.removeAll(keepingCapacity: true)
+        return touched
     }
 
     mutating func remove(_ id: UInt64, space: UInt16, named name: [UInt8], tuple: UnsafeRawBufferPointer) {
@@ -66,11 +67,17 @@ struct TupleIndex: Sendable {
 }
 
 /// Tuples that are put back and still have to be indexed, with their keys.
-struct RestoredTuples: Sendable {
+public struct UnindexedTuples: Sendable {
     fileprivate var tuples: ContiguousArray<(id: UInt64, space: UInt16, end: Int)> = []
     fileprivate var keys: ContiguousArray<UInt64> = []
-    /// Without meaning: kept so that the memory is read.
-    fileprivate var touched: UInt64 = 0
+
+    var count: Int { tuples.count }
+
+    /// Keeps the memory.
+    mutating func removeAll() {
+        tuples.removeAll(keepingCapacity: true)
+        keys.removeAll(keepingCapacity: true)
+    }
 }
 
 /// The tuples of all spaces: stored as they were encoded, and indexed. Held ones are stored and not indexed, so nobody finds them.
@@ -78,12 +85,7 @@ struct TupleTable: Sendable {
     private(set) var records = SlabStore()
     private(set) var spaces = SpaceTable()
     private(set) var heldCount = 0
-    private var index: TupleIndex
-
-    /// - expected: how many tuples to make room for.
-    init(expecting expected: Int = 0) {
-        index = TupleIndex(expecting: expected)
-    }
+    private var index = TupleIndex(expecting: 0)
 
     /// All, with those held.
     var count: Int { records.count }
@@ -101,9 +103,9 @@ struct TupleTable: Sendable {
         if held { heldCount += 1 } else { index.insert(id, space: space, keys: keys) }
     }
 
-    /// Puts back a tuple as it was captured. Ids ascend. It is not found before `index` has been called with the batch.
+    /// Puts back a tuple as it was captured. Ids ascend. It is not found before an index that has the batch is adopted.
     mutating func restore(
-        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, held: Bool, into batch: inout RestoredTuples
+        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, held: Bool, into batch: inout UnindexedTuples
     ) {
         records.append(id, label: space, held: held, tuple)
         guard !held else { return heldCount += 1 }
@@ -113,7 +115,8 @@ struct TupleTable: Sendable {
         batch.tuples.append((id, space, batch.keys.count))
     }
 
-    mutating func index(_ batch: inout RestoredTuples) { index.insert(&batch) }
+    /// - index: of all tuples that are not held.
+    mutating func adopt(_ index: consuming TupleIndex) { self.index = index }
 
     func isHeld(_ id: UInt64) -> Bool { records.place(of: id).map(records.isHeld) ?? false }
 

@@ -1,14 +1,38 @@
 import ByteCoding
 
 extension StateMachine {
+    /// The index of a large state while it is rebuilt: half of the work of restoring, and one that waits for memory. Whoever has a second
+    /// processor does it there, with what `Restorer.takeUnindexed` gives, while the restorer reads on.
+    public struct IndexBuild: Sendable {
+        fileprivate var index: TupleIndex
+        fileprivate var count = 0
+        /// Without meaning: kept so that the memory is read.
+        private var touched: UInt64 = 0
+
+        /// - Parameter expected: how many tuples to make room for.
+        public init(expecting expected: Int) { index = TupleIndex(expecting: expected) }
+
+        public mutating func add(_ tuples: UnindexedTuples) {
+            touched ^= index.insert(tuples)
+            count += tuples.count
+        }
+    }
+
     /// Rebuilds from what `StateImage.encode` emitted, piece by piece in the same order and whatever sizes; indexes are rebuilt in bulk.
     public struct Restorer {
         /// What has come and is not yet a whole block.
         private var pending: [UInt8] = []
         private var hasPreamble = false
-        private var build = StateBuild()
+        private var build: StateBuild
 
-        public init() {}
+        /// - Parameter indexesApart: somebody else indexes the tuples, and `finish` gets the index.
+        public init(indexesApart: Bool = false) { build = StateBuild(indexesApart: indexesApart) }
+
+        /// How many tuples the snapshot says it has, as far as one should believe it; 0 before it has said so.
+        public var expectedTuples: Int { build.expectedTuples }
+
+        /// The tuples that have come since it was last called, in order; to be indexed apart.
+        public mutating func takeUnindexed() -> UnindexedTuples? { build.takeUnindexed() }
 
         public mutating func consume(_ piece: UnsafeRawBufferPointer) throws(MalformedBytes) {
             var rest = piece[...]
@@ -72,10 +96,11 @@ extension StateMachine {
             return reader.offset
         }
 
-        /// - Throws: if the pieces end too early or contradict themselves.
-        public consuming func finish() throws(MalformedBytes) -> StateMachine {
+        /// - Parameter index: of everything that `takeUnindexed` gave, if it was built apart.
+        /// - Throws: if the pieces end too early or contradict themselves, or the index lacks something.
+        public consuming func finish(_ index: consuming IndexBuild? = nil) throws(MalformedBytes) -> StateMachine {
             guard pending.isEmpty else { throw MalformedBytes("the snapshot is cut short", at: 0) }
-            return try build.finish()
+            return try build.finish(index)
         }
     }
 }
@@ -92,16 +117,32 @@ private struct StateBuild {
 
     private var header: Header?
     private var machine = StateMachine()
-    /// Of the block that is being read.
-    private var restored = RestoredTuples()
+    /// Of the block that is being read, or since they were last taken.
+    private var unindexed = UnindexedTuples()
+    /// Nil while there is no header, and if the index is built apart.
+    private var index: StateMachine.IndexBuild?
+    private let indexesApart: Bool
     /// The slot of the session whose commands come now.
     private var session: Int?
     private var lastSequence: UInt64?
-    private var lastID: [ImageBlock: UInt64] = [:]
+    /// The ids of the last records that were read.
+    private var last = (tuple: UInt64(0), waiter: UInt64(0), session: UInt64(0))
     private var pendingCommands = 0
     private var heldCommands = 0
     private var lastBlock = ImageBlock.header
     private var hasEnded = false
+
+    init(indexesApart: Bool) { self.indexesApart = indexesApart }
+
+    /// What is said to come, but not what no memory could hold: that a forged number says.
+    var expectedTuples: Int { Int(min(header?.tuples ?? 0, 1 << 22)) }
+
+    mutating func takeUnindexed() -> UnindexedTuples? {
+        guard indexesApart, unindexed.count > 0 else { return nil }
+        var taken = UnindexedTuples()
+        swap(&taken, &unindexed)
+        return taken
+    }
 
     mutating func add(_ block: ImageBlock, _ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
         guard !hasEnded, (block == .header) == (header == nil) else {
@@ -122,7 +163,9 @@ private struct StateBuild {
         case .spaces: while !reader.isAtEnd { try readSpace(&reader) }
         case .tuples:
             while !reader.isAtEnd { try readTuple(&reader) }
-            machine.tuples.index(&restored)
+            guard !indexesApart else { break }
+            index?.add(unindexed)
+            unindexed.removeAll()
         case .waiters: while !reader.isAtEnd { try readWaiter(&reader) }
         case .keys:
             while !reader.isAtEnd {
@@ -151,8 +194,8 @@ private struct StateBuild {
         guard lastTupleID < 1 << 63, lastWaiterID < 1 << 63, wallStamp <= StateMachine.highestWallStamp else {
             throw MalformedBytes("header of a snapshot", at: 0)
         }
-        // Room for what is said to come, but not for what no memory could hold: that a forged number says.
-        machine = StateMachine(expecting: Int(min(header.tuples, 1 << 22)))
+        self.header = header
+        if !indexesApart { index = StateMachine.IndexBuild(expecting: expectedTuples) }
         machine.appliedIndex = appliedIndex
         machine.leaseTime = leaseTime
         machine.wallStamp = wallStamp
@@ -161,16 +204,13 @@ private struct StateBuild {
         machine.lastWaiterID = lastWaiterID
         let firstResumable = try Position(from: &reader)
         machine.ring = EventRing(firstResumable: firstResumable, last: try Position(from: &reader))
-        self.header = header
     }
 
-    private mutating func requireAscending(
-        _ id: UInt64, upTo limit: UInt64, _ block: ImageBlock, at offset: Int
+    private static func requireAscending(
+        _ id: UInt64, behind last: inout UInt64, upTo limit: UInt64, at offset: Int
     ) throws(MalformedBytes) {
-        guard id > lastID[block, default: 0], id <= limit else {
-            throw MalformedBytes("order of records in a snapshot", at: offset)
-        }
-        lastID[block] = id
+        guard id > last, id <= limit else { throw MalformedBytes("order of records in a snapshot", at: offset) }
+        last = id
     }
 
     private mutating func readSpace(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -187,18 +227,18 @@ private struct StateBuild {
         let space = try reader.readVarint("space")
         let held = try reader.readBool("held")
         let tuple = try reader.readPrefixed("tuple")
-        try requireAscending(id, upTo: machine.lastTupleID, .tuples, at: start)
+        try Self.requireAscending(id, behind: &last.tuple, upTo: machine.lastTupleID, at: start)
         guard space < UInt64(machine.tuples.spaces.count), EncodedTuple.isValid(tuple) else {
             throw MalformedBytes("tuple", at: start)
         }
-        machine.tuples.restore(id, space: UInt16(space), tuple: tuple, held: held, into: &restored)
+        machine.tuples.restore(id, space: UInt16(space), tuple: tuple, held: held, into: &unindexed)
     }
 
     private mutating func readWaiter(_ reader: inout ByteReader) throws(MalformedBytes) {
         let start = reader.offset
         let id = try reader.readUInt64("waiter id")
         let record = try reader.readPrefixed("waiter")
-        try requireAscending(id, upTo: machine.lastWaiterID, .waiters, at: start)
+        try Self.requireAscending(id, behind: &last.waiter, upTo: machine.lastWaiterID, at: start)
         guard let waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
         machine.waiters.insert(id, waiter)
         if waiter.isKeyed { machine.keys.addPending(id, caller: waiter.caller, key: waiter.key) }
@@ -218,7 +258,7 @@ private struct StateBuild {
     private mutating func readSession(_ reader: inout ByteReader) throws(MalformedBytes) {
         let start = reader.offset
         let id = try reader.readUInt64("session")
-        try requireAscending(id, upTo: .max, .session, at: start)
+        try Self.requireAscending(id, behind: &last.session, upTo: .max, at: start)
         let timeout = try reader.readUInt64("time-out")
         let caller = try reader.readPrefixed("caller")
         let floor = try reader.readUInt64("floor")
@@ -261,8 +301,14 @@ private struct StateBuild {
         machine.table[session].add(sequence, outcome)
     }
 
-    consuming func finish() throws(MalformedBytes) -> StateMachine {
-        guard hasEnded, let header else { throw MalformedBytes("the snapshot is cut short", at: 0) }
+    consuming func finish(_ apart: consuming StateMachine.IndexBuild?) throws(MalformedBytes) -> StateMachine {
+        guard hasEnded, let header, let index = indexesApart ? apart : index else {
+            throw MalformedBytes("the snapshot is cut short", at: 0)
+        }
+        guard index.count == machine.tuples.count - machine.tuples.heldCount else {
+            throw MalformedBytes("\(index.count) tuples are indexed of a snapshot with others", at: 0)
+        }
+        machine.tuples.adopt(index.index)
         try machine.keys.restoreLastID(header.lastKeyID)
         let agrees =
             UInt64(machine.tuples.count) == header.tuples && UInt64(machine.waiters.count) == header.waiters

@@ -17,16 +17,13 @@ public struct StateMachine: Sendable {
     var lastWaiterID: UInt64 = 0
     /// Of the next event of the entry being applied.
     var ordinal: UInt32 = 0
-    var tuples: TupleTable
+    var tuples = TupleTable()
     var waiters = WaiterTable()
     var keys = IdempotencyTable()
     var table = SessionTable()
     var ring = EventRing()
 
-    public init() { tuples = TupleTable() }
-
-    /// With room for so many tuples.
-    init(expecting tuples: Int) { self.tuples = TupleTable(expecting: tuples) }
+    public init() {}
 
     /// Moves on over an entry that is not for the state machine. The digest stays.
     public mutating func skip(to index: UInt64) { appliedIndex = max(appliedIndex, index) }

@@ -9,7 +9,7 @@ extension FuzzTarget {
         FuzzTarget(
             "state-image",
             decoders: [
-                "TupleSpace.Restorer.consume(_:)", "TupleSpace.Restorer.finish()", "TupleSpace.Outcome.init(from:)",
+                "TupleSpace.Restorer.consume(_:)", "TupleSpace.Restorer.finish(_:)", "TupleSpace.Outcome.init(from:)",
                 "TupleSpace.IdempotencyTable.restore(_:_:)", "TupleSpace.IdempotencyTable.restoreLastID(_:)",
                 "TupleSpace.EventRing.restore(_:)",
             ],
@@ -23,16 +23,20 @@ extension FuzzTarget {
         return bytes
     }
 
-    static func restore(_ image: UnsafeRawBufferPointer, pieceBytes: Int) throws -> StateMachine? {
+    static func restore(
+        _ image: UnsafeRawBufferPointer, pieceBytes: Int, indexesApart: Bool = false
+    ) throws -> StateMachine? {
         do {
-            var restorer = StateMachine.Restorer()
+            var restorer = StateMachine.Restorer(indexesApart: indexesApart)
+            var index = StateMachine.IndexBuild(expecting: 0)
             var start = 0
             while start < image.count {
                 let end = min(image.count, start + pieceBytes)
                 try restorer.consume(UnsafeRawBufferPointer(rebasing: image[start..<end]))
+                if let tuples = restorer.takeUnindexed() { index.add(tuples) }
                 start = end
             }
-            return try restorer.finish()
+            return try restorer.finish(index)
         } catch {
             return nil
         }
@@ -117,15 +121,14 @@ extension FuzzTarget {
     // MARK: Restore
 
     /// A snapshot, the first byte saying in pieces of what size it comes. What is restored makes a snapshot that
-    /// restores to the same, and works.
+    /// restores to the same, and works; and whoever indexes it apart decides the same.
     private static func checkImage(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         guard let size = bytes.first else { return .refused }
         let image = UnsafeRawBufferPointer(rebasing: bytes[1...])
         guard var machine = try restore(image, pieceBytes: 1 + Int(size) * 16) else { return .refused }
         let own = tamper(self.image(of: machine))
-        guard let again = try own.withUnsafeBytes({ try restore($0, pieceBytes: 1 << 16) }) else {
-            throw Finding("a snapshot of what was restored is refused")
-        }
+        let apart = try own.withUnsafeBytes { try restore($0, pieceBytes: 1 << 16, indexesApart: true) }
+        guard var again = apart else { throw Finding("a snapshot of what was restored is refused") }
         try require(self.image(of: again) == own, "a snapshot of what was restored restores to something else")
         var applied = Applied()
         let ids = machine.sessions.map { $0.id }
@@ -138,6 +141,9 @@ extension FuzzTarget {
         }
         let payload = batch.finish(leaseTime: .max, wallStamp: .max)
         payload.withUnsafeBytes { machine.apply($0, at: index + 2, into: &applied) }
+        Samples.batch(Samples.operations).withUnsafeBytes { again.apply($0, at: index + 1, into: &applied) }
+        payload.withUnsafeBytes { again.apply($0, at: index + 2, into: &applied) }
+        try require(machine.digest == again.digest, "an index built apart finds other tuples")
         let isExpired = ids.count > Limits.expiriesPerEntry || machine.heldCount == 0
         try require(isExpired, "without sessions \(machine.heldCount) tuples are still held")
         return .accepted
