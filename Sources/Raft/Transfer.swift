@@ -32,6 +32,15 @@ extension Node {
         return chosen
     }
 
+    /// The only voter leads on in a later term, for which nobody else is asked: what a member needs whose log was damaged.
+    /// - Returns: false if it is not the only one, or does not lead.
+    public mutating func renewTerm(into effects: inout Effects) -> Bool {
+        guard role == .leader, voters.isOnly(id), mayGiveVote else { return false }
+        becomeFollower(of: term, leader: nil, into: &effects)
+        beginElection(into: &effects)
+        return true
+    }
+
     /// To whom leadership is being handed.
     var transferee: NodeID? { transfer?.target }
 

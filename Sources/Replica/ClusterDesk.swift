@@ -13,6 +13,9 @@ struct ClusterDesk: Sendable {
         var deadline: MonotonicTime
         var sentAt: MonotonicTime?
         var timesSent = 0
+        /// To whom it was sent last; and whether it was sent to others before.
+        var sentTo: NodeID?
+        var hasMoved = false
     }
 
     struct Served: Sendable {

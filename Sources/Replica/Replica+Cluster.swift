@@ -45,6 +45,8 @@ extension Replica {
         question.isRepeat = desk.asked[i].timesSent > 0
         desk.asked[i].sentAt = now
         desk.asked[i].timesSent += 1
+        if let before = desk.asked[i].sentTo, before != leader { desk.asked[i].hasMoved = true }
+        desk.asked[i].sentTo = leader
         if leader == id { serve(question, for: id) } else { effects.send(.clusterQuestion(question), to: leader) }
     }
 
@@ -54,6 +56,8 @@ extension Replica {
     mutating func receiveAnswer(_ questionID: UInt64, _ outcome: ClusterOutcome) {
         // Not there: it was answered, or given up, before.
         guard let i = desk.asked.firstIndex(where: { $0.question.id == questionID }) else { return }
+        // What one leader refused another may be doing now, who was asked since.
+        if case .refused = outcome, desk.asked[i].hasMoved { return }
         end(desk.asked.remove(at: i).token, outcome)
     }
 
@@ -215,6 +219,11 @@ extension Replica {
     }
 
     private mutating func beginTransfer(to target: NodeID?, _ served: ClusterDesk.Served) throws(ClusterRefusal) {
+        let term = raft.term
+        if target == id, served.asker != id, raft.renewTerm(into: &raftEffects) {
+            setState(served, .transfer(to: id, term))
+            return absorb()
+        }
         // To this server itself; or asked again, of the one that it went to.
         if target == id || target == nil && served.question.isRepeat && raft.term > served.question.term {
             return answer(served.asker, served.question.id, .transferred(to: id, raft.term))
@@ -250,20 +259,21 @@ extension Replica {
 
     // MARK: - A repaired server
 
-    /// A voter whose log was damaged votes again once a leader of a later term has committed something here. Under a leader that stays
+    /// A member whose log was damaged votes again once a leader of a later term has committed something here. Under a leader that stays
     /// none comes, and the next server that fails could be one too many. So when it has everything again it asks for another leader, now and
     /// then, until it votes.
     mutating func askForMending() {
         guard !raft.mayVote, !settings.mutations.contains(.repairedStaysMute), let leader = raft.leader, leader != id,
-            raft.configuration[id]?.role == .voter, (peers.featureLevel(of: leader) ?? 0) >= Replica.clusterRequestLevel
+            raft.configuration[id] != nil, (peers.featureLevel(of: leader) ?? 0) >= Replica.clusterRequestLevel
         else { return mendingAskedAt = nil }
         let others = peers.all(at: now).filter { $0.silentMilliseconds < settings.mendingMilliseconds }
         let isComplete = others.contains { $0.id == leader && $0.status.commit <= appliedIndex }
         guard isComplete, let askedAt = mendingAskedAt else { return mendingAskedAt = mendingAskedAt ?? now }
         guard now.since(askedAt) >= settings.mendingMilliseconds * 1_000_000 else { return }
         mendingAskedAt = now
-        // In turn: one of them may be repaired as well, and will not take over.
-        let heirs = others.map(\.id).filter { $0 != leader && raft.configuration[$0]?.role == .voter }
+        // In turn: one of them may be repaired as well, and will not take over. The only voter takes over from itself.
+        let voters = raft.configuration.voters.filter { $0 != id }
+        let heirs = others.map(\.id).filter { voters.contains($0) && ($0 != leader || voters == [leader]) }
         guard let heir = heirs.first(where: { $0 > mendingHeir ?? NodeID(0) }) ?? heirs.first else { return }
         mendingHeir = heir
         let question = ClusterQuestion(

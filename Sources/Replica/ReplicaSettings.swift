@@ -9,7 +9,7 @@ public struct ReplicaSettings: Sendable, Equatable {
     public var resendMilliseconds: UInt64 = 1_000
     /// How long a request to the cluster (a change of members, a transfer of leadership) may take until its outcome is called unknown.
     public var clusterPatienceMilliseconds: UInt64 = 10_000
-    /// A voter that its peers have repaired, and that has everything, asks this often for another leader: then it votes again.
+    /// A member that its peers have repaired, and that has everything, asks this often for another leader: then it votes again.
     public var mendingMilliseconds: UInt64 = 5_000
     /// A batch is proposed as soon as the disk is idle, or when it has grown to this.
     public var batchBytes = 512 << 10

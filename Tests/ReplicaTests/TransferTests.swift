@@ -167,4 +167,23 @@ struct TransferTests {
         world.run(milliseconds: 2_000)
         #expect(world.leader == other && world.servers[other].replica.machine.sessionCount == 0)
     }
+
+    @Test("A learner whose log was damaged is sound again when the only voter has begun a later term")
+    func repairedLearnerAsks() {
+        var world = World(2)
+        let leader = world.elect()
+        let other = world.followers[0]
+        _ = world.ask(leader, .change([.setRole(NodeID(UInt64(other + 1)), .learner)]))
+        world.run(milliseconds: 500)
+        let term = world.servers[leader].replica.status.term
+        world.crash(other)
+        world.restart(other, mayVote: false)
+        world.run(milliseconds: 12_000)
+        #expect(world.servers[other].replica.mayVote)
+        #expect(world.leader == leader && world.servers[leader].replica.status.term == term.next)
+        // For itself it has no reason to, and nobody else can make it.
+        _ = world.ask(leader, .transfer(to: NodeID(UInt64(leader + 1))))
+        world.run(milliseconds: 500)
+        #expect(world.servers[leader].replica.status.term == term.next)
+    }
 }

@@ -94,6 +94,15 @@ struct SeedTests {
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
+    @Test("Seed 1261, with rot: what a leader refused and its successor, asked meanwhile, did is not told as refused")
+    func refusedAndDone() {
+        var options = Self.options(3_000)
+        options.certainFaults = [.rot, .members]
+        options.calmMilliseconds = 250
+        let result = Simulator.run(seed: 1_261, options: options)
+        #expect(result.failure == nil, "\(result.failure?.description ?? "")")
+    }
+
     @Test("Seed 904867 of `starling simulate`: a snapshot overtaken by a newer one, whose file is gone, is not loaded")
     func overtakenSnapshot() {
         let result = Simulator.run(seed: 904_867, options: SimulationOptions())
