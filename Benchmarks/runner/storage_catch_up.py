@@ -12,7 +12,7 @@ from peer_starling import NAMES
 from samples import Samples
 
 WARM_UP, BEFORE, AFTER, STEP = 3.0, 8.0, 5.0, 0.5  # seconds
-KEEP_ALL = ["--trailing-entries", "1000000000"]
+KEEP_ALL = ["--trailing-entries", "1000000000", "--trailing-mebibytes", "1000000"]
 MEMORY = "/dev/shm"
 FIRST = 1 << 20
 BATCH_SESSIONS = 3  # so few that an entry carries one to three commands

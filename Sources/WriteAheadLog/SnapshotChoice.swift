@@ -24,8 +24,8 @@ extension LogOpening {
             let reason = "the entries from \(missing) to the first one in it are missing"
             try noteDamage(FileNames.segment(first.id), SegmentHeader.recordsBegin, reason)
         }
-        // A log that names no snapshot needs none, unless what it was is lost.
-        let isBeginning = marked.index == .zero && directory.pendingRepair == nil
+        // A log that names no snapshot needs none, unless it is empty because what it was has been set aside.
+        let isBeginning = marked.index == .zero && (directory.pendingRepair == nil || !replay.entries.isEmpty)
         if !isDamaged, isBeginning || marked.index > .zero && usable(store, marked, visit) { return false }
 
         for place in try listed(store) {

@@ -47,6 +47,11 @@ struct ServeCommand: AsyncParsableCommand {
             "Log entries kept behind a snapshot for servers that are a little behind; 10000. (STARLING_TRAILING_ENTRIES)",
             valueName: "count"))
     var trailingEntries: String?
+    @Option(
+        help: ArgumentHelp(
+            "MiB of them at the most: a restart has to read and apply them; 64. (STARLING_TRAILING_MEBIBYTES)",
+            valueName: "count"))
+    var trailingMebibytes: String?
     @Flag(
         name: .customLong("lease-reads"),
         help: """
@@ -66,6 +71,7 @@ struct ServeCommand: AsyncParsableCommand {
                 .data: data, .name: name, .plan: plan, .peer: peer, .client: client, .http: http, .transport: transport,
                 .curve: noCurve ? "no" : nil, .leaseReads: leaseReads ? "yes" : nil,
                 .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
+                .trailingMebibytes: trailingMebibytes,
             ], config: config)
         try await ServerProcess(try ServePlan(settings), endsWithInput: endsWithInput).run()
     }
@@ -107,6 +113,7 @@ struct ServePlan {
         configuration.settings.raft.leaseReads = try settings.flag(.leaseReads)
         configuration.settings.snapshotEntries = try settings.count(.snapshotEntries)
         configuration.settings.trailingEntries = try settings.count(.trailingEntries)
+        configuration.settings.trailingBytes = try settings.count(.trailingMebibytes) << 20
     }
 
     private static func address(_ setting: Setting, _ settings: Settings, _ planned: String) throws(Complaint) -> String

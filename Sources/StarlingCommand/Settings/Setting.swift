@@ -15,6 +15,7 @@ enum Setting: String, CaseIterable {
     case transport
     case snapshotEntries = "snapshot-entries"
     case trailingEntries = "trailing-entries"
+    case trailingMebibytes = "trailing-mebibytes"
     case leaseReads = "lease-reads"
 
     /// As it is called in the config file; the flag is this behind two hyphens.
@@ -33,6 +34,7 @@ enum Setting: String, CaseIterable {
         case .leaseReads: "no"
         case .snapshotEntries: "200000"
         case .trailingEntries: "10000"
+        case .trailingMebibytes: "64"
         default: nil
         }
     }
@@ -62,6 +64,7 @@ enum Setting: String, CaseIterable {
         case .leaseReads: "serve: whether reads rest on clocks that run evenly (yes or no)"
         case .snapshotEntries: "serve: log entries after which a snapshot is taken, while the state is small"
         case .trailingEntries: "serve: log entries kept behind a snapshot, for servers that are a little behind"
+        case .trailingMebibytes: "serve: MiB of them at the most; a restart reads and applies them"
         }
     }
 }
