@@ -23,6 +23,7 @@ extension Node {
     mutating func appendAsLeader(_ entry: Entry, into effects: inout Effects) {
         appendToLog(entry, into: &effects)
         uncommittedBytes += entry.payload.count
+        appendedBytes &+= UInt64(entry.payload.count)
     }
 
     mutating func tickAsLeader(into effects: inout Effects) {
@@ -76,7 +77,7 @@ extension Node {
 
     mutating func sendWhatIsDue(to i: Int, into effects: inout Effects) {
         var hasSent = false
-        while progress[i].next <= log.last, progress[i].mayTakeEntries(settings) {
+        while progress[i].next <= log.last, progress[i].mayTakeEntries(settings), !mustPause(i) {
             guard let previousTerm = log.term(at: progress[i].next.previous) else {
                 beginSnapshot(to: i, into: &effects)
                 break
@@ -85,8 +86,9 @@ extension Node {
                 from: progress[i].next, through: log.last, maximumBytes: settings.maximumRequestBytes,
                 skipsOversized: settings.mutations.contains(.skipOversizedEntry))
             sendAppend(to: i, behind: progress[i].next.previous, previousTerm, entries: batch, into: &effects)
-            progress[i].noteSent(
-                through: batch.last?.index ?? log.last, bytes: batch.reduce(0) { $0 + $1.payload.count })
+            let bytes = batch.reduce(0) { $0 + $1.payload.count }
+            progress[i].noteSent(through: batch.last?.index ?? log.last, bytes: bytes)
+            progress[i].pace.spend(bytes)
             hasSent = true
         }
         // The new commit index goes at once, with entries or without (performance: a follower answers its clients

@@ -54,6 +54,8 @@ public struct Node: Sendable {
     /// The other members, in ascending order of id.
     var progress: [Progress] = []
     var uncommittedBytes = 0
+    /// In this life. Wraps.
+    var appendedBytes: UInt64 = 0
     var nextHeartbeat = MonotonicTime.zero
     var leaderReads = LeaderReads()
     var transfer: Transfer?

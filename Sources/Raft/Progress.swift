@@ -36,6 +36,8 @@ struct Progress: Sendable {
     var readRound: UInt64 = 0
     /// The highest commit index it was told.
     var commitTold = LogIndex.zero
+    /// How much of what it lacks may go to it now, if it is far behind.
+    var pace = CatchUpPace()
     /// An append request has to go even if there are no entries.
     var pushIsDue = false
     /// The highest feature level that it said it supports; 0 as long as it was not heard.

@@ -41,7 +41,7 @@ public struct ReplicaSettings: Sendable, Equatable {
     public var trailingBytes = 64 << 20
     public var snapshotChunkBytes = 512 << 10
     /// All streams of snapshots from this server together take no more of disk and network than this.
-    public var snapshotBytesPerSecond: UInt64 = 64 << 20
+    public var snapshotBytesPerSecond: UInt64 = 16 << 20
     /// Pieces under way to one peer without an answer.
     public var snapshotWindow = 4
     /// A peer that takes no piece of a snapshot for this long is given up for now.

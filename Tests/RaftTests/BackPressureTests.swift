@@ -102,4 +102,32 @@ struct BackPressureTests {
         #expect(sent(bench, to: 2) == [LogIndex(4), LogIndex(5), LogIndex(6), LogIndex(7)])
         #expect(bench.node.checkInvariants() == [])
     }
+
+    @Test(
+        "A follower that is far behind gets what it lacks at its pace while the others go on; at once if it is needed")
+    func pacedCatchUp() throws {
+        func behind(_ bytesPerSecond: Int, loses needed: Bool) throws -> [UInt64] {
+            var settings = Settings.fixed
+            settings.farBehindEntries = 10
+            settings.catchUpBytesPerSecond = bytesPerSecond
+            settings.maximumRequestBytes = 100
+            var cluster = TestCluster(3, settings: settings)
+            cluster.elect(1)
+            cluster.crash(3)
+            for _ in 0..<500 { try cluster.propose(1, String(repeating: "x", count: 50)) }
+            cluster.settle()
+            if needed { cluster.crash(2) }
+            cluster.restart(3)
+            return (0..<4).map { _ in
+                cluster.run(milliseconds: 500)
+                return cluster[3].lastIndex.rawValue
+            }
+        }
+        // 20 entries fit into 1,000 bytes: a hundred in five tenths of a second.
+        let paced = try behind(10_000, loses: false)
+        #expect((60...160).contains(paced[0]) && (60...160).contains(paced[1] - paced[0]), "\(paced)")
+        #expect(try behind(0, loses: false)[0] == 501)
+        let needed = try behind(10_000, loses: true)
+        #expect(needed[0] >= 501, "\(needed)")
+    }
 }

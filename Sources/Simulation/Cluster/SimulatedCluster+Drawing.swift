@@ -58,6 +58,8 @@ extension SimulatedCluster {
         settings.statusIntervalMilliseconds = 50
         let entries = random.pick([4, 16, 40, 120]) ?? 40
         let trailing = random.pick([0, 0, 3, 30]) ?? 3
+        settings.raft.farBehindEntries = entries
+        settings.raft.catchUpBytesPerSecond = 20_000
         var chunk = random.pick([100, 4 << 10, 512 << 10]) ?? 4 << 10
         if faults.contains(.distance) { chunk = max(chunk, 4 << 10) }
         if faults.contains(.snapshots) {

@@ -9,8 +9,8 @@ struct Hunt: Sendable {
     var clients: Int? = 4
     /// With faults.
     var milliseconds: UInt64 = 2_000
-    /// Until it must have recovered: as long as clients and subscribers may take that first asked a server that is no member any more.
-    var healing: UInt64 = 60_000
+    /// Until it must have recovered. Clients and subscribers that first ask a server which is no member any more may take longer, now and then.
+    var healing: UInt64 = 20_000
     /// Longest time between two misfortunes.
     var calm: UInt64? = 250
     /// The script that finds it, if random runs do not.
@@ -62,13 +62,14 @@ struct Hunt: Sendable {
     static let transfers = Hunt(
         certain: [.transfers, .members], allowed: [.partitions, .loss, .delay, .crashes, .pauses])
     static let far = Hunt(
-        certain: [.distance], allowed: [.loss, .crashes, .partitions], milliseconds: 4_000)
+        certain: [.distance], allowed: [.loss, .crashes, .partitions], milliseconds: 4_000, healing: 60_000)
     static let rot = Hunt(certain: [.rot, .crashes], allowed: [.partitions, .powerLoss, .delay], milliseconds: 3_000)
     static let rotSnapshots = Hunt(
         certain: [.rot, .snapshots, .crashes, .powerLoss], allowed: [.partitions, .delay], milliseconds: 3_000)
     static let failingDisks = Hunt(
         certain: [.failingSync, .crashes, .powerLoss], allowed: [.partitions, .slowDisks])
     static let fullDisks = Hunt(certain: [.fullDisks], allowed: [.partitions, .crashes, .powerLoss, .snapshots])
-    static let clocks = Hunt(certain: [.clockJumps], allowed: [.crashes, .partitions, .clientDeaths])
+    static let clocks = Hunt(
+        certain: [.clockJumps], allowed: [.crashes, .partitions, .clientDeaths], healing: 12_000)
     static let upgrades = Hunt(certain: [.upgrades], allowed: [.crashes, .partitions, .members], milliseconds: 3_000)
 }

@@ -117,7 +117,9 @@ public struct KnownMutation: Sendable {
         .init("nonVoterCountsItself", 0, .nonVoterCountsItself, .members),
         .init("oneStepChanges", 0, .oneStepChanges, .members),
         .init("learnersCount", 0, .learnersCount, .members),
-        .init("departingNotTold", 20, .departingNotTold, .members),
+        .init(
+            "departingNotTold", 20, .departingNotTold,
+            .members.noting("Whoever was removed asks in the end, and learns it from the answer; only later.")),
         .init("removedCampaigns", 20, .removedCampaigns, .members.scripted("a learner that hears no leader")),
         .init("levelRaisedUnheard", 0, .levelRaisedUnheard, .upgrades),
         .init("promotedBehind", 0, .promotedBehind, .members.scripted("a learner that gets nothing")),

@@ -127,8 +127,11 @@ struct SimulateCommand: AsyncParsableCommand {
     private static let seedsOfAHunt: UInt64 = 300
 
     private func runMutations() async throws {
-        let base = try shape.options()
         let chosen = shape.without.flatMap(KnownMutation.named) ?? KnownMutation.all
+        // What is to be switched off is switched off by the hunt, in every other run.
+        var unchanged = shape
+        unchanged.without = nil
+        let base = try unchanged.options()
         let count = seeds ?? Self.seedsOfAHunt
         let bar = json ? nil : ProgressBar("switching off", total: chosen.count)
         var findings: [MutationFinding] = []
