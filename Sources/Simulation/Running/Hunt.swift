@@ -70,6 +70,6 @@ struct Hunt: Sendable {
         certain: [.failingSync, .crashes, .powerLoss], allowed: [.partitions, .slowDisks])
     static let fullDisks = Hunt(certain: [.fullDisks], allowed: [.partitions, .crashes, .powerLoss, .snapshots])
     static let clocks = Hunt(
-        certain: [.clockJumps], allowed: [.crashes, .partitions, .clientDeaths], healing: 12_000)
+        certain: [.clockJumps], allowed: [.crashes, .partitions, .clientDeaths], healing: 6_000)
     static let upgrades = Hunt(certain: [.upgrades], allowed: [.crashes, .partitions, .members], milliseconds: 3_000)
 }
