@@ -155,6 +155,7 @@ private struct Posts: Decodable {
             cluster.send(SIGUSR1, to: "a")
             let save = ["snapshot", "save", "data-a", "--out", "backup"]
             var saved = try await operate(cluster, save)
+            // Another process writes the snapshot, and only its file tells when it is there.
             for _ in 0..<200 where saved.code == 3 {
                 try await Task.sleep(for: .milliseconds(50))
                 saved = try await operate(cluster, save)
