@@ -18,11 +18,10 @@ def figures(page):
     """Rows (figure, measured as text, asked as text, whether it is met) of what was measured."""
     results, rows = page["results"], []
     if "restart" in results:
-        summary = storage_restart.summarize(results["restart"])
-        for kind in ("one", "all"):
-            seconds = summary[kind]["seconds"]
-            rows.append((f"restart with {page['tuples']:,} tuples: {RESTART[kind]}", f"{seconds:.2f} s", "under 2 s",
-                         seconds < 2))
+        # All three at once share this machine's cores, which no figure is asked for: the table has them.
+        seconds = storage_restart.summarize(results["restart"])["one"]["seconds"]
+        rows.append((f"restart with {page['tuples']:,} tuples: {RESTART['one']}", f"{seconds:.2f} s", "under 2 s",
+                     seconds < 2))
     if "snapshot" in results:
         summary = storage_snapshot.summarize(results["snapshot"])
         ratio = summary["leader"]["ratio"]

@@ -4,7 +4,7 @@ public struct MutationFinding: Sendable {
     /// Seeds run until one failed that holds with the defence; nil if none did.
     public let seeds: Int?
     public let seedsTried: Int
-    /// Seeds that fail with the defence too: none may.
+    /// Seeds that fail with the defence too, even with all the time to heal that a usual run has: none may.
     public let defendedFailures: [SimulationFailure]
     /// The script that fails, if no seed did.
     public let script: String?
@@ -39,6 +39,8 @@ extension Simulator {
     ) async -> MutationFinding {
         let options = mutation.huntOptions(base)
         let defended = mutation.huntOptions(base, mutated: false)
+        var patient = defended
+        patient.healingMilliseconds = max(defended.healingMilliseconds, SimulationOptions().healingMilliseconds)
         let end = first + seeds
         var next = first
         var both: [SimulationFailure] = []
@@ -46,12 +48,13 @@ extension Simulator {
             let result = await runMany(
                 seeds: next..<end, options: options, threads: threads, stopsAtFirst: true)
             guard let failure = result.failures.first else { break }
-            guard let other = run(seed: failure.seed, options: defended).failure else {
+            guard run(seed: failure.seed, options: defended).failure != nil else {
                 return MutationFinding(
                     mutation: mutation, seeds: Int(failure.seed - first + 1), seedsTried: Int(failure.seed - first + 1),
                     defendedFailures: both, script: nil, failure: failure)
             }
-            both.append(other)
+            // Too little time to heal, for a hunt's quick runs, proves nothing either way.
+            if let other = run(seed: failure.seed, options: patient).failure { both.append(other) }
             next = failure.seed + 1
         }
         let script = Scripts.all.first {

@@ -87,20 +87,20 @@ struct BenchCommand: AsyncParsableCommand {
         plan.cluster = address.cluster
         plan.numbersFrom = numberFrom
         plan.keepsSamples = samples != nil
-        let showsProgress = !json && Terminal.isInteractive
+        let showsProgress = !json && Terminal.isWatched
         let file = try samples.map { try SampleFile($0) }
         let report = try await blocking { [plan] () throws(LoadFailure) in
             let driver = try LoadDriver(plan)
             let report = try driver.run { done, seconds in
                 file?.append(driver.takeSamples())
                 guard showsProgress else { return }
-                Terminal.text("\r\(Figures.decimal(seconds)) s: \(Figures.grouped(done)) requests")
+                Terminal.progress("\r\(Figures.decimal(seconds)) s: \(Figures.grouped(done)) requests")
             }
             file?.append(driver.takeSamples())
             return report
         }
         try file?.check()
-        if showsProgress { Terminal.text("\r\u{1b}[K") }
+        if showsProgress { Terminal.progress("\r\u{1b}[K") }
         if json { return Terminal.line(report.json) }
         Terminal.line(
             """

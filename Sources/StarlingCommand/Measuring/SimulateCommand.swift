@@ -98,15 +98,15 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private func runMany(count: UInt64) async throws {
         let first = start ?? 1
-        let bar = json ? nil : ProgressBar("simulating", total: Int(clamping: count))
+        let bar = ProgressBar("simulating", total: Int(clamping: count))
         let done = Counter()
         let result = await Simulator.runMany(
             seeds: first..<(first + count), options: try shape.options(), threads: threadCount
         ) { _ in
             let number = done.next()
-            bar?.show(number)
+            bar.show(number)
         }
-        bar?.end()
+        bar.end()
         if json {
             Terminal.line(
                 Self.json(seeds: result.seeds, events: result.events, rate: result.eventsPerSecond, result.failures))
@@ -133,13 +133,13 @@ struct SimulateCommand: AsyncParsableCommand {
         unchanged.without = nil
         let base = try unchanged.options()
         let count = seeds ?? Self.seedsOfAHunt
-        let bar = json ? nil : ProgressBar("switching off", total: chosen.count)
+        let bar = ProgressBar("switching off", total: chosen.count)
         var findings: [MutationFinding] = []
         for mutation in chosen {
             findings.append(await Simulator.hunt(mutation, seeds: count, options: base, threads: threadCount))
-            bar?.show(findings.count)
+            bar.show(findings.count)
         }
-        bar?.end()
+        bar.end()
         Terminal.line(json ? JSON.array(findings.map(Self.json)).text : MutationPage(findings, seeds: count).text)
         let missed = findings.filter { !$0.isProven }.map(\.mutation.name)
         if !missed.isEmpty {

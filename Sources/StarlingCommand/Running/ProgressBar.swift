@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How far something is: a bar in a terminal, a line each tenth elsewhere.
+/// How far something is, on standard error: a bar in a terminal, a line each tenth elsewhere.
 final class ProgressBar: Sendable {
     private struct State {
         var shownTenth = -1
@@ -24,23 +24,23 @@ final class ProgressBar: Sendable {
         state.withLock { state in
             state.highest = max(state.highest, done)
             let now = ContinuousClock.now
-            if Terminal.isInteractive {
+            if Terminal.isWatched {
                 guard now - state.shownAt > .milliseconds(100) || done == total else { return }
                 state.shownAt = now
                 let filled = total > 0 ? state.highest * 40 / total : 40
                 let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 40 - filled)
-                Terminal.text("\r\(title) \(bar) \(Figures.grouped(state.highest)) of \(Figures.grouped(total))")
+                Terminal.progress("\r\(title) \(bar) \(Figures.grouped(state.highest)) of \(Figures.grouped(total))")
             } else {
                 let tenth = total > 0 ? state.highest * 10 / total : 10
                 guard tenth > state.shownTenth else { return }
                 state.shownTenth = tenth
-                Terminal.line("\(title): \(Figures.grouped(state.highest)) of \(Figures.grouped(total))")
+                Terminal.progress("\(title): \(Figures.grouped(state.highest)) of \(Figures.grouped(total))\n")
             }
         }
     }
 
     func end() {
-        if Terminal.isInteractive { Terminal.text("\r\u{1b}[K") }
-        Terminal.line("\(title): done in \(Figures.text(ContinuousClock.now - began))")
+        if Terminal.isWatched { Terminal.progress("\r\u{1b}[K") }
+        Terminal.progress("\(title): done in \(Figures.text(ContinuousClock.now - began))\n")
     }
 }

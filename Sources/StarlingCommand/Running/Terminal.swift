@@ -2,12 +2,16 @@ import Glibc
 
 /// Standard output and standard error, unbuffered, so that a log file and a person see each line when it is said.
 enum Terminal {
-    static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 }
+    /// Whether somebody watches the progress.
+    static var isWatched: Bool { isatty(STDERR_FILENO) == 1 }
 
     static func line(_ text: String = "") { write(text + "\n", to: STDOUT_FILENO) }
 
     /// Standard output without a newline.
     static func text(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+    /// How far something is: standard error, so that no progress gets into a result.
+    static func progress(_ text: String) { write(text, to: STDERR_FILENO) }
 
     static func complain(_ text: String) { write("starling: \(text)\n", to: STDERR_FILENO) }
 
