@@ -3,7 +3,7 @@ extension Node {
     /// whether or not the sender is in the configuration known here (dissertation 4.1). Absurd ones change nothing.
     mutating func receive(_ message: Message, into effects: inout Effects) {
         guard message.cluster == cluster, message.to == id, message.from != id, message.isPlausible else { return }
-        known.heard(message.from, featureLevel: message.featureLevel)
+        known.heard(message.from, featureLevel: message.featureLevel, members: configuration)
         noteSignOfLife(from: message.from, in: message.term)
         switch message.body {
         case .preVoteRequest(let request):

@@ -12,7 +12,8 @@ struct KnownPeers: Sendable {
         var variation: UInt64 = 0
     }
 
-    /// Members are far fewer. Strangers with keys that the cluster accepts must not fill the memory.
+    /// Members are far fewer. Strangers with keys that the cluster accepts must not fill the memory, nor keep a member
+    /// from being known.
     static let limit = 64
     /// No round trip is taken for longer than this.
     static let longestRoundTrip: UInt64 = 60_000_000_000
@@ -24,12 +25,16 @@ struct KnownPeers: Sendable {
         return nil
     }
 
-    mutating func heard(_ id: NodeID, featureLevel: UInt32) {
+    /// - Parameter members: stay known, however many others are heard.
+    mutating func heard(_ id: NodeID, featureLevel: UInt32, members: Configuration) {
         for i in all.indices where all[i].id == id {
             all[i].featureLevel = featureLevel
             return
         }
-        guard all.count < KnownPeers.limit else { return }
+        if all.count >= KnownPeers.limit {
+            guard let longest = all.firstIndex(where: { members[$0.id] == nil }) else { return }
+            all.remove(at: longest)
+        }
         all.append(Peer(id: id, featureLevel: featureLevel))
     }
 

@@ -263,6 +263,21 @@ struct TimingTests {
         #expect(heartbeats() >= 8)
     }
 
+    @Test("However many strangers are heard, members stay known and come to be known")
+    func strangers() {
+        let members = Configuration(members: (1...3).map { TestCluster.member($0) })
+        var known = KnownPeers()
+        known.heard(NodeID(2), featureLevel: 2, members: members)
+        for stranger in 100..<300 as Range<UInt64> {
+            known.heard(NodeID(stranger), featureLevel: 1, members: members)
+        }
+        #expect(known.all.count == KnownPeers.limit)
+        #expect(known[NodeID(299)] != nil && known[NodeID(100)] == nil)
+        known.heard(NodeID(3), featureLevel: 2, members: members)
+        #expect(known[NodeID(3)]?.featureLevel == 2)
+        #expect(known[NodeID(2)]?.featureLevel == 2)
+    }
+
     // MARK: Disks
 
     @Test(
