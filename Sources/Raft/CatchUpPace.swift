@@ -1,22 +1,29 @@
 /// How fast a member gets what it lacks that is far behind and on which nothing waits: the others go on with their work meanwhile. It must gain
-/// on what the leader appends, or it would never be there.
+/// on what the leader appends, or it would never be there. A leader to which nobody writes has nothing better to do.
 struct CatchUpPace: Sendable {
+    /// Nanoseconds without an entry after which a leader counts as idle.
+    static let idleness: UInt64 = 100_000_000
+
     /// Bytes of entries; below 0 after a request that was larger than what was left.
     private(set) var allowance = 0
     private var at: MonotonicTime?
     private var appended: UInt64 = 0
+    private var appendedAt = MonotonicTime.zero
 
     /// - Parameter appended: bytes that the leader has appended in its term.
     mutating func advance(to now: MonotonicTime, appended: UInt64, bytesPerSecond: Int) {
-        defer {
-            at = now
-            self.appended = appended
-        }
         // A tenth of a second at most is saved up: heartbeats come more often.
         let most = max(1, bytesPerSecond / 10)
-        guard let before = at, now.since(before) < 1_000_000_000 else { return allowance = most }
-        let microseconds = Int(min(now.since(before) / 1_000, 1_000_000))
-        let growth = Int(min((appended &- self.appended) / 2 &* 3, UInt64(Int32.max)))
+        let before = at
+        let grown = appended &- self.appended
+        if before == nil || grown > 0 { appendedAt = now }
+        at = now
+        self.appended = appended
+        guard let before, now.since(before) < 1_000_000_000, now.since(appendedAt) < CatchUpPace.idleness else {
+            return allowance = most
+        }
+        let microseconds = Int(now.since(before) / 1_000)
+        let growth = Int(min(grown / 2 &* 3, UInt64(Int32.max)))
         allowance = min(allowance + max(microseconds * bytesPerSecond / 1_000_000, growth), max(most, growth))
     }
 
