@@ -11,7 +11,7 @@ from failure import Failure
 from peer_starling import NAMES
 from samples import Samples
 
-WARM_UP, BEFORE, AFTER, STEP = 3.0, 8.0, 5.0, 0.5  # seconds
+WARM_UP, BEFORE, AFTER, STEP = 3.0, 15.0, 15.0, 0.5  # seconds
 KEEP_ALL = ["--trailing-entries", "1000000000", "--trailing-mebibytes", "1000000"]
 MEMORY = "/dev/shm"
 FIRST = 1 << 20
@@ -39,8 +39,8 @@ def repetition(cluster, directory, prepared, repeat, way, options, work, say):
     result = {"repeat": repeat, "way": way, **catch_up(cluster, prepared, way, options, work)}
     cluster.stop()
     say(f"catch-up by {way:8}: {result['behind']:,} entries in {result['seconds']:.1f} s; writes "
-        f"{result['before']['rate']:,.0f} -> {result['during']['rate']:,.0f}/s ({result['ratio']:.2f}; "
-        f"worst second {result['worst']:.2f}; against three servers {result['ratio_after']:.2f})")
+        f"{result['before']['rate']:,.0f} -> {result['during']['rate']:,.0f} -> {result['after']['rate']:,.0f}/s "
+        f"({result['ratio']:.2f}; worst second {result['worst']:.2f})")
     return result
 
 
@@ -126,8 +126,10 @@ def compare(samples, began, done):
     before, during = samples.window(began - BEFORE, began), samples.window(began, done)
     after = samples.window(done, done + AFTER)
     worst = min(samples.rates(began, max(done, began + 1), 1.0))
-    return {"before": before, "during": during, "after": after, "ratio": during["rate"] / before["rate"],
-            "ratio_after": during["rate"] / after["rate"], "worst": worst / before["rate"]}
+    # The third server takes its share of this machine's cores, catching up or not; and the rate drifts as the state grows.
+    usual = (before["rate"] + after["rate"]) / 2
+    return {"before": before, "during": during, "after": after, "ratio": during["rate"] / usual,
+            "worst": worst / usual}
 
 
 def summarize(results):

@@ -96,11 +96,13 @@ def catch_up_section(page):
             f"commands in them, of {page['size']} bytes of payload). While 64 sessions write, it is started again, "
             f"and has caught up when it has "
             "applied what was committed up to 1,000 entries before. *Before* are two servers without the third, in the "
-            f"{storage_catch_up.BEFORE:g} seconds before its start; *after* are all three. By log, everything is "
+            f"{storage_catch_up.BEFORE:g} seconds before its start; *after* are all three, in the "
+            f"{storage_catch_up.AFTER:g} seconds behind; *during* is compared with the mean of both, for all servers "
+            f"share this machine's cores and the rate drifts. By log, everything is "
             f"still in "
             f"the leader's log; by snapshot, the leader has just taken one and keeps 10,000 entries. Medians of "
             f"{count}.", "",
-            *table(("by", "entries behind", "seconds", "writes before", "during", "after", "during / before",
+            *table(("by", "entries behind", "seconds", "writes before", "during", "after", "during / usual",
                     "lowest–highest",
                     "worst second", "p99, ms"), rows)]
 

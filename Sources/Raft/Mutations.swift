@@ -118,4 +118,11 @@ public struct Mutations: OptionSet, Sendable {
     public static let pledgedStands = Mutations(rawValue: 1 << 53)
     /// Members are changed though too many of those who would decide then are away (nothing may ever be written again).
     public static let changesOutOfReach = Mutations(rawValue: 1 << 54)
+
+    // MARK: What comes from outside
+
+    /// 35: messages to other nodes, and of other clusters, are taken.
+    public static let foreignMessagesTaken = Mutations(rawValue: 1 << 56)
+    /// 30: a snapshot is installed though this server has committed as much.
+    public static let oldSnapshotInstalled = Mutations(rawValue: 1 << 57)
 }

@@ -2,7 +2,9 @@ extension Node {
     /// A message from a peer whose connection the shell has authenticated as `from`. Within the cluster it is taken
     /// whether or not the sender is in the configuration known here (dissertation 4.1). Absurd ones change nothing.
     mutating func receive(_ message: Message, into effects: inout Effects) {
-        guard message.cluster == cluster, message.to == id, message.from != id, message.isPlausible else { return }
+        guard message.from != id, message.isPlausible else { return }
+        let isForUs = message.cluster == cluster && message.to == id
+        guard isForUs || settings.mutations.contains(.foreignMessagesTaken) else { return }
         known.heard(message.from, featureLevel: message.featureLevel, members: configuration)
         noteSignOfLife(from: message.from, in: message.term)
         switch message.body {

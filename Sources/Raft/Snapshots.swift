@@ -23,7 +23,8 @@ extension Node {
     mutating func snapshotReceived(_ metadata: SnapshotMetadata, into effects: inout Effects) {
         // What it holds is committed, whoever sent it and whenever; so it is of use unless we have as much
         // (dissertation 5.2; scenario 30: a snapshot that is no news must not undo anything).
-        guard role != .leader, metadata.index > commit, metadata.index.rawValue < Message.limit,
+        let isNews = metadata.index > commit || settings.mutations.contains(.oldSnapshotInstalled)
+        guard role != .leader, isNews, metadata.index.rawValue < Message.limit,
             metadata.term.rawValue < Message.limit, metadata.configurationIndex <= metadata.index,
             metadata.configuration.isSound
         else { return }
@@ -36,7 +37,9 @@ extension Node {
         effects.write?.entries.removeAll { !keepsTail || $0.index <= metadata.index }
         effects.write?.snapshot = metadata
         effects.write?.keepsTail = keepsTail
-        effects.write?.truncateFrom = nil
+        // Of an earlier step whose effects are gathered in the same value: what conflicts behind the snapshot is cut all the same.
+        let cut = keepsTail ? effects.write?.truncateFrom : nil
+        effects.write?.truncateFrom = cut.map { max($0, metadata.index.next) }
         // Of the old log only what was committed says the same as the snapshot.
         if !keepsTail { durability.truncate(from: commit.next) }
         install(metadata, keepsTail: keepsTail, into: &effects)

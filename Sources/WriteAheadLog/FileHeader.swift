@@ -9,6 +9,7 @@ struct FileHeader: Equatable, Sendable {
         case identity = "STARIDEN"
         case genesis = "STARGENE"
         case repair = "STARREPA"
+        case removal = "STARREMO"
         case recovery = "STARRECO"
         case segment = "STARSEGM"
         case snapshot = "STARSNAP"
@@ -16,12 +17,14 @@ struct FileHeader: Equatable, Sendable {
 
     static let byteCount = 80
     /// The newest format version that this program reads and writes.
-    static let supportedVersion: UInt32 = 1
+    static let supportedVersion: UInt32 = 2
+    /// The version of an identity with a secret; all other files are of version 1.
+    static let secretVersion: UInt32 = 2
     /// A body longer than this is not ours.
     static let maximumBody = 16 << 20
 
     var magic: Magic
-    var version: UInt32 = FileHeader.supportedVersion
+    var version: UInt32 = 1
     var cluster: ClusterID
     var node: NodeID
     /// What they mean depends on the file: see docs/formats/write-ahead-log.md.
@@ -29,10 +32,13 @@ struct FileHeader: Equatable, Sendable {
     /// Bytes of the body behind the header, and their checksum.
     var bodyLength: UInt32 = 0
     var bodyChecksum: UInt32 = 0
+    /// Of an identity from version 2 on: see `LogIdentity.secret`.
+    var secret: UInt64 = 0
 
     static func == (a: FileHeader, b: FileHeader) -> Bool {
         a.magic == b.magic && a.version == b.version && a.cluster == b.cluster && a.node == b.node
             && a.fields == b.fields && a.bodyLength == b.bodyLength && a.bodyChecksum == b.bodyChecksum
+            && a.secret == b.secret
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -47,7 +53,7 @@ struct FileHeader: Equatable, Sendable {
         writer.write(fields.2)
         writer.write(fields.3)
         writer.write(bodyChecksum)
-        writer.write(UInt64(0))
+        writer.write(secret)
         let checksum = writer.bytes.withUnsafeBytes { crc32c(UnsafeRawBufferPointer(rebasing: $0[start...])) }
         writer.write(checksum)
     }
@@ -94,7 +100,7 @@ struct FileHeader: Equatable, Sendable {
             try reader.readUInt64("field")
         )
         let bodyChecksum = try reader.readUInt32("body checksum")
-        _ = try reader.readUInt64("reserved")
+        let secret = try reader.readUInt64("secret")
         let covered = UnsafeRawBufferPointer(rebasing: bytes[..<reader.offset])
         guard crc32c(covered) == (try reader.readUInt32("checksum")) else {
             return .damaged("the checksum of the file's header does not hold")
@@ -107,7 +113,7 @@ struct FileHeader: Equatable, Sendable {
         return .valid(
             FileHeader(
                 magic: magic, version: version, cluster: cluster, node: node, fields: fields, bodyLength: bodyLength,
-                bodyChecksum: bodyChecksum))
+                bodyChecksum: bodyChecksum, secret: version >= secretVersion ? secret : 0))
     }
 
     /// Header and checked body of a whole small file.

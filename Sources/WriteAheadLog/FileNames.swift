@@ -7,6 +7,8 @@ enum FileNames {
     static let genesis = "genesis"
     static let held = "genesis-held"
     static let repair = "repair"
+    /// Exists once this server has learnt that it is no member any more.
+    static let removed = "removed"
     /// Exists from when a recovery is decided until everything staged for it is in its place.
     static let recovery = "recovery"
     static let stagedPrefix = "recovery-"
@@ -28,6 +30,7 @@ enum FileNames {
     /// The identity and the first configuration are replaced in one step each; copies of them were kept before.
     static func isReplacedByRecovery(_ name: String) -> Bool {
         segmentID(name) != nil || snapshotPlace(name) != nil || name == repair || name == held
+            || name == removed
     }
 
     static func receiving(_ place: SnapshotPlace) -> String { "receiving-" + place.fileName + temporarySuffix }

@@ -20,7 +20,15 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     public private(set) var pendingRepair: String?
     /// While repair is pending: no term below this was in force when the damage was found.
     public private(set) var pendingRepairTerm = Term.zero
+    /// What this server has learnt of its removal from the cluster; nil if it is a member as far as it knows. The others have forgotten it:
+    /// nobody would tell it again.
+    public private(set) var removal: Removal?
     private let lock: Files.Lock
+
+    public struct Removal: Equatable, Sendable {
+        /// Of the configuration without it, if it has that in its log.
+        public var index: LogIndex?
+    }
 
     public var isInitialised: Bool { identity != nil }
     public var hasConfiguration: Bool { firstConfiguration != nil }
@@ -59,11 +67,13 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     /// Makes this directory that of a node, for ever. Repeating it with the same values does nothing.
     /// - Parameters:
     ///   - nodeID: chosen at random by the caller, once.
+    ///   - secret: see `LogIdentity.secret`; a simulated run chooses it, to be the same again.
     ///   - repair: why the node must not vote yet, and the term that is known: durable before the directory is anybody's.
     public mutating func initialise(
-        clusterID: ClusterID, nodeID: NodeID, name: String, awaiting repair: (reason: String, term: Term)? = nil
+        clusterID: ClusterID, nodeID: NodeID, name: String, secret: UInt64 = .random(in: 1 ... .max),
+        awaiting repair: (reason: String, term: Term)? = nil
     ) throws(LogDirectoryError) {
-        let wanted = LogIdentity(cluster: clusterID, node: nodeID, name: name)
+        let wanted = LogIdentity(cluster: clusterID, node: nodeID, name: name, secret: secret)
         if let identity {
             guard identity == wanted else { throw .alreadyInitialised(path: path, as: identity) }
             return
@@ -71,8 +81,7 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         let allowed = name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
         guard (1...63).contains(name.utf8.count), allowed else { throw .badName(name) }
         if let repair { try demandRepair(repair.reason, term: repair.term, of: wanted) }
-        let header = FileHeader(magic: .identity, cluster: clusterID, node: nodeID)
-        try publish(header.encoded(body: Array(name.utf8)), as: FileNames.identity)
+        try publish(wanted.fileHeader().encoded(body: Array(name.utf8)), as: FileNames.identity)
         identity = wanted
     }
 
@@ -129,6 +138,15 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         pendingRepairTerm = term
     }
 
+    /// Makes durable that this server was removed. Concerns no other file: any thread may call it.
+    public func noteRemoval(at index: LogIndex?) throws(LogDirectoryError) {
+        guard let identity else { throw .notInitialised(path: path) }
+        let header = FileHeader(
+            magic: .removal, cluster: identity.cluster, node: identity.node,
+            fields: (index?.rawValue ?? 0, 0, 0, 0))
+        try publish(header.encoded(), as: FileNames.removed)
+    }
+
     mutating func endRepair() throws(LogDirectoryError) {
         guard pendingRepair != nil else { return }
         try attempt { () throws(FileSystemError) in
@@ -155,7 +173,7 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         guard let name = String(validating: body, as: UTF8.self) else {
             throw .damaged(file: join(path, FileNames.identity), reason: "the name is not UTF-8")
         }
-        let identity = LogIdentity(cluster: header.cluster, node: header.node, name: name)
+        let identity = LogIdentity(header, name: name)
         self.identity = identity
         if names.contains(FileNames.genesis) {
             firstConfiguration = try readConfiguration(FileNames.genesis, identity)
@@ -171,6 +189,19 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         if names.contains(FileNames.repair) {
             try readRepair()
         }
+        if names.contains(FileNames.removed) { try readRemoval(identity) }
+    }
+
+    /// One that cannot be read, or is another cluster's, says nothing: then this server waits in vain, and nothing is lost.
+    private mutating func readRemoval(_ identity: LogIdentity) throws(LogDirectoryError) {
+        let file = join(path, FileNames.removed)
+        let bytes = try attempt { () throws(FileSystemError) in try files.contents(of: file) }
+        let reading = bytes.withUnsafeBytes { FileHeader.read($0, expecting: .removal) }
+        if case .newer = reading { _ = try LogDirectory.valid(reading, file) }
+        guard case .valid(let header) = reading, header.cluster == identity.cluster, header.node == identity.node else {
+            return
+        }
+        removal = Removal(index: header.fields.0 == 0 ? nil : LogIndex(header.fields.0))
     }
 
     /// Whatever has become of its contents: that it is there forbids voting.

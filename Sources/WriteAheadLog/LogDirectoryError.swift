@@ -64,10 +64,30 @@ public struct LogIdentity: Equatable, Sendable {
     public var node: NodeID
     /// The server's name when it was initialised, for people; the configuration has the one in force.
     public var name: String
+    /// What the checksums of the log's records begin from, besides who the server is: chosen at random and told to nobody, so that no client
+    /// can make bytes that pass for a record. 0 in a directory that an earlier program made.
+    var secret: UInt64
 
-    public init(cluster: ClusterID, node: NodeID, name: String) {
+    init(cluster: ClusterID, node: NodeID, name: String, secret: UInt64) {
         self.cluster = cluster
         self.node = node
         self.name = name
+        self.secret = secret
+    }
+
+    /// Of an identity file.
+    init(_ header: FileHeader, name: String) {
+        self.init(cluster: header.cluster, node: header.node, name: name, secret: header.secret)
+    }
+
+    func fileHeader() -> FileHeader {
+        FileHeader(
+            magic: .identity, version: secret == 0 ? 1 : FileHeader.secretVersion, cluster: cluster, node: node,
+            secret: secret)
+    }
+
+    /// Of the same server.
+    public static func == (a: LogIdentity, b: LogIdentity) -> Bool {
+        a.cluster == b.cluster && a.node == b.node && a.name == b.name
     }
 }

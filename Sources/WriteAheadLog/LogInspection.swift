@@ -157,7 +157,7 @@ extension LogIdentity {
             try files.contents(of: join(path, FileNames.identity)), expecting: .identity)
         switch reading {
         case .valid(let header):
-            self.init(cluster: header.cluster, node: header.node, name: String(decoding: body, as: UTF8.self))
+            self.init(header, name: String(decoding: body, as: UTF8.self))
         case .newer(let version):
             throw FileSystemError(
                 "read the identity in", path, .inputOutput,

@@ -242,17 +242,18 @@ struct LogOpening<Files: FileSystem> {
 
     /// Of every record whose header is sound, wherever it stands.
     private func highestTermOnDisk() throws(LogError) -> Term {
-        var highest = replay.hardState.term
+        let certain = replay.hardState.term.rawValue
+        var highest = certain
         for name in try step({ () throws(FileSystemError) in try files.list(path) }) {
             guard let id = FileNames.segmentID(name) ?? FileNames.segmentID(name, damaged: true) else { continue }
             let (bytes, _) = try step { () throws(FileSystemError) in
                 try files.readableContents(of: join(path, name))
             }
             let salt = SegmentHeader.salt(identity, id: id)
-            let found = bytes.withUnsafeBytes { SegmentScanner.highestTerm(in: $0, salt: salt) }
-            highest = max(highest, Term(found))
+            let found = bytes.withUnsafeBytes { SegmentScanner.highestTerm(in: $0, salt: salt, certain: certain) }
+            highest = max(highest, found)
         }
-        return highest
+        return Term(highest)
     }
 
     mutating func setAside(_ names: [String]) throws(LogError) {

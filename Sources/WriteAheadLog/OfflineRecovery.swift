@@ -55,6 +55,8 @@ public struct OfflineRecovery<Files: FileSystem>: Sendable {
         public var configuration: Configuration
         /// Why this server's own log was damaged, if it was: then what stood behind the damage is lost as well.
         public var damage: String?
+        /// The server was removed from the cluster, and may lack what the others did since.
+        public var removal: LogDirectory<Files>.Removal?
         /// What opening the log found.
         public var findings: [OpenReport.Finding]
 
@@ -94,7 +96,9 @@ public struct OfflineRecovery<Files: FileSystem>: Sendable {
             store = try Self.store(directory)
             let report: OpenReport
             (recovered, nextSegmentID, report) = try Self.read(directory, store, options)
-            survey = try Survey(identity, recovered, report, damage: recovered.mayVote ? nil : directory.pendingRepair)
+            survey = try Survey(
+                identity, recovered, report, damage: recovered.mayVote ? nil : directory.pendingRepair,
+                removal: directory.removal)
         } catch {
             directory.close()
             throw error
@@ -124,7 +128,8 @@ public struct OfflineRecovery<Files: FileSystem>: Sendable {
             own.nextPublicKey = nil
         }
         let configuration = Configuration(members: [own], featureLevel: survey.configuration.featureLevel)
-        let identity = LogIdentity(cluster: cluster, node: survey.identity.node, name: survey.identity.name)
+        let identity = LogIdentity(
+            cluster: cluster, node: survey.identity.node, name: survey.identity.name, secret: survey.identity.secret)
         let staging = RecoveryStaging(
             files: directory.files, path: directory.path, identity: identity, former: survey.identity,
             segmentID: nextSegmentID, options: options)
@@ -175,7 +180,8 @@ public struct OfflineRecovery<Files: FileSystem>: Sendable {
 
 extension OfflineRecovery.Survey {
     fileprivate init(
-        _ identity: LogIdentity, _ recovered: RecoveredLog, _ report: OpenReport, damage: String?
+        _ identity: LogIdentity, _ recovered: RecoveredLog, _ report: OpenReport, damage: String?,
+        removal: LogDirectory<Files>.Removal?
     ) throws(OfflineRecoveryError) {
         self.identity = identity
         hardState = recovered.hardState
@@ -184,6 +190,7 @@ extension OfflineRecovery.Survey {
         lastTerm = recovered.entries.last?.term ?? recovered.snapshot.term
         findings = report.findings
         self.damage = damage
+        self.removal = removal
         configuration = recovered.snapshot.configuration
         for entry in recovered.entries where entry.kind == .configuration && entry.index > recovered.snapshot.index {
             guard let decoded = Configuration(payload: entry.payload) else {

@@ -28,7 +28,7 @@ struct RecordHeader: Equatable {
     var batch: UInt64
     var payloadChecksum: UInt32
     /// Covers the header, and with it the payload's checksum; begins from the segment's salt, so that no record is
-    /// valid in any other segment or server's log, nor when it lies in a user's bytes.
+    /// valid in any other segment or server's log, nor can a client, who does not know the secret in it, make one.
     var checksum: UInt32 = 0
 
     /// Bytes of header, payload and padding.

@@ -36,7 +36,6 @@ struct RecoveryStaging<Files: FileSystem> {
     func writeIdentity(_ firstConfiguration: Configuration) throws(OfflineRecoveryError) {
         var body = ByteWriter()
         firstConfiguration.encode(into: &body)
-        let name = FileHeader(magic: .identity, cluster: identity.cluster, node: identity.node)
         let genesis = FileHeader(magic: .genesis, cluster: identity.cluster, node: identity.node)
         do throws(FileSystemError) {
             for kept in [FileNames.identity, FileNames.genesis] {
@@ -44,7 +43,8 @@ struct RecoveryStaging<Files: FileSystem> {
                 try files.publish(bytes, as: FileNames.before(former.cluster, kept), in: path)
             }
             try files.publish(
-                name.encoded(body: Array(identity.name.utf8)), as: FileNames.staged(FileNames.identity), in: path)
+                identity.fileHeader().encoded(body: Array(identity.name.utf8)),
+                as: FileNames.staged(FileNames.identity), in: path)
             try files.publish(genesis.encoded(body: body.take()), as: FileNames.staged(FileNames.genesis), in: path)
         } catch {
             throw .directory(.file(error))

@@ -39,10 +39,11 @@ struct SegmentHeader: Equatable, Sendable {
 
     /// What the checksums of a segment's records begin from.
     static func salt(_ identity: LogIdentity, id: UInt64) -> UInt32 {
-        var writer = ByteWriter(reserving: 24)
+        var writer = ByteWriter(reserving: 32)
         writer.write(identity.cluster.rawValue)
         writer.write(identity.node.rawValue)
         writer.write(id)
+        if identity.secret != 0 { writer.write(identity.secret) }
         return crc32c(writer.bytes)
     }
 }

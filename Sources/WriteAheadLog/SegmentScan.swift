@@ -99,9 +99,15 @@ struct SegmentScanner {
         return nil
     }
 
-    /// The highest term that any record with a sound header names; 0 if there is none.
-    static func highestTerm(in bytes: UnsafeRawBufferPointer, salt: UInt32) -> UInt64 {
-        var highest: UInt64 = 0
+    /// A term that lies further beyond one that is certain is not believed: elections do not get so far, and once the highest possible term
+    /// were reached nobody could ever be elected again.
+    static let farthestTerm: UInt64 = 1 << 32
+
+    /// The highest term that any record with a sound header names, or the one that is certain. What lies within a sound record is not looked
+    /// at: it is a user's.
+    static func highestTerm(in bytes: UnsafeRawBufferPointer, salt: UInt32, certain: UInt64) -> UInt64 {
+        var highest = certain
+        let bound = min(certain + farthestTerm, LogReplay.bound)
         var offset = SegmentHeader.recordsBegin
         while offset < bytes.count, bytes.count - offset >= RecordHeader.byteCount {
             guard let header = RecordHeader.read(bytes, at: offset, salt: salt) else {
@@ -109,8 +115,11 @@ struct SegmentScanner {
                 continue
             }
             // A commit mark keeps a length there.
-            if header.kind != .commit, header.term < LogReplay.bound { highest = max(highest, header.term) }
-            offset += RecordHeader.byteCount
+            if header.kind != .commit, header.term <= bound { highest = max(highest, header.term) }
+            let payload = offset + RecordHeader.byteCount
+            let body = UnsafeRawBufferPointer(rebasing: bytes[payload..<payload + header.payloadLength])
+            let isWhole = header.kind == .commit || crc32c(body) == header.payloadChecksum
+            offset += isWhole ? header.byteCountInFile : RecordHeader.byteCount
         }
         return highest
     }

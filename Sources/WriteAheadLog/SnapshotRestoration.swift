@@ -66,7 +66,8 @@ public struct SnapshotRestoration<Files: FileSystem>: Sendable {
         } catch {
             throw .directory(error)
         }
-        try copy(to: path, metadata, LogIdentity(cluster: cluster, node: own.id, name: own.name))
+        guard let identity = directory.identity else { throw .directory(.notInitialised(path: path)) }
+        try copy(to: path, metadata, identity)
         try mark(directory, metadata, own.id, options)
     }
 

@@ -119,6 +119,11 @@ struct ElectionScenarioTests {
             #expect(bench.last.isEmpty)
             #expect(bench.node.term == Term(1))
         }
+        for message in wrong.dropLast() {
+            var careless = Bench(term: 1, mutations: .foreignMessagesTaken)
+            careless.step(.message(message))
+            #expect(!careless.last.isEmpty)
+        }
     }
 
     @Test("A leader whose disk hangs steps down and does not stand again before it works")

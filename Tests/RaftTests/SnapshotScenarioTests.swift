@@ -154,6 +154,49 @@ struct SnapshotScenarioTests {
         #expect(cluster.violations == [])
     }
 
+    @Test("Scenario 30: a snapshot that is no news undoes nothing")
+    func oldSnapshot() throws {
+        func commit(_ mutations: Mutations) throws -> (before: LogIndex, after: LogIndex) {
+            var settings = Settings.fixed
+            settings.mutations = mutations
+            var cluster = TestCluster(3, settings: settings)
+            cluster.elect(1)
+            let old = cluster[1].snapshotMetadata(at: cluster[1].commit)
+            for i in 0..<5 {
+                try cluster.propose(1, "\(i)")
+                cluster.settle()
+            }
+            cluster.wait(1, milliseconds: 60)
+            cluster.settle()
+            let before = cluster[3].commit
+            cluster.step(3, .snapshotReceived(old, from: NodeID(1)))
+            return (before, cluster[3].commit)
+        }
+        let kept = try commit([])
+        #expect(kept.before == LogIndex(6) && kept.after == kept.before)
+        let undone = try commit(.oldSnapshotInstalled)
+        #expect(undone.after < undone.before)
+    }
+
+    @Test("A conflict that is cut and a snapshot whose tail stays, in one value, are one write that cuts")
+    func cutAndSnapshotTogether() throws {
+        var bench = Bench(term: 2, log: [1, 1, 1, 1, 1, 1])
+        let taken = SnapshotMetadata(
+            index: LogIndex(3), term: Term(1), configuration: bench.node.configuration, configurationIndex: .zero)
+        let append = AppendRequest(
+            previousIndex: LogIndex(4), previousTerm: Term(1), commit: .zero,
+            entries: Bench.entries([2], behind: 4), readRound: 0, sentAt: 0)
+        let message = Message(
+            cluster: TestCluster.id, from: NodeID(2), to: NodeID(1), term: Term(2), body: .appendRequest(append))
+        var effects = Effects()
+        bench.node.step(.message(message), into: &effects)
+        bench.node.step(.snapshotReceived(taken, from: NodeID(2)), into: &effects)
+        let write = try #require(effects.write)
+        #expect(write.snapshot == taken && write.keepsTail)
+        #expect(write.truncateFrom == LogIndex(5))
+        #expect(write.entries.map(\.index) == [LogIndex(5)])
+    }
+
     @Test("Scenario 30: a snapshot that the follower does not need any more does not come again and again")
     func snapshotIsNotRepeated() throws {
         var cluster = TestCluster(3)

@@ -94,6 +94,8 @@ final class InMemoryPeerTransport: PeerTransport {
     private let limits: TransportLimits
     private var switchboard: PeerSwitchboard
     private var connected: [NodeID: ObjectIdentifier] = [:]
+    /// Of members who have another address now, and have not been reached there yet.
+    private var former: [NodeID: String] = [:]
 
     init(
         _ identity: Identity, at address: String, _ door: LossyWorld.Door, in world: LossyWorld,
@@ -110,7 +112,12 @@ final class InMemoryPeerTransport: PeerTransport {
     }
 
     func update(members: [Member]) {
+        let old = switchboard.roster.peers
         switchboard.update(members: members)
+        for peer in old where stands(peer.address, peer.keys) { former[peer.id] = peer.address }
+        former = former.filter { id, address in
+            switchboard.roster.peers.contains { $0.id == id && $0.address != address }
+        }
         door.allowed = switchboard.roster.allowedKeys
     }
 
@@ -149,7 +156,10 @@ final class InMemoryPeerTransport: PeerTransport {
         guard let position = switchboard.roster.position(of: envelope.to) else { return .refused(.unknownPeer) }
         let peer = switchboard.roster.peers[position]
         let bytes = lane == .main ? limits.queuedBytesPerPeer : limits.bulkQueuedBytesPerPeer
-        let outcome = put(envelope, payload, to: peer.address, keys: peer.keys, budget: bytes)
+        var outcome = put(envelope, payload, to: peer.address, keys: peer.keys, budget: bytes)
+        if outcome == .refused(.notConnected), let address = former[peer.id] {
+            outcome = put(envelope, payload, to: address, keys: peer.keys, budget: bytes)
+        }
         switchboard.count(outcome, bytes: PeerEnvelope.byteCount + payload.count, toPosition: position)
         return outcome
     }
@@ -168,7 +178,7 @@ final class InMemoryPeerTransport: PeerTransport {
         budget: Int
     ) -> SendOutcome {
         guard !isClosed else { return .refused(.closed) }
-        guard let door = world.doors[address], keys.contains(door.key), door.allowed.contains(own) else {
+        guard let door = world.doors[address], stands(address, keys) else {
             return .refused(.notConnected)
         }
         var frame = [UInt8](repeating: 0, count: PeerEnvelope.byteCount + payload.count)
@@ -198,13 +208,19 @@ final class InMemoryPeerTransport: PeerTransport {
     private func tellLosses(_ sink: (PeerEvent) -> Void) {
         var standing: [NodeID: ObjectIdentifier] = [:]
         for peer in switchboard.roster.peers {
-            guard let door = world.doors[peer.address], peer.keys.contains(door.key), door.allowed.contains(own) else {
+            if stands(peer.address, peer.keys) { former[peer.id] = nil }
+            let address = former[peer.id] ?? peer.address
+            guard let door = world.doors[address], stands(address, peer.keys) else {
                 if connected[peer.id] != nil { sink(.connectionLost(peer.id)) }
                 continue
             }
             standing[peer.id] = ObjectIdentifier(door)
         }
         connected = standing
+    }
+
+    private func stands(_ address: String, _ keys: [CurvePublicKey]) -> Bool {
+        world.doors[address].map { keys.contains($0.key) && $0.allowed.contains(own) } ?? false
     }
 
     var pollItems: [TransportPollItem] { [] }

@@ -148,7 +148,7 @@ struct TransportConformanceTests {
             try Station(Identity(1), in: world), try Station(Identity(2), in: world),
             try Station(Identity(3), in: world)
         )
-        world.introduce([a, b, c])
+        for station in [b, c] { station.transport.update(members: [a.member, b.member, c.member]) }
         // `a` believes in each other's addresses; with CURVE it does not even get a connection to the wrong server.
         var (wrongB, wrongC) = (b.member, c.member)
         (wrongB.peerAddress, wrongC.peerAddress) = (c.address, b.address)
@@ -166,6 +166,31 @@ struct TransportConformanceTests {
         a.transport.update(members: [a.member, b.member, c.member])
         try world.deliver([2], from: a, to: b)
         try world.deliver([3], from: a, to: c)
+    }
+
+    @Test("a connection that stands is used until the member answers at its new address", arguments: WorldKind.allCases)
+    func newAddress(_ kind: WorldKind) throws {
+        let world = try kind.make()
+        let (a, b) = (try Station(Identity(1), in: world), try Station(Identity(2), in: world))
+        world.introduce([a, b])
+        try world.deliver([1], from: a, to: b)
+        // Nobody is there yet; then the change is made again, and taken back.
+        let elsewhere = try [try Station(Identity(3), in: world), try Station(Identity(4), in: world)].map { station in
+            let address = station.address
+            try world.stop(station.transport)
+            return address
+        }
+        for address in elsewhere + [b.address] + elsewhere {
+            var moved = b.member
+            moved.peerAddress = address
+            a.transport.update(members: [a.member, moved])
+            try world.deliver([2], from: a, to: b)
+        }
+        try world.stop(b.transport)
+        let back = try world.restart(b, at: elsewhere[1])
+        world.introduce([back])
+        back.transport.update(members: [a.member, back.member])
+        try world.deliver([3], from: a, to: back)
     }
 
     @Test("drops what comes from another cluster", arguments: WorldKind.allCases)

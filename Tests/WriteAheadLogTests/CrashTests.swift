@@ -25,7 +25,7 @@ struct CrashTests {
     }
 
     private func records(_ bytes: [UInt8]) -> [(offset: Int, header: RecordHeader)] {
-        let salt = SegmentHeader.salt(LogIdentity(cluster: testCluster, node: testNode, name: "s1"), id: 1)
+        let salt = SegmentHeader.salt(LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0), id: 1)
         var offset = SegmentHeader.recordsBegin
         var found: [(Int, RecordHeader)] = []
         bytes.withUnsafeBytes { raw in
@@ -200,7 +200,7 @@ struct CrashTests {
 
     @Test("records whose checksums hold and that make no sense are damage and never trap")
     func nonsense() throws {
-        let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1")
+        let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0)
         var chance = Chance(3)
         for _ in 0..<200 {
             var encoder = BatchEncoder()

@@ -20,7 +20,7 @@ struct SmallLog {
         var headers: [Range<Int>]
     }
 
-    static let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1")
+    static let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0)
     static let options: LogOptions = {
         var options = tinyOptions
         options.reserveFiles = 0

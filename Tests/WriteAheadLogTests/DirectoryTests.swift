@@ -27,7 +27,7 @@ struct DirectoryTests {
             try directory.initialise(clusterID: testCluster, nodeID: testNode, name: "s1")
             files.crash()
             directory = try open(files, cluster: testCluster, node: testNode)
-            #expect(directory.identity == LogIdentity(cluster: testCluster, node: testNode, name: "s1"))
+            #expect(directory.identity == LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0))
             #expect(!directory.hasConfiguration)
             try directory.initialise(clusterID: testCluster, nodeID: testNode, name: "s1")
             #expect(throws: LogError.self) {
@@ -112,11 +112,11 @@ struct DirectoryTests {
                 Issue.record("no header")
                 continue
             }
-            header.version = 2
+            header.version = 3
             try server.replace(name, header.encoded() + old[FileHeader.byteCount...])
             let before = try server.names
-            let expected = LogDirectoryError.newerVersion(file: "data/" + name, found: 2, supported: 1)
-            #expect("\(expected)".contains("has format version 2"))
+            let expected = LogDirectoryError.newerVersion(file: "data/" + name, found: 3, supported: 2)
+            #expect("\(expected)".contains("has format version 3"))
             do {
                 _ = try server.open()
                 Issue.record("it was opened")
@@ -153,7 +153,7 @@ struct DirectoryTests {
         let (log, _, _) = try server.open()
         log.close()
         server.files.crash(.nothing)
-        let other = LogIdentity(cluster: testCluster, node: NodeID(99), name: "x")
+        let other = LogIdentity(cluster: testCluster, node: NodeID(99), name: "x", secret: 0)
         let header = SegmentHeader(id: 2, firstBatch: 1, previousID: 1, previousEnd: 4096)
         try server.replace(FileNames.segment(2), header.fileHeader(other).encoded())
         #expect(

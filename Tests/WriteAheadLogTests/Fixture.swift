@@ -66,6 +66,8 @@ struct Server {
     let files: SimulatedFileSystem
     var options = smallOptions
     var node = testNode
+    /// 0: as an earlier program made directories.
+    var secret: UInt64 = 0
 
     init(seed: UInt64 = 1, options: LogOptions = smallOptions, capacity: UInt64 = .max) {
         files = SimulatedFileSystem(seed: seed, capacity: capacity)
@@ -74,7 +76,7 @@ struct Server {
 
     func directory() throws -> LogDirectory<SimulatedFileSystem> {
         var directory = try LogDirectory.open(testPath, files: files, holder: "pid 1")
-        try directory.initialise(clusterID: testCluster, nodeID: node, name: "s1")
+        try directory.initialise(clusterID: testCluster, nodeID: node, name: "s1", secret: secret)
         try directory.adopt(firstConfiguration: testConfiguration)
         return directory
     }
@@ -121,7 +123,9 @@ struct Server {
         try writer.finish()
     }
 
-    private var directoryOfOpenLog: LogIdentity { LogIdentity(cluster: testCluster, node: node, name: "s1") }
+    private var directoryOfOpenLog: LogIdentity {
+        LogIdentity(cluster: testCluster, node: node, name: "s1", secret: secret)
+    }
 }
 
 func snapshotPayload(_ metadata: SnapshotMetadata, bytes: Int) -> [UInt8] {

@@ -14,7 +14,8 @@ struct ReceivingTests {
         let sender = Server()
         _ = try sender.directory()
         var writer = try SnapshotWriter(
-            metadata, identity: LogIdentity(cluster: testCluster, node: node, name: "x"), files: sender.files,
+            metadata, identity: LogIdentity(cluster: testCluster, node: node, name: "x", secret: 0),
+            files: sender.files,
             directory: testPath)
         try writer.write(snapshotPayload(metadata, bytes: bytes).map { $0 &+ UInt8(node.rawValue) })
         try writer.finish()

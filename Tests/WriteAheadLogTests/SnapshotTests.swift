@@ -137,7 +137,7 @@ struct SnapshotTests {
     func retry() throws {
         let server = Server()
         let (log, _, _) = try server.open()
-        let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1")
+        let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0)
         let metadata = snapshot(1)
         func attempt() throws {
             var writer = try SnapshotWriter(metadata, identity: identity, files: server.files, directory: testPath)
@@ -166,7 +166,7 @@ struct SnapshotTests {
             let server = Server(seed: UInt64(seed))
             _ = try server.open()
             let metadata = snapshot(3)
-            let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1")
+            let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0)
             var writer = try SnapshotWriter(metadata, identity: identity, files: server.files, directory: testPath)
             try writer.write(snapshotPayload(metadata, bytes: 600_000))
             if seed % 3 == 0 { try writer.finish() }
@@ -213,7 +213,7 @@ struct SnapshotTests {
         func file(cluster: ClusterID) throws -> [UInt8] {
             let files = SimulatedFileSystem(seed: 1)
             try files.createDirectory(testPath)
-            let identity = LogIdentity(cluster: cluster, node: NodeID(9), name: "s9")
+            let identity = LogIdentity(cluster: cluster, node: NodeID(9), name: "s9", secret: 0)
             var writer = try SnapshotWriter(metadata, identity: identity, files: files, directory: testPath)
             try writer.write([1, 2, 3])
             try writer.finish()

@@ -77,13 +77,13 @@ public final class Server: Sendable {
         plan = configuration.plan
         cluster = plan.cluster
         name = plan.name
-        let mark = RemovalMark(dataDirectory: configuration.dataDirectory)
-        if let sentence = mark.sentence {
-            throw StartFailure(
-                "this server was \(sentence): its data directory \(configuration.dataDirectory) may be deleted. To have it "
-                    + "back, add it as a new member, with a new directory.")
-        }
         var directory = try Self.openDirectory(configuration)
+        if let removal = directory.removal {
+            let place = removal.index.map { " at log index \($0)" } ?? ""
+            throw StartFailure(
+                "this server was removed from the cluster\(place): its data directory \(configuration.dataDirectory) may be"
+                    + " deleted if the cluster is well. To have it back, add it as a new member, with a new directory.")
+        }
         node = directory.node
         do throws(ZeroMQError) {
             context = try Context()
@@ -142,8 +142,12 @@ public final class Server: Sendable {
             memberFile: configuration.memberFile,
             Listeners(
                 statusJSON: statusJSON, log: log,
-                onRemoved: { index in
-                    mark.set(at: index)
+                onRemoved: { [directory] index in
+                    do throws(LogDirectoryError) {
+                        try directory.noteRemoval(at: index)
+                    } catch {
+                        log("that this server was removed could not be noted: \(error)")
+                    }
                     onRemoved(index)
                 }, onFailure: onFailure))
     }

@@ -112,6 +112,9 @@ final class PeerLink {
         return .refused(lane.budget.used > 0 ? .queueFull : .notConnected)
     }
 
+    /// As far as `takeLoss` has heard.
+    var isConnected: Bool { main.watches.contains { $0.isReady } }
+
     var queuedBytes: Int { main.budget.used + bulk.budget.used }
 
     /// Lets the sockets digest the news of their connections, also those that nothing is sent by.
@@ -138,7 +141,7 @@ final class PeerLink {
                 }
             }
         }
-        return hasLost && !main.watches.contains { $0.isReady }
+        return hasLost && !isConnected
     }
 
     /// Drops what waits and breaks the connections.

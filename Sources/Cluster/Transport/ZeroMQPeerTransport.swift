@@ -23,7 +23,7 @@ public final class ZeroMQPeerTransport: PeerTransport {
     private var switchboard: PeerSwitchboard
     private let router: Socket
     /// Same order as the roster's peers. Nil if the member's address or key is of no use.
-    private var links: [PeerLink?] = []
+    private var routes: [PeerRoute?] = []
     /// By the planned peer's name, made when first needed.
     private var introductions: [String: PeerLink] = [:]
     private let identity = Frame()
@@ -76,9 +76,9 @@ public final class ZeroMQPeerTransport: PeerTransport {
     public func close() {
         guard !isClosed else { return }
         isClosed = true
-        for link in links { link?.close() }
+        for route in routes { route?.close() }
         for link in introductions.values { link.close() }
-        links = []
+        routes = []
         introductions = [:]
         router.close()
     }
@@ -87,18 +87,18 @@ public final class ZeroMQPeerTransport: PeerTransport {
 
     public func update(members: [Member]) {
         guard !isClosed else { return }
-        var old: [NodeID: PeerLink] = [:]
-        for (peer, link) in zip(switchboard.roster.peers, links) { old[peer.id] = link }
+        var old: [NodeID: PeerRoute] = [:]
+        for (peer, route) in zip(switchboard.roster.peers, routes) { old[peer.id] = route }
         switchboard.update(members: members)
-        links = switchboard.roster.peers.map { peer in
+        routes = switchboard.roster.peers.map { peer in
             let target = PeerLink.Target(address: peer.address, keys: peer.keys)
-            if let link = old[peer.id], link.target == target {
-                old[peer.id] = nil
-                return link
-            }
-            return makeLink(to: target, called: "member \(peer.id)")
+            let make = { [self] target in makeLink(to: target, called: "member \(peer.id)") }
+            guard let route = old[peer.id] else { return make(target).map(PeerRoute.init) }
+            guard route.turn(to: target, make) else { return nil }
+            old[peer.id] = nil
+            return route
         }
-        for link in old.values { link.close() }
+        for route in old.values { route.close() }
         updatePolicy()
     }
 
@@ -164,8 +164,8 @@ public final class ZeroMQPeerTransport: PeerTransport {
         guard !isClosed else { return .refused(.closed) }
         guard payload.count <= limits.maximumMessageBytes else { return .refused(.tooLarge) }
         guard let position = switchboard.roster.position(of: envelope.to) else { return .refused(.unknownPeer) }
-        guard let link = links[position] else { return .refused(.notConnected) }
-        let outcome = link.send(envelope, payload, over: lane)
+        guard let route = routes[position] else { return .refused(.notConnected) }
+        let outcome = route.send(envelope, payload, over: lane)
         switchboard.count(outcome, bytes: PeerEnvelope.byteCount + payload.count, toPosition: position)
         return outcome
     }
@@ -234,8 +234,8 @@ public final class ZeroMQPeerTransport: PeerTransport {
     private func tellLosses(now: MonotonicTime, _ sink: (PeerEvent) -> Void) throws(ZeroMQError) {
         guard now.since(watched) >= 4_000_000 || watched == .zero else { return }
         watched = now
-        for position in links.indices {
-            guard let link = links[position], try link.takeLoss() else { continue }
+        for position in routes.indices {
+            guard let route = routes[position], try route.takeLoss() else { continue }
             sink(.connectionLost(switchboard.roster.peers[position].id))
         }
     }
@@ -243,10 +243,10 @@ public final class ZeroMQPeerTransport: PeerTransport {
     private func refresh(now: MonotonicTime) throws(ZeroMQError) {
         guard now.since(refreshed) >= 100_000_000 || refreshed == .zero else { return }
         refreshed = now
-        for position in links.indices {
-            guard let link = links[position] else { continue }
-            let isConnected = try link.refresh()
-            switchboard.setConnected(isConnected, queuedBytes: link.queuedBytes, atPosition: position)
+        for position in routes.indices {
+            guard let route = routes[position] else { continue }
+            let isConnected = try route.refresh()
+            switchboard.setConnected(isConnected, queuedBytes: route.queuedBytes, atPosition: position)
         }
         for link in introductions.values { _ = try link.refresh() }
     }

@@ -40,7 +40,8 @@ extension SimulatedCluster {
     private func open(_ server: SimulatedServer) throws -> ServerProcess {
         var directory = try LogDirectory.open(
             SimulatedCluster.dataDirectory, files: server.files, holder: "process \(server.life)")
-        try directory.initialise(clusterID: clusterID, nodeID: server.id, name: server.name)
+        try directory.initialise(
+            clusterID: clusterID, nodeID: server.id, name: server.name, secret: server.id.rawValue)
         try directory.adopt(firstConfiguration: server.firstConfiguration)
         let store = try SnapshotStore(directory, mutations: options.storageMutations)
         let (log, recovered, report) = try WriteAheadLog.open(directory, snapshots: store, options: logOptions)

@@ -20,6 +20,11 @@ extension KnownMutation {
             "RaftTests/MemberChangeTests.swift",
             "A change that leaves no majority of those who are there is refused: it could not be completed, nor taken back"
         ),
+        "oldSnapshotInstalled": .init(
+            "RaftTests/SnapshotScenarioTests.swift", "Scenario 30: a snapshot that is no news undoes nothing"),
+        "foreignMessagesTaken": .init(
+            "RaftTests/ElectionScenarioTests.swift",
+            "Scenario 35: a message to another node or of another cluster changes nothing"),
         "pledgedStands": .init(
             "RaftTests/LeaseScenarioTests.swift",
             "Nor does it stand itself, though its election timeout, counted from before it stood still, is over"),

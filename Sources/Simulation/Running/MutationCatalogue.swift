@@ -100,6 +100,12 @@ public struct KnownMutation: Sendable {
             .memberSnapshots.noting(
                 "It needs a snapshot for a server whose log already goes beyond it.")),
         .init("skipOversizedEntry", 25, .skipOversizedEntry, .usual),
+        .init(
+            "oldSnapshotInstalled", 30, .oldSnapshotInstalled,
+            .snapshots.noting("The replica asks for no snapshot that it does not need, which is a second defence.")),
+        .init(
+            "foreignMessagesTaken", 35, .foreignMessagesTaken,
+            .usual.noting("The transport authenticates who speaks to whom, and so does the simulated network.")),
         .init("commitBeyondMatch", 0, .commitBeyondMatch, .partitions),
         .init("damagedVotes", 0, .damagedVotes, .rot),
     ]

@@ -105,6 +105,12 @@ struct RecoverCommand: ParsableCommand {
         if let damage = survey.damage {
             lines.append("This server's own log was damaged, and what stood behind the damage is lost too: \(damage)")
         }
+        if let removal = survey.removal {
+            let place = removal.index.map { " at log index \($0)" } ?? ""
+            lines.append(
+                "This server was removed from its cluster\(place): any that is still a member knows more. Choose it only if there is none."
+            )
+        }
         if plan == nil {
             lines.append("Without --plan it gets a new key.")
         }

@@ -10,7 +10,7 @@ import Simulation
 struct LogScript {
     private var script: Script
     private let files = SimulatedFileSystem(seed: 1)
-    private let identity = LogIdentity(cluster: Samples.cluster, node: NodeID(1), name: "a")
+    private let identity = LogIdentity(cluster: Samples.cluster, node: NodeID(1), name: "a", secret: 0)
     private var options = LogOptions()
     private var index: UInt64 = 1
     private var term: UInt64 = 1
@@ -27,7 +27,8 @@ struct LogScript {
 
     mutating func run(_ tamper: FuzzTarget.Tamper) throws -> FuzzTarget.Verdict {
         var directory = try LogDirectory.open("d", files: files, holder: "a")
-        try directory.initialise(clusterID: identity.cluster, nodeID: identity.node, name: identity.name)
+        try directory.initialise(
+            clusterID: identity.cluster, nodeID: identity.node, name: identity.name, secret: identity.secret)
         try directory.adopt(firstConfiguration: Samples.three)
         try makeSnapshot(directory)
         try makeSegments()

@@ -16,7 +16,7 @@ struct SnapshotFileScript {
     init(_ bytes: UnsafeRawBufferPointer) throws {
         script = Script(bytes)
         var directory = try LogDirectory.open("d", files: files, holder: "a")
-        try directory.initialise(clusterID: Samples.cluster, nodeID: node, name: "a")
+        try directory.initialise(clusterID: Samples.cluster, nodeID: node, name: "a", secret: 0)
         store = try SnapshotStore(directory)
         place = SnapshotPlace(index: LogIndex(9), term: Term(3))
     }
