@@ -49,7 +49,6 @@ extension Simulator {
             linkMilliseconds: linkMilliseconds, lossPerMillion: lossPerMillion, hours: hours, servers: servers,
             events: 0,
             seconds: 0, needlessElections: 0, timeoutMilliseconds: 0, failoverMilliseconds: [])
-        defer { result.seconds = (clock.now - began).inSeconds }
         if cluster.awaitLeader(within: 60_000) == nil { result.violation = "nobody is elected within a minute" }
         // The timeouts settle.
         cluster.run(milliseconds: 10_000)
@@ -71,6 +70,7 @@ extension Simulator {
         }
         result.violation = cluster.violationText ?? result.violation
         result.events = cluster.step
+        result.seconds = (clock.now - began).inSeconds
         return result
     }
 

@@ -29,8 +29,9 @@ public struct MutationPage: Sendable {
             "For each defence, runs are made in which it is needed: certain faults happen in every run, and misfortunes come",
             "quickly (`Hunt.swift` says which). Seeds are tried from 1 on, and the first one counts that fails without the",
             "defence and holds with it. What no seed finds within the bound is given to the scripts: whole clusters, to which",
-            "the events of one scenario happen. `MutationTests` asserts all that is found here; `starling simulate --seed N",
-            "--without NAME` runs one seed of the usual runs without a defence.",
+            "the events of one scenario happen. `MutationTests` asserts of each that it is found, by the script that it has or",
+            "else at random: by 40 seeds, from 1 on or, where the first that finds it comes later, from a little before that.",
+            "`starling simulate --seed N --without NAME` runs one seed of the usual runs without a defence.",
             "",
         ]
     }

@@ -11,6 +11,7 @@ extension FuzzTarget {
             decoders: [
                 "WriteAheadLog.LogReplay.apply(_:in:)", "WriteAheadLog.SnapshotMetadata.init(index:term:body:)",
                 "WriteAheadLog.RecordHeader.read(_:at:salt:)",
+                "WriteAheadLog.SegmentScanner.highestTerm(in:salt:certain:)",
             ],
             factor: 256, base: 4 << 20, seeds: LogScript.seeds
         ) { bytes, tamper in
@@ -18,7 +19,10 @@ extension FuzzTarget {
             return try script.run(tamper)
         },
         FuzzTarget(
-            "data-directory", decoders: ["WriteAheadLog.FileHeader.read(_:expecting:)"], factor: 256, base: 1 << 20,
+            "data-directory",
+            decoders: [
+                "WriteAheadLog.FileHeader.read(_:expecting:)", "WriteAheadLog.FileHeader.readWithBody(_:expecting:)",
+            ], factor: 256, base: 1 << 20,
             seeds: directorySeeds, check: checkDirectory),
         FuzzTarget(
             "snapshot-file", decoders: [], factor: 256, base: 2 << 20, seeds: SnapshotFileScript.seeds

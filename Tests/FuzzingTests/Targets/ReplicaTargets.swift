@@ -61,6 +61,7 @@ extension FuzzTarget {
             .snapshotPiece(
                 SnapshotChunk(index: LogIndex(9), term: Term(3), offset: 0, total: 3, bytes: [1, 2, 3])),
             .snapshotProgress(index: LogIndex(9), nextOffset: 7, complete: false),
+            .snapshotRefused(index: LogIndex(9), reason: "the checksum does not hold"),
             .clusterQuestion(
                 ClusterQuestion(id: 5, isRepeat: true, term: Term(4), request: .change(Samples.changes))),
             .clusterQuestion(ClusterQuestion(id: 6, isRepeat: false, term: Term(4), request: .transfer(to: nil))),
