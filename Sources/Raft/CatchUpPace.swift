@@ -1,5 +1,5 @@
 /// How fast a member gets what it lacks that is far behind and on which nothing waits: the others go on with their work meanwhile. It must gain
-/// on what the leader appends, or it would never be there. A leader to which nobody writes has nothing better to do.
+/// on what the leader appends, or it would never be there. A leader to which nobody writes, and on which nobody waits, has nothing better to do.
 struct CatchUpPace: Sendable {
     /// Nanoseconds without an entry after which a leader counts as idle.
     static let idleness: UInt64 = 100_000_000
@@ -10,13 +10,15 @@ struct CatchUpPace: Sendable {
     private var appended: UInt64 = 0
     private var appendedAt = MonotonicTime.zero
 
-    /// - Parameter appended: bytes that the leader has appended in its term.
-    mutating func advance(to now: MonotonicTime, appended: UInt64, bytesPerSecond: Int) {
+    /// - Parameters:
+    ///   - appended: bytes that the leader has appended in its term.
+    ///   - isBusy: something that it appended is not committed yet.
+    mutating func advance(to now: MonotonicTime, appended: UInt64, isBusy: Bool, bytesPerSecond: Int) {
         // A tenth of a second at most is saved up: heartbeats come more often.
         let most = max(1, bytesPerSecond / 10)
         let before = at
         let grown = appended &- self.appended
-        if before == nil || grown > 0 { appendedAt = now }
+        if before == nil || grown > 0 || isBusy { appendedAt = now }
         at = now
         self.appended = appended
         guard let before, now.since(before) < 1_000_000_000, now.since(appendedAt) < CatchUpPace.idleness else {
@@ -40,7 +42,8 @@ extension Node {
             voter == id || progress.contains { $0.id == voter && !isFarBehind($0) && isHeard($0) }
         }
         guard near else { return false }
-        progress[i].pace.advance(to: now, appended: appendedBytes, bytesPerSecond: settings.catchUpBytesPerSecond)
+        progress[i].pace.advance(
+            to: now, appended: appendedBytes, isBusy: commit < log.last, bytesPerSecond: settings.catchUpBytesPerSecond)
         return progress[i].pace.allowance <= 0
     }
 

@@ -22,8 +22,14 @@ extension Node {
     /// the members have changed while it was away, and whether it was removed.
     private mutating func askForNews(into effects: inout Effects) {
         guard configuration[id] != nil, !isRemoved else { return }
+        // As if its log were empty: nobody is to make way for one that cannot lead.
+        var request = voteRequest()
+        if !settings.mutations.contains(.newsAskedAsCandidate) {
+            request.lastIndex = .zero
+            request.lastTerm = .zero
+        }
         for voter in voters.all where voter != id {
-            send(.preVoteRequest(voteRequest()), to: voter, term: term.next, into: &effects)
+            send(.preVoteRequest(request), to: voter, term: term.next, into: &effects)
         }
     }
 

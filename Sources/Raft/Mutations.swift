@@ -119,6 +119,9 @@ public struct Mutations: OptionSet, Sendable {
     /// Members are changed though too many of those who would decide then are away (nothing may ever be written again).
     public static let changesOutOfReach = Mutations(rawValue: 1 << 54)
 
+    /// A server that cannot lead asks for news like one that can (others make way for it, again and again).
+    public static let newsAskedAsCandidate = Mutations(rawValue: 1 << 55)
+
     // MARK: What comes from outside
 
     /// 35: messages to other nodes, and of other clusters, are taken.

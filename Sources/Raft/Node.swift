@@ -59,6 +59,8 @@ public struct Node: Sendable {
     var nextHeartbeat = MonotonicTime.zero
     var leaderReads = LeaderReads()
     var transfer: Transfer?
+    /// Whoever did not take over in this term when it was told to: perhaps it may not vote.
+    var unwilling: [NodeID] = []
     /// In this term another may have been told to stand for election: there is no lease any more.
     var leaseIsVoid = false
 

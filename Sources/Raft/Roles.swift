@@ -31,6 +31,7 @@ extension Node {
             progress.removeAll()
             uncommittedBytes = 0
             transfer = nil
+            unwilling = []
             resetElectionDeadline()
         }
     }

@@ -1,10 +1,10 @@
 /// Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014). The same numbers for the same seed.
-struct SplitMix: Sendable {
+public struct SplitMix: Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -13,7 +13,7 @@ struct SplitMix: Sendable {
     }
 
     /// Even enough for timeouts; an empty range gives its bound.
-    mutating func next(in range: Range<UInt64>) -> UInt64 {
+    public mutating func next(in range: Range<UInt64>) -> UInt64 {
         range.isEmpty ? range.lowerBound : range.lowerBound + next() % (range.upperBound - range.lowerBound)
     }
 }

@@ -78,7 +78,7 @@ struct Timing: Sendable {
 extension Node {
     /// The least time without a leader after which anyone may stand: within it a leader that was heard counts as
     /// alive.
-    var leastElectionTimeout: UInt64 { timing.told ?? settings.electionTimeoutMilliseconds.lowerBound }
+    public var leastElectionTimeout: UInt64 { timing.told ?? settings.electionTimeoutMilliseconds.lowerBound }
 
     /// The same in nanoseconds.
     var minimumElectionTimeout: UInt64 { leastElectionTimeout * 1_000_000 }

@@ -11,7 +11,7 @@ struct Transfer: Sendable {
 extension Node {
     /// Begins to hand over leadership. Until it has come about, or is given up after an election timeout
     /// (`Effects.transferFailed`), proposals are refused.
-    /// - Parameter target: nil chooses the voter that is furthest, of those heard lately. This server itself: nothing
+    /// - Parameter target: nil chooses the voter that is furthest, of those heard lately; one that did not take over before comes last. This server itself: nothing
     /// is done.
     /// - Returns: to whom.
     @discardableResult
@@ -45,10 +45,11 @@ extension Node {
     var transferee: NodeID? { transfer?.target }
 
     private func bestSuccessor() throws(TransferRefused) -> NodeID {
-        var best: Progress?
+        var best: (id: NodeID, rank: (Int, LogIndex))?
         for peer in progress where isHeard(peer) {
             guard configuration[peer.id]?.role == .voter, understandsTransfer(peer.id) else { continue }
-            if best.map({ peer.match > $0.match }) ?? true { best = peer }
+            let rank = (unwilling.contains(peer.id) ? 0 : 1, peer.match)
+            if best.map({ rank > $0.rank }) ?? true { best = (peer.id, rank) }
         }
         guard let best else { throw .nobodyElse }
         return best.id
@@ -75,6 +76,7 @@ extension Node {
         guard let transfer, !settings.mutations.contains(.transferNeverGivenUp) else { return }
         guard now >= transfer.endsAt || configuration[transfer.target]?.role != .voter else { return }
         self.transfer = nil
+        if !unwilling.contains(transfer.target) { unwilling.append(transfer.target) }
         effects.transferFailed = transfer.target
     }
 

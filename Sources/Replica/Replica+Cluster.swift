@@ -265,12 +265,12 @@ extension Replica {
     mutating func askForMending() {
         guard !raft.mayVote, !settings.mutations.contains(.repairedStaysMute), let leader = raft.leader, leader != id,
             raft.configuration[id] != nil, (peers.featureLevel(of: leader) ?? 0) >= Replica.clusterRequestLevel
-        else { return mendingAskedAt = nil }
+        else { return mendingDue = nil }
         let others = peers.all(at: now).filter { $0.silentMilliseconds < settings.mendingMilliseconds }
         let isComplete = others.contains { $0.id == leader && $0.status.commit <= appliedIndex }
-        guard isComplete, let askedAt = mendingAskedAt else { return mendingAskedAt = mendingAskedAt ?? now }
-        guard now.since(askedAt) >= settings.mendingMilliseconds * 1_000_000 else { return }
-        mendingAskedAt = now
+        guard isComplete, let due = mendingDue else { return mendingDue = mendingDue ?? nextMending() }
+        guard now >= due else { return }
+        mendingDue = nextMending()
         // In turn: one of them may be repaired as well, and will not take over. The only voter takes over from itself.
         let voters = raft.configuration.voters.filter { $0 != id }
         let heirs = others.map(\.id).filter { voters.contains($0) && ($0 != leader || voters == [leader]) }
@@ -280,6 +280,13 @@ extension Replica {
             id: desk.nextID(), isRepeat: false, term: raft.term, request: .transfer(to: heir))
         effects.send(.clusterQuestion(question), to: leader)
         effects.notices.append(.asksForLeader(heir))
+    }
+
+    /// A transfer that nobody obeys takes an election timeout. Several who ask must neither fill all the time with those, nor meet in the same
+    /// order again and again.
+    private mutating func nextMending() -> MonotonicTime {
+        let pause = max(settings.mendingMilliseconds, 2 * raft.leastElectionTimeout)
+        return now.advanced(byMilliseconds: random.next(in: pause..<2 * pause))
     }
 
     /// Consensus gave a transfer up and leads on.

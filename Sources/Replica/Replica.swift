@@ -82,9 +82,10 @@ public struct Replica: Sendable {
     public internal(set) var transfersFailed: UInt64 = 0
     /// Size of its file, as far as the shell has told.
     public var newestSnapshotBytes = 0
-    /// Since when this server is repaired and does not vote, or when it last asked for another leader; and whom it named.
-    var mendingAskedAt: MonotonicTime?
+    /// When a server that is repaired and does not vote asks for another leader, and whom it named last.
+    var mendingDue: MonotonicTime?
     var mendingHeir: NodeID?
+    var random: SplitMix
     var isTakingSnapshot = false
     var appliedBytesSinceSnapshot = 0
     var snapshotNotBefore = MonotonicTime.zero
@@ -104,7 +105,7 @@ public struct Replica: Sendable {
 
     /// - Parameters:
     ///   - machine: restored from the recovered snapshot (or new, if its index is 0).
-    ///   - seed: of the randomised election timeouts.
+    ///   - seed: of the randomised election timeouts, and of when it asks for another leader.
     public init(
         id: NodeID, cluster: ClusterID, recovered: RecoveredLog, machine: StateMachine,
         settings: ReplicaSettings = ReplicaSettings(), now: MonotonicTime, seed: UInt64
@@ -115,6 +116,7 @@ public struct Replica: Sendable {
         self.now = now
         newestSnapshot = recovered.snapshot
         desk = ClusterDesk(seed: seed)
+        random = SplitMix(seed: ~seed)
         raft = Node(id: id, cluster: cluster, recovered: recovered, settings: settings.raft, now: now, seed: seed)
         self.machine.skip(to: recovered.snapshot.index.rawValue)
         subscriptions.dispatched = self.machine.lastPosition

@@ -133,7 +133,14 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         let reason = pendingRepair ?? reason
         let header = FileHeader(
             magic: .repair, cluster: identity.cluster, node: identity.node, fields: (term.rawValue, 0, 0, 0))
-        try publish(header.encoded(body: Array(reason.utf8)), as: FileNames.repair)
+        let bytes = header.encoded(body: Array(reason.utf8))
+        do throws(LogDirectoryError) {
+            try publish(bytes, as: FileNames.repair)
+        } catch {
+            // A damaged log must be opened on a full disk too: what was put by for running on makes room.
+            guard case .file(let cause) = error, cause.isNoSpace, try giveUpReserve() else { throw error }
+            try publish(bytes, as: FileNames.repair)
+        }
         pendingRepair = reason
         pendingRepairTerm = term
     }
@@ -145,6 +152,20 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
             magic: .removal, cluster: identity.cluster, node: identity.node,
             fields: (index?.rawValue ?? 0, 0, 0, 0))
         try publish(header.encoded(), as: FileNames.removed)
+    }
+
+    /// - Returns: false if there is none.
+    private func giveUpReserve() throws(LogDirectoryError) -> Bool {
+        try attempt { () throws(FileSystemError) in
+            let names = try files.list(path)
+            guard
+                let name = names.first(where: { FileNames.preparedNumber($0) != nil })
+                    ?? names.first(where: FileNames.isReserve)
+            else { return false }
+            try files.remove(join(path, name))
+            try files.syncDirectory(path)
+            return true
+        }
     }
 
     mutating func endRepair() throws(LogDirectoryError) {
@@ -195,7 +216,7 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     /// One that cannot be read, or is another cluster's, says nothing: then this server waits in vain, and nothing is lost.
     private mutating func readRemoval(_ identity: LogIdentity) throws(LogDirectoryError) {
         let file = join(path, FileNames.removed)
-        let bytes = try attempt { () throws(FileSystemError) in try files.contents(of: file) }
+        let bytes = try attempt { () throws(FileSystemError) in try files.readableContents(of: file).bytes }
         let reading = bytes.withUnsafeBytes { FileHeader.read($0, expecting: .removal) }
         if case .newer = reading { _ = try LogDirectory.valid(reading, file) }
         guard case .valid(let header) = reading, header.cluster == identity.cluster, header.node == identity.node else {

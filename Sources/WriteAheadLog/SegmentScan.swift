@@ -115,10 +115,11 @@ struct SegmentScanner {
                 continue
             }
             // A commit mark keeps a length there.
-            if header.kind != .commit, header.term <= bound { highest = max(highest, header.term) }
+            if header.kind != .commit, header.term < bound { highest = max(highest, header.term) }
             let payload = offset + RecordHeader.byteCount
             let body = UnsafeRawBufferPointer(rebasing: bytes[payload..<payload + header.payloadLength])
-            let isWhole = header.kind == .commit || crc32c(body) == header.payloadChecksum
+            // A commit mark has no payload, and the chain in the place of its checksum.
+            let isWhole = header.kind != .commit && crc32c(body) == header.payloadChecksum
             offset += isWhole ? header.byteCountInFile : RecordHeader.byteCount
         }
         return highest

@@ -126,6 +126,24 @@ struct ElectionScenarioTests {
         }
     }
 
+    @Test("A damaged server asks for news, and nobody makes way for it, however long its log")
+    func newsFromDamaged() throws {
+        func isStillAsking(_ mutations: Mutations) throws -> Bool {
+            var damaged = Bench(id: 3, term: 1, log: [1, 1, 1], mutations: mutations, mayVote: false)
+            damaged.step(.tick(MonotonicTime(nanoseconds: 9_000_000_000)))
+            let question = try #require(
+                damaged.messages.last { if case .preVoteRequest = $0.body { $0.to == NodeID(1) } else { false } })
+            var asking = Bench(term: 1, log: [1])
+            asking.step(.tick(MonotonicTime(nanoseconds: 9_000_000_000)))
+            #expect(asking.node.role == .preCandidate)
+            asking.step(.message(question))
+            #expect(!asking.last.messages.isEmpty, "it is answered all the same")
+            return asking.node.role == .preCandidate
+        }
+        #expect(try isStillAsking([]))
+        #expect(try !isStillAsking(.newsAskedAsCandidate))
+    }
+
     @Test("A leader whose disk hangs steps down and does not stand again before it works")
     func hangingDisk() throws {
         var cluster = TestCluster(3)

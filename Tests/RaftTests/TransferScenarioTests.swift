@@ -55,6 +55,26 @@ struct TransferScenarioTests {
         #expect(cluster.leaders == [3])
     }
 
+    @Test("Whoever did not take over comes last when a successor is looked for again, and first in another term")
+    func unwilling() throws {
+        var cluster = TestCluster(3)
+        cluster.elect(1)
+        for n in [2, 3] {
+            #expect(try cluster.transfer(1, to: nil) == NodeID(UInt64(n)))
+            // It is heard, and does not obey: a server that may not vote.
+            cluster.settle { $0.body == .timeoutNow }
+            for _ in 0..<40 {
+                cluster.wait(1, milliseconds: 10)
+                cluster.settle { $0.body == .timeoutNow }
+            }
+            #expect(cluster[1].status.transferee == nil && cluster[1].role == .leader)
+        }
+        // Nobody was willing: then any of them.
+        #expect(try cluster.transfer(1, to: nil) == NodeID(2))
+        cluster.settle()
+        #expect(cluster.leaders == [2])
+    }
+
     @Test("A transfer that cannot be is refused with the reason")
     func refusals() throws {
         var cluster = TestCluster(3)

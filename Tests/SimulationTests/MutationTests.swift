@@ -14,7 +14,7 @@ struct MutationTests {
     static let starts: [String: UInt64] = [
         "removedLeadsOn": 8, "gapAccepted": 75, "tornTailIncluded": 45,
         "keepConflictingTailAfterSnapshot": 50, "leaseTimeFromWallClock": 10,
-        "levelRaisedUnheard": 70, "nothingReserved": 68,
+        "levelRaisedUnheard": 70, "nothingReserved": 68, "newsAskedAsCandidate": 120,
     ]
     /// From there on.
     static let bound: UInt64 = 40

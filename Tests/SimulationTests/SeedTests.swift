@@ -52,6 +52,23 @@ struct SeedTests {
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
+    @Test(
+        "Seeds that the run of 100,000 found hold",
+        arguments: [
+            (25_140, "others made way, again and again, for a damaged server that asked for news and could not lead"),
+            (33_984, "likewise"),
+            (38_967, "two repaired servers asked for another leader in the same order for ever, each naming the other"),
+            (8_831, "a server whose log was damaged could not start on a full disk"),
+            (
+                9_613,
+                "the checker itself: before a vote is told, a leader elected in its very term may have sent entries"
+            ),
+        ] as [(UInt64, String)])
+    func onceFoundByTheLargeRun(_ seed: UInt64, _ story: String) {
+        let result = Simulator.run(seed: seed)
+        #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
+    }
+
     /// Of runs with changes of members, far servers and rot; 2 s of faults. With the drawing of today the first three fail if their
     /// fault is put back; the others were found with earlier drawings, and are kept for the runs that they are now.
     @Test(

@@ -193,6 +193,35 @@ struct TransportConformanceTests {
         try world.deliver([3], from: a, to: back)
     }
 
+    @Test(
+        "a connection ends with the key that it was made with, wherever the member is now",
+        arguments: WorldKind.allCases)
+    func formerKey(_ kind: WorldKind) throws {
+        let world = try kind.make()
+        guard world.isSecure else { return }
+        let (a, b, c) = (
+            try Station(Identity(1), in: world), try Station(Identity(2), in: world),
+            try Station(Identity(3), in: world)
+        )
+        world.introduce([a, b])
+        try world.deliver([1], from: a, to: b)
+        try world.stop(c.transport)
+        var moved = b.member
+        moved.peerAddress = c.address
+        a.transport.update(members: [a.member, moved])
+        try world.deliver([2], from: a, to: b)
+        moved.publicKey = c.identity.keys.publicKey.bytes
+        a.transport.update(members: [a.member, moved])
+        #expect(a.transport.send([3], to: b.id) == .refused(.notConnected))
+        // And likewise if both change at once.
+        a.transport.update(members: [a.member, b.member])
+        try world.deliver([4], from: a, to: b)
+        a.transport.update(members: [a.member, moved])
+        #expect(a.transport.send([5], to: b.id) == .refused(.notConnected))
+        try world.settle([a, b])
+        #expect(!b.messages.contains { $0.bytes == [3] || $0.bytes == [5] })
+    }
+
     @Test("drops what comes from another cluster", arguments: WorldKind.allCases)
     func foreignCluster(_ kind: WorldKind) throws {
         let world = try kind.make()

@@ -27,6 +27,23 @@ struct DiskFullTests {
     }
 
     @Test(
+        "Scenario 27: a damaged log is opened on a full disk, for its repair; what was put by makes room for the demand"
+    )
+    func damagedAndFull() throws {
+        let server = Server(options: smallOptions)
+        let (log, _, _) = try server.open()
+        for index in 1...30 { try log.append([write([entry(UInt64(index), bytes: 700)])]) }
+        server.files.crash(.everything)
+        server.files.rot("data/" + FileNames.segment(1), at: SegmentHeader.recordsBegin + 1_400)
+        server.files.setCapacity(server.files.usedBytes)
+        let (_, recovered, report) = try server.open()
+        #expect(!recovered.mayVote)
+        #expect(report.findings.contains { if case .damage = $0 { true } else { false } })
+        #expect(try server.names.contains(FileNames.repair))
+        #expect(try !server.restart(.everything).recovered.mayVote)
+    }
+
+    @Test(
         "Scenario 27: entries are refused; term, vote, marks, truncations and compaction are not; nothing is poisoned")
     func whatIsRefused() throws {
         let server = Server(options: tinyOptions)

@@ -79,6 +79,45 @@ struct ForgedRecordsTests {
         #expect(try term(secret: 0, rotting: 2, forged: 5_000) == 5_000)
     }
 
+    @Test("a forged commit mark hides nothing that stands behind it")
+    func hides() throws {
+        let known = LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0)
+        var bytes: [UInt8] = []
+        let header = RecordHeader(
+            kind: .commit, payloadLength: 8_000, index: 1, term: 40, batch: 2, payloadChecksum: 0)
+        _ = header.encode(into: &bytes, salt: SegmentHeader.salt(known, id: 1))
+        let mark = Entry(index: LogIndex(2), term: Term(1), kind: .command, payload: bytes)
+        let server = Server()
+        let (log, _, _) = try server.open()
+        try log.append([write(hardState: HardState(term: Term(1)), [entry(1)])])
+        try log.append([write([mark])])
+        try log.append([write(hardState: HardState(term: Term(9), vote: NodeID(2)))])
+        server.files.crash(.everything)
+        // The record's own header, so that only the search comes to what is in it.
+        server.files.rot("data/" + FileNames.segment(1), at: try place(server, of: 2) - 10)
+        #expect(try server.open().recovered.hardState.term == Term(9))
+    }
+
+    /// Computed by other means than this program. If this fails, every log of version 2 would be taken for damage.
+    @Test("version 2: where the secret is in an identity, and how a segment's checksums begin from it")
+    func golden() throws {
+        let identity = LogIdentity(cluster: testCluster, node: testNode, name: "s1", secret: 0x0102_0304_0506_0708)
+        #expect(SegmentHeader.salt(identity, id: 1) == 0xB031_D2AE)
+        let golden = GoldenFile(
+            FileNames.identity, 82,
+            [
+                (0, "535441524944454e0200000002000000eeffc00000000000ce110a000000000000000000000000000000000000000000"),
+                (48, "000000000000000000000000000000007ec157b808070605040302010d3ce8f77331"),
+            ]
+        )
+        let files = SimulatedFileSystem(seed: 1)
+        var directory = try LogDirectory.open(testPath, files: files, holder: "pid 1")
+        try directory.initialise(clusterID: testCluster, nodeID: testNode, name: "s1", secret: identity.secret)
+        #expect(try files.contents(of: join(testPath, FileNames.identity)) == golden.bytes)
+        directory.close()
+        #expect(try LogDirectory.open(testPath, files: files, holder: "pid 1").identity?.secret == identity.secret)
+    }
+
     @Test("a new directory has a secret of its own, and its identity says so by its version")
     func secret() throws {
         func secret() throws -> UInt64 {

@@ -15,6 +15,7 @@ struct OfflineRecoveryTests {
     private func survivor(_ seed: UInt64 = 1, options: LogOptions = tinyOptions) throws -> Server {
         var server = Server(seed: seed, options: options)
         server.node = NodeID(1)
+        server.secret = 77
         let (log, _, _) = try server.open()
         try log.append([write(hardState: HardState(term: Term(7), vote: NodeID(2)))])
         for index in 1...40 { try log.append([write([entry(UInt64(index), term: 6, bytes: 700)])]) }

@@ -46,6 +46,12 @@ struct LogImage {
         return index == snapshot.index ? snapshot.term : nil
     }
 
+    /// The last place that is of an earlier term than this one; the beginning if only a snapshot would tell.
+    func end(before term: Term) -> (term: Term, last: LogIndex) {
+        if let found = entries.last(where: { $0.entry.term < term }) { return (found.entry.term, found.entry.index) }
+        return snapshot.term < term ? (snapshot.term, snapshot.index) : (.zero, .zero)
+    }
+
     /// Whether the entry of this term at this index is in the log, itself or within the snapshot (whose contents are
     /// committed).
     func holds(_ index: LogIndex, _ term: Term) -> Bool {

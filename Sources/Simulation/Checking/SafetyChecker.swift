@@ -258,13 +258,15 @@ struct SafetyChecker {
                 report("one vote a term", "\(id) votes for \(other) and \(message.to) in term \(message.term)")
             }
             votes[place] = message.to
-            // Raft paper, 5.4.1. While it stands, a candidate's log does not change.
-            if let candidateLog, (candidateLog.lastTerm, candidateLog.last) < (durable.lastTerm, durable.last) {
+            // Raft paper, 5.4.1. While it stands, a candidate's log does not change. The voter's may, until its vote is told: by what
+            // another, who was elected in this very term, has sent it.
+            let own = durable.end(before: message.term)
+            if let candidateLog, (candidateLog.lastTerm, candidateLog.last) < own {
                 report(
                     "votes go to logs that are at least as up to date",
                     "\(id) votes for \(message.to) in term \(message.term): its own log ends at "
-                        + "\(durable.last) in term "
-                        + "\(durable.lastTerm), the candidate's at "
+                        + "\(own.last) in term "
+                        + "\(own.term), the candidate's at "
                         + "\(candidateLog.last) in term \(candidateLog.lastTerm)"
                 )
             }

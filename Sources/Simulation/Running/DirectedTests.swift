@@ -20,6 +20,9 @@ extension KnownMutation {
             "RaftTests/MemberChangeTests.swift",
             "A change that leaves no majority of those who are there is refused: it could not be completed, nor taken back"
         ),
+        "newsAskedAsCandidate": .init(
+            "RaftTests/ElectionScenarioTests.swift",
+            "A damaged server asks for news, and nobody makes way for it, however long its log"),
         "oldSnapshotInstalled": .init(
             "RaftTests/SnapshotScenarioTests.swift", "Scenario 30: a snapshot that is no news undoes nothing"),
         "foreignMessagesTaken": .init(

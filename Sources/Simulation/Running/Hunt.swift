@@ -64,6 +64,8 @@ struct Hunt: Sendable {
     static let far = Hunt(
         certain: [.distance], allowed: [.loss, .crashes, .partitions], milliseconds: 4_000, healing: 60_000)
     static let rot = Hunt(certain: [.rot, .crashes], allowed: [.partitions, .powerLoss, .delay], milliseconds: 3_000)
+    static let rotFar = Hunt(
+        certain: [.rot, .crashes, .distance], allowed: [.partitions, .delay], healing: 60_000)
     static let rotSnapshots = Hunt(
         certain: [.rot, .snapshots, .crashes, .powerLoss], allowed: [.partitions, .delay], milliseconds: 3_000)
     static let failingDisks = Hunt(

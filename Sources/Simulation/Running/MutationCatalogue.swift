@@ -171,6 +171,7 @@ public struct KnownMutation: Sendable {
             "leaderStaysLost", 0, .leaderStaysLost,
             .usual.noting(
                 "Those who hear the leader refuse the pre-vote, so that nothing is broken.")),
+        .init("newsAskedAsCandidate", 0, .newsAskedAsCandidate, .rotFar),
         .init("hangingDiskStands", 0, .hangingDiskStands, .slowDisks.scripted("a hanging disk")),
     ]
 
