@@ -58,6 +58,13 @@ struct SeedTests {
             (25_140, "others made way, again and again, for a damaged server that asked for news and could not lead"),
             (33_984, "likewise"),
             (38_967, "two repaired servers asked for another leader in the same order for ever, each naming the other"),
+            (
+                58_019,
+                "the checker itself: a snapshot that takes a rotten one's place may go beyond a log whose disk hung"
+            ),
+            (78_628, "likewise"),
+            (80_864, "likewise"),
+            (83_277, "the checker itself: a damaged log may tell of a term that a server began to write, and was cut"),
             (8_831, "a server whose log was damaged could not start on a full disk"),
             (
                 9_613,

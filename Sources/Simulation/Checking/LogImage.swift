@@ -114,13 +114,17 @@ struct LogImage {
     /// missing. Another snapshot may have taken the damaged one's place.
     func differenceAfterRot(from recovered: LogImage) -> String? {
         if hardState != recovered.hardState { return "hard state \(recovered.hardState) instead of \(hardState)" }
+        // It may go beyond the log: entries are applied, and are in a snapshot, once a majority has them, though this disk hangs.
+        if recovered.snapshot.index > last, recovered.last == recovered.snapshot.index { return nil }
         return differenceOfLogs(from: recovered)
     }
 
     /// What a damaged disk gave back is at most what it once had: what has been overwritten since was of an earlier term.
-    func contradiction(with recovered: LogImage) -> String? {
-        if recovered.hardState.term > hardState.term {
-            return "term \(recovered.hardState.term), and it never knew more than \(hardState.term)"
+    /// - Parameter highestTerm: that it ever began to write.
+    func contradiction(with recovered: LogImage, highestTerm: Term) -> String? {
+        let known = max(hardState.term, highestTerm)
+        if recovered.hardState.term > known {
+            return "term \(recovered.hardState.term), and it never knew more than \(known)"
         }
         var index = recovered.base.next
         while let other = recovered.stamped(index) {

@@ -94,7 +94,7 @@ extension SimulatedCluster {
         } else {
             trace.fault(
                 now, "\(name(server)) is damaged: \(report.findings.map(\.description).joined(separator: "; "))")
-            let contradictions = versions.compactMap { $0.contradiction(with: image) }
+            let contradictions = versions.compactMap { $0.contradiction(with: image, highestTerm: server.highestTerm) }
             if contradictions.count == versions.count {
                 checker.report("damage adds nothing", "\(name(server)) recovers \(contradictions[0])")
             }
@@ -119,6 +119,7 @@ extension SimulatedCluster {
         guard let process = server.process else { return }
         statistics.crashes += 1
         interruptWrites(server, process)
+        server.highestTerm = max(server.highestTerm, process.issued.hardState.term)
         server.process = nil
         server.life += 1
         server.isPaused = false

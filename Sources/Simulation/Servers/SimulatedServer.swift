@@ -32,6 +32,8 @@ final class SimulatedServer {
     var isRotten = false
     /// It found damage, and its peers have not repaired it yet.
     var isDamaged = false
+    /// The highest term that it ever began to write: of a write that never finished a damaged log may still say so much.
+    var highestTerm = Term.zero
     /// What its disk had before bits rotted: others may still count on it.
     var lost: [LogImage] = []
 
