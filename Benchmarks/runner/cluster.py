@@ -111,7 +111,7 @@ class Cluster:
             return named.pop() if len(named) == 1 and None not in named else None
         return self.wait(agreed, "one leader is known to all")
 
-    def take_snapshots(self, names, seconds=120):
+    def take_snapshots(self, names, seconds=300):
         """Has servers take a snapshot now, and waits until they have: a list of (begun, done)."""
         begun = time.monotonic()
         for name in names:

@@ -25,7 +25,7 @@ struct CatchUpPace: Sendable {
             return allowance = most
         }
         let microseconds = Int(now.since(before) / 1_000)
-        let growth = Int(min(grown / 2 &* 3, UInt64(Int32.max)))
+        let growth = Int(min(grown / 4 &* 5, UInt64(Int32.max)))
         allowance = min(allowance + max(microseconds * bytesPerSecond / 1_000_000, growth), max(most, growth))
     }
 

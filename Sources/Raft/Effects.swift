@@ -117,10 +117,10 @@ public struct Settings: Sendable, Equatable {
     /// Entries in one message: at least one goes, however big.
     public var maximumRequestBytes = 1 << 20
     public var maximumUncommittedBytes = 64 << 20
-    /// A member that lacks so many entries, and without which there is a majority, gets no more of them than these bytes in a second, or half
-    /// as many again as the leader appends. 0, or while nobody writes: as fast as it takes them.
+    /// A member that lacks so many entries, and without which there is a majority, gets no more of them than these bytes in a second, or a
+    /// quarter more than the leader appends. 0, or while nobody writes: as fast as it takes them.
     public var farBehindEntries = 8_192
-    public var catchUpBytesPerSecond = 8 << 20
+    public var catchUpBytesPerSecond = 6 << 20
     /// Deliberate faults; empty but in tests.
     public var mutations: Mutations = []
 
