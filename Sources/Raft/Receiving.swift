@@ -5,7 +5,10 @@ extension Node {
         guard message.from != id, message.isPlausible else { return }
         let isForUs = message.cluster == cluster && message.to == id
         guard isForUs || settings.mutations.contains(.foreignMessagesTaken) else { return }
-        known.heard(message.from, featureLevel: message.featureLevel, members: configuration)
+        if !known.heard(message.from, featureLevel: message.featureLevel) {
+            known.forgetStranger(besides: configuration)
+            known.heard(message.from, featureLevel: message.featureLevel)
+        }
         noteSignOfLife(from: message.from, in: message.term)
         switch message.body {
         case .preVoteRequest(let request):

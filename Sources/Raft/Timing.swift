@@ -25,17 +25,21 @@ struct KnownPeers: Sendable {
         return nil
     }
 
-    /// - Parameter members: stay known, however many others are heard.
-    mutating func heard(_ id: NodeID, featureLevel: UInt32, members: Configuration) {
+    /// - Returns: false if there is no room for one that was not known.
+    @discardableResult
+    mutating func heard(_ id: NodeID, featureLevel: UInt32) -> Bool {
         for i in all.indices where all[i].id == id {
             all[i].featureLevel = featureLevel
-            return
+            return true
         }
-        if all.count >= KnownPeers.limit {
-            guard let longest = all.firstIndex(where: { members[$0.id] == nil }) else { return }
-            all.remove(at: longest)
-        }
+        guard all.count < KnownPeers.limit else { return false }
         all.append(Peer(id: id, featureLevel: featureLevel))
+        return true
+    }
+
+    /// Makes room by whoever is no member and has been known longest.
+    mutating func forgetStranger(besides members: Configuration) {
+        if let longest = all.firstIndex(where: { members[$0.id] == nil }) { all.remove(at: longest) }
     }
 
     mutating func measured(_ id: NodeID, roundTrip sample: UInt64) {

@@ -25,9 +25,13 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
     public private(set) var removal: Removal?
     private let lock: Files.Lock
 
-    public struct Removal: Equatable, Sendable {
+    public struct Removal: Equatable, Sendable, CustomStringConvertible {
         /// Of the configuration without it, if it has that in its log.
         public var index: LogIndex?
+
+        public var description: String {
+            "removed from the cluster" + (index.map { " at log index \($0)" } ?? "")
+        }
     }
 
     public var isInitialised: Bool { identity != nil }

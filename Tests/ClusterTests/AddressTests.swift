@@ -24,20 +24,6 @@ struct AddressTests {
         guard case .changed = outcome else { throw TestCluster.Timeout(description: "\(outcome)") }
     }
 
-    private func expectFlow(_ from: Server, _ to: Server, _ number: Int) async throws {
-        try await eventually("a write at \(from.name) is taken") {
-            do throws(Failure) {
-                _ = try await from.store.write(job(number), to: "flow", key: nil)
-                return true
-            } catch {
-                guard [.noLeader, .busy, .outcomeUnknown].contains(error.code) else { throw error }
-                return false
-            }
-        }
-        let count = try await to.store.count(exactly(number), in: "flow", consistency: .linearizable).count
-        #expect(count >= 1)
-    }
-
     @Test("All change their addresses at once, in force before any has moved; then one after the other moves")
     func allAtOnce() async throws {
         try await withCluster(3) { cluster in

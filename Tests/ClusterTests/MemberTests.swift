@@ -20,22 +20,6 @@ struct MemberTests {
 
     private func members(_ server: Server) -> [Member] { server.status.peers.map(\.member) }
 
-    /// Writes at one server and reads at another, linearizably.
-    private func expectFlow(_ from: Server, _ to: Server, _ number: Int) async throws {
-        try await eventually("a write at \(from.name) is taken") {
-            do throws(Failure) {
-                _ = try await from.store.write(job(number), to: "flow", key: nil)
-                return true
-            } catch {
-                let passing: [Failure.Code] = [.noLeader, .busy, .outcomeUnknown]
-                guard passing.contains(error.code) else { throw error }
-                return false
-            }
-        }
-        let count = try await to.store.count(exactly(number), in: "flow", consistency: .linearizable).count
-        #expect(count >= 1)
-    }
-
     @Test("A removed server is told, says so, and the others go on; asked for at a follower")
     func removed() async throws {
         try await withCluster(3) { cluster in

@@ -4,6 +4,7 @@ import Raft
 import Replica
 import StarlingClient
 import Synchronization
+import Testing
 import TupleSpace
 import WriteAheadLog
 import ZeroMQ
@@ -222,6 +223,21 @@ func eventually<Value>(
 func eventually(_ sentence: String, within: Duration = .seconds(20), _ condition: () async throws -> Bool) async throws
 {
     _ = try await eventually(sentence, within: within) { try await condition() ? true : nil }
+}
+
+/// Writes at one server, as soon as it takes a write, and reads at another, linearizably.
+func expectFlow(_ from: Server, _ to: Server, _ number: Int) async throws {
+    try await eventually("a write at \(from.name) is taken") {
+        do throws(Failure) {
+            _ = try await from.store.write(job(number), to: "flow", key: nil)
+            return true
+        } catch {
+            guard [.noLeader, .busy, .outcomeUnknown].contains(error.code) else { throw error }
+            return false
+        }
+    }
+    let count = try await to.store.count(exactly(number), in: "flow", consistency: .linearizable).count
+    #expect(count >= 1)
 }
 
 /// Runs what blocks on a thread of its own: the few threads of Swift's tasks are for what does not.

@@ -265,17 +265,16 @@ struct TimingTests {
 
     @Test("However many strangers are heard, members stay known and come to be known")
     func strangers() {
-        let members = Configuration(members: (1...3).map { TestCluster.member($0) })
-        var known = KnownPeers()
-        known.heard(NodeID(2), featureLevel: 2, members: members)
-        for stranger in 100..<300 as Range<UInt64> {
-            known.heard(NodeID(stranger), featureLevel: 1, members: members)
+        var bench = Bench(term: 1)
+        func hear(_ id: UInt64) {
+            bench.hear(.timeoutNow, from: id, term: 1)
         }
-        #expect(known.all.count == KnownPeers.limit)
-        #expect(known[NodeID(299)] != nil && known[NodeID(100)] == nil)
-        known.heard(NodeID(3), featureLevel: 2, members: members)
-        #expect(known[NodeID(3)]?.featureLevel == 2)
-        #expect(known[NodeID(2)]?.featureLevel == 2)
+        hear(2)
+        for stranger in 100..<300 as Range<UInt64> { hear(stranger) }
+        #expect(bench.node.known.all.count == KnownPeers.limit)
+        #expect(bench.node.known[NodeID(299)] != nil && bench.node.known[NodeID(100)] == nil)
+        hear(3)
+        #expect(bench.node.known[NodeID(3)] != nil && bench.node.known[NodeID(2)] != nil)
     }
 
     // MARK: Disks

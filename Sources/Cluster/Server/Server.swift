@@ -79,9 +79,8 @@ public final class Server: Sendable {
         name = plan.name
         var directory = try Self.openDirectory(configuration)
         if let removal = directory.removal {
-            let place = removal.index.map { " at log index \($0)" } ?? ""
             throw StartFailure(
-                "this server was removed from the cluster\(place): its data directory \(configuration.dataDirectory) may be"
+                "this server was \(removal): its data directory \(configuration.dataDirectory) may be"
                     + " deleted if the cluster is well. To have it back, add it as a new member, with a new directory.")
         }
         node = directory.node

@@ -106,9 +106,8 @@ struct RecoverCommand: ParsableCommand {
             lines.append("This server's own log was damaged, and what stood behind the damage is lost too: \(damage)")
         }
         if let removal = survey.removal {
-            let place = removal.index.map { " at log index \($0)" } ?? ""
             lines.append(
-                "This server was removed from its cluster\(place): any that is still a member knows more. Choose it only if there is none."
+                "This server was \(removal): any that is still a member knows more. Choose it only if there is none."
             )
         }
         if plan == nil {
