@@ -53,7 +53,7 @@ let package = Package(
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),
         room("Simulation", ["ByteCoding", "Raft", "TupleSpace", "WriteAheadLog", "Replica", deque]),
-        room("StarlingClient", ["ByteCoding", "ZeroMQ", "TupleSpace", "ClientProtocol"]),
+        room("StarlingClient", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol"]),
         room(
             "Cluster",
             ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol"]),
@@ -103,7 +103,7 @@ let package = Package(
         tests("TransportTests", ["Cluster", "Raft", "ZeroMQ", "ByteCoding"]),
         tests(
             "StarlingClientTests",
-            ["StarlingClient", "ClientProtocol", "TupleSpace", "ZeroMQ", "ByteCoding", "TupleStoreConformance"]),
+            ["StarlingClient", "ClientProtocol", "Raft", "TupleSpace", "ZeroMQ", "ByteCoding", "TupleStoreConformance"]),
         tests(
             "ClusterTests",
             [
@@ -120,7 +120,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandTests", []),
+        tests("CommandTests", ["starling"]),
         tests(
             "FuzzingTests",
             [

@@ -38,7 +38,7 @@ let package = Package(
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),
         room("Simulation", ["ByteCoding", "Raft", "TupleSpace", "WriteAheadLog", "Replica", deque]),
-        room("StarlingClient", ["ByteCoding", "ZeroMQ", "TupleSpace", "ClientProtocol"]),
+        room("StarlingClient", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol"]),
         room(
             "Cluster",
             ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol"]),

@@ -86,6 +86,11 @@ public enum ClientRequestKind: UInt8, Sendable {
     case subscribe = 5
     /// Empty. Answered by a `status` response.
     case status = 6
+    /// An encoded `ClusterRequest`, of an operator: whose connection's key the server was told. Answered by an `outcome`, or a failure.
+    case cluster = 7
+    /// An encoded `MemberChange.add`: a server that waits to be added tells what it would be, and tells it again within seconds. Answered
+    /// `done`, or with the reason why it cannot be added so.
+    case join = 8
 }
 
 /// One response within a `responses` frame: `id varint · kind u8 · index varint · ordinal varint · length varint ·
@@ -100,4 +105,6 @@ public enum ClientResponseKind: UInt8, Sendable {
     case status = 3
     /// A subscription is over, by `cancel`, or (payload: an encoded `Failure`) because it is too far behind.
     case end = 4
+    /// An encoded `ClusterOutcome`; the request is over.
+    case outcome = 5
 }

@@ -52,6 +52,15 @@ extension Member {
         return nil
     }
 
+    /// What is wrong with the record by itself, as a sentence; nil: nothing. What a change of members asks beyond it depends on the others.
+    public var problem: String? {
+        if let flaw { return flaw }
+        for address in [peerAddress, clientAddress, httpAddress] where !Member.isValid(address: address) {
+            return "the address \"\(address.prefix(60))\" is not host:port, port 1 to 65535"
+        }
+        return nil
+    }
+
     static func isValid(name: String) -> Bool {
         (1...63).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in

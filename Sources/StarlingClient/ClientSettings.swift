@@ -1,4 +1,5 @@
 import TupleSpace
+import ZeroMQ
 
 /// How a client behaves. Times are in milliseconds.
 public struct ClientSettings: Sendable {
@@ -6,6 +7,8 @@ public struct ClientSettings: Sendable {
     public var cluster: UInt64 = 0
     /// Empty: anonymous.
     public var token = ""
+    /// The key by which servers know an operator, or a server that wants to join. Nil: a new one for each connection.
+    public var keys: CurveKeyPair?
     /// How long an operation is tried, over all servers and beside the time that it waits for a match by itself.
     public var operationTimeout: UInt64 = 10_000
     /// Of the session that the client opens for itself.

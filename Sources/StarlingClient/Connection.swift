@@ -22,12 +22,12 @@ final class Connection {
 
     init(
         to server: ServerEndpoint, generation: UInt64, in context: Context, poller: Poller, at now: UInt64,
-        pollsMonitor: Bool = true
+        keys: CurveKeyPair? = nil, pollsMonitor: Bool = true
     ) throws(ZeroMQError) {
         self.server = server
         self.generation = generation
         self.poller = poller
-        socket = try Self.makeSocket(to: server, in: context)
+        socket = try Self.makeSocket(to: server, keys, in: context)
         monitor = try SocketMonitor(of: socket)
         startedAt = now
         heardAt = now
@@ -41,7 +41,9 @@ final class Connection {
         }
     }
 
-    static func makeSocket(to server: ServerEndpoint, in context: Context) throws(ZeroMQError) -> Socket {
+    static func makeSocket(
+        to server: ServerEndpoint, _ keys: CurveKeyPair?, in context: Context
+    ) throws(ZeroMQError) -> Socket {
         let socket = try Socket(.dealer, in: context)
         try socket.set(
             .linger(milliseconds: 0), .sendHighWaterMark(1_000), .receiveHighWaterMark(10_000),
@@ -49,8 +51,9 @@ final class Connection {
             .reconnectInterval(milliseconds: -1, maximumMilliseconds: 0),
             .tcpKeepAlive(idleSeconds: 10, intervalSeconds: 5, count: 3))
         if let key = server.publicKey {
-            // A key pair for this connection only: the token says who we are.
-            try socket.set(.curveClient(try CurveKeyPair.generate(), server: key))
+            // Mostly a key pair for this connection only: the token says who we are.
+            let own = if let keys { keys } else { try CurveKeyPair.generate() }
+            try socket.set(.curveClient(own, server: key))
         }
         return socket
     }

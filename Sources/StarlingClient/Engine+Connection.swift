@@ -56,7 +56,8 @@ extension Engine {
         generation += 1
         do throws(ZeroMQError) {
             let made = try Connection(
-                to: servers.current, generation: generation, in: context, poller: poller, at: now)
+                to: servers.current, generation: generation, in: context, poller: poller, at: now,
+                keys: settings.keys)
             connection = made
             var hello = ClientFrameWriter(reserving: 64)
             hello.make(Hello(cluster: settings.cluster, token: settings.token))
@@ -85,6 +86,16 @@ extension Engine {
         var lost: [UInt64] = []
         for (id, entry) in pending where entry.sentOn == connection.generation { lost.append(id) }
         for id in lost.sorted() {
+            if case .cluster? = pending[id]?.request.body {
+                // Another server could only say how the members are by now, and would refuse what is done already.
+                finish(
+                    id,
+                    .failure(
+                        Failure(
+                            .outcomeUnknown, "the server was lost before it told the outcome; it may have been done")
+                    ))
+                continue
+            }
             pending[id]?.sentOn = 0
             pending[id]?.mayBeDone = true
             if pending[id]?.troubleSince == nil { pending[id]?.troubleSince = now }

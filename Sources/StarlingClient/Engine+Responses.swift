@@ -8,7 +8,7 @@ extension Engine {
         guard let entry = pending[response.id], let kind = response.kind else { return }
         switch kind {
         case .reply: reply(response, entry)
-        case .status:
+        case .status, .outcome:
             finish(response.id, .success(Answer(payload: [UInt8](response.payload), position: response.position)))
         case .events: events(response, entry)
         case .end: ended(response, entry)
@@ -23,7 +23,7 @@ extension Engine {
         case .keepAlive(let session):
             pending[response.id] = nil
             if failure?.code == .sessionExpired, let state = sessions[session] { drop(state, .sessionOver) }
-        case .query, .status:
+        case .query, .status, .cluster, .join:
             if let failure { return finish(response.id, .failure(failure)) }
             finish(response.id, .success(Answer(payload: [UInt8](response.payload), position: response.position)))
         case .subscribe(let feed):
@@ -132,7 +132,7 @@ extension Engine {
 
     private func failure(of entry: Pending, mayBeDone: Bool) -> Failure {
         let time = "\(now - entry.createdAt) ms"
-        if case .command = entry.request.body, mayBeDone {
+        if entry.request.changesSomething, mayBeDone {
             return Failure(
                 .outcomeUnknown, "no answer came within \(time); it may have been done (last server: \(lastTrouble))")
         }

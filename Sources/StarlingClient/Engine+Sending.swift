@@ -62,6 +62,10 @@ extension Engine {
             frame.appendRequest(id: id, kind: .keepAlive) { KeepAliveRequest(session: session).encode(into: &$0) }
         case .status:
             frame.appendRequest(id: id, kind: .status) { _ in }
+        case .cluster(let bytes):
+            bytes.withUnsafeBytes { frame.appendRequest(id: id, kind: .cluster, payload: $0) }
+        case .join(let bytes):
+            bytes.withUnsafeBytes { frame.appendRequest(id: id, kind: .join, payload: $0) }
         case .subscribe(let feed):
             let position = entry.position ?? feed.start
             frame.appendRequest(id: id, kind: .subscribe) {

@@ -55,7 +55,8 @@ struct Pending {
     /// dropped. Nil: for ever. A command that is there already is known by its number and costs the cluster nothing.
     func patience(silence: UInt64) -> UInt64? {
         switch (request.body, request.wait) {
-        case (.subscribe, _): nil
+        // A server tells what became of a request to the cluster, however long that takes.
+        case (.subscribe, _), (.cluster, _): nil
         case (.command, .forever), (.query, .forever): silence * 5
         case (.command, .milliseconds(let wait)): min(wait, silence * 4) + silence
         case (_, .milliseconds(let wait)): min(wait, Limits.timeoutMilliseconds) + silence

@@ -1,5 +1,6 @@
 import ByteCoding
 import ClientProtocol
+import Raft
 import TupleSpace
 import ZeroMQ
 
@@ -71,6 +72,42 @@ public final class StarlingClient: TupleStore, Sendable {
             throw Failure(.malformed, "the status that the server sent is not UTF-8")
         }
         return text
+    }
+
+    // MARK: The cluster
+
+    /// Changes the members, or the leader. Sent once: ask again when the outcome is unknown, after a look at the members.
+    ///
+    /// The client must have an operator's key (`ClientSettings.keys`), unless the servers run without encryption.
+    /// - Throws: `not-allowed` without one; `outcome-unknown` when the server was lost meanwhile.
+    public func cluster(_ request: ClusterRequest) async throws(Failure) -> ClusterOutcome {
+        var writer = ByteWriter()
+        request.encode(into: &writer)
+        let answer = try await store.send(.cluster(writer.take()))
+        // A failure comes as a reply, and was thrown.
+        let outcome: Result<ClusterOutcome, MalformedBytes> = answer.payload.withUnsafeBytes { bytes in
+            var reader = ByteReader(bytes)
+            do throws(MalformedBytes) {
+                let outcome = try ClusterOutcome(from: &reader)
+                try reader.requireEnd("outcome")
+                return .success(outcome)
+            } catch {
+                return .failure(error)
+            }
+        }
+        do throws(MalformedBytes) {
+            return try outcome.get()
+        } catch {
+            throw Failure(.malformed, "the server sent an outcome that cannot be read: \(error)")
+        }
+    }
+
+    /// Tells the server that this client is connected to of a server that waits to be added. It forgets that after some seconds.
+    /// - Parameter member: what it would be; the key in force is the one of this client's connection.
+    public func announce(_ member: Member) async throws(Failure) {
+        var writer = ByteWriter()
+        MemberChange.add(member).encode(into: &writer)
+        try RemoteStore.requireDone(try await store.send(.join(writer.take())))
     }
 
     // MARK: TupleStore, in a session that the client opens for itself at the first need

@@ -5,7 +5,7 @@ import ZeroMQ
 
 /// What came back for a request.
 struct Answer: Sendable {
-    /// An encoded `Reply`, or the text of a status.
+    /// An encoded `Reply` or `ClusterOutcome`, or the text of a status.
     var payload: [UInt8]
     var position: Position
     /// Of a command: whose it was, so that a held take can be acknowledged.
@@ -25,6 +25,10 @@ struct Request: Sendable {
         case keepAlive(SessionID)
         case status
         case subscribe(SubscriptionFeed)
+        /// An encoded `ClusterRequest`. Sent once.
+        case cluster([UInt8])
+        /// An encoded `MemberChange.add`.
+        case join([UInt8])
     }
 
     enum Completion: Sendable {
@@ -54,7 +58,18 @@ struct Request: Sendable {
         switch body {
         case .command(_, let operation): operation.count
         case .query(_, let query): query.count
+        case .cluster(let bytes), .join(let bytes): bytes.count
         case .keepAlive, .status, .subscribe: 0
+        }
+    }
+}
+
+extension Request {
+    /// Whether it matters that it may have been done.
+    var changesSomething: Bool {
+        switch body {
+        case .command, .cluster: true
+        case .query, .keepAlive, .status, .subscribe, .join: false
         }
     }
 }

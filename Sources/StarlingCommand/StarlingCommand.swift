@@ -26,7 +26,9 @@ struct StarlingCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Cluster",
-                subcommands: [DemoCommand.self, ServeCommand.self, ClusterCommand.self, OperatorCommand.self]),
+                subcommands: [
+                    DemoCommand.self, ServeCommand.self, UpCommand.self, ClusterCommand.self, OperatorCommand.self,
+                ]),
             CommandGroup(name: "Microblog", subcommands: [PostCommand.self, TimelineCommand.self, TopicCommand.self]),
             CommandGroup(name: "Tuplespace", subcommands: [TupleCommand.self]),
             CommandGroup(name: "Measuring", subcommands: [BenchCommand.self, SimulateCommand.self]),

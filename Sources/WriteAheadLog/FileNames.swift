@@ -3,6 +3,8 @@ import Raft
 /// What the files of a data directory are called. Numbers are 16 hexadecimal digits, so that names sort as numbers do.
 enum FileNames {
     static let lock = "lock"
+    /// Of a server that joined: who it is and its secret key. Whoever starts it keeps it here, before the directory is anybody's.
+    static let plan = "plan.json"
     static let identity = "identity"
     static let genesis = "genesis"
     static let held = "genesis-held"

@@ -34,6 +34,9 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         }
     }
 
+    /// Where a server that joined keeps its plan.
+    public static func planFile(in path: String) -> String { join(path, FileNames.plan) }
+
     public var isInitialised: Bool { identity != nil }
     public var hasConfiguration: Bool { firstConfiguration != nil }
 
@@ -306,7 +309,10 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
         let names = try attempt { () throws(FileSystemError) in try files.list(path) }
         guard !names.contains(FileNames.identity) else { return }
         // A first start that crashed leaves these.
-        let own = [FileNames.lock, FileNames.identity + FileNames.temporarySuffix]
+        let own = [
+            FileNames.lock, FileNames.identity + FileNames.temporarySuffix, FileNames.plan,
+            FileNames.plan + FileNames.temporarySuffix,
+        ]
         let foreign = names.filter { !own.contains($0) }
         guard foreign.isEmpty else {
             let more = foreign.count > 3 ? " and \(foreign.count - 3) more" : ""

@@ -11,13 +11,16 @@ final class RawClient {
     private var responses: [(id: UInt64, kind: ClientResponseKind?, payload: [UInt8])] = []
 
     /// - Parameter key: nil: without CURVE.
-    init(to address: String, key: CurvePublicKey?, receives: Int32 = 1_000) throws {
+    init(to address: String, key: CurvePublicKey?, keys: CurveKeyPair? = nil, receives: Int32 = 1_000) throws {
         context = try Context()
         socket = try Socket(.dealer, in: context)
         try socket.set(
             .linger(milliseconds: 0), .receiveHighWaterMark(receives), .sendHighWaterMark(100_000),
             .reconnectInterval(milliseconds: 50, maximumMilliseconds: 50), .handshakeTimeout(milliseconds: 500))
-        if let key { try socket.set(.curveClient(try CurveKeyPair.generate(), server: key)) }
+        if let key {
+            let own = if let keys { keys } else { try CurveKeyPair.generate() }
+            try socket.set(.curveClient(own, server: key))
+        }
         try socket.connect(to: "tcp://" + address)
     }
 

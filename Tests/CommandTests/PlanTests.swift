@@ -16,10 +16,10 @@ import Testing
         #expect(written.cluster.count == 16)
         #expect(
             written.files.map { ($0 as NSString).lastPathComponent } == [
-                "a.plan.json", "b.plan.json", "c.plan.json", "client.json",
+                "a.plan.json", "b.plan.json", "c.plan.json", "operator.json", "client.json",
             ])
-        for name in ["a", "b", "c"] {
-            let attributes = try FileManager.default.attributesOfItem(atPath: "\(directory.path)/p/\(name).plan.json")
+        for name in ["a.plan", "b.plan", "c.plan", "operator"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: "\(directory.path)/p/\(name).json")
             #expect(attributes[.posixPermissions] as? Int == 0o600)
         }
     }

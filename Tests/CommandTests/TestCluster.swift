@@ -29,10 +29,48 @@ final class TestCluster {
     }
 
     func start(_ name: String, _ more: [String] = []) throws {
+        try launch(name, serveArguments(name) + more)
+    }
+
+    /// A server that no plan knows asks the cluster to be added.
+    /// - Returns: the first of its three ports.
+    @discardableResult
+    func startJoining(_ name: String, base: Int? = nil, _ more: [String] = []) throws -> Int {
+        let base = base ?? Ports.base()
+        try launch(
+            name,
+            [
+                "serve", "--data", "data-\(name)", "--name", name, "--join", clientAddress("a"), "--client-file",
+                "plan/client.json", "--peer", "127.0.0.1:\(base)", "--client", "127.0.0.1:\(base + 20)", "--http",
+                "127.0.0.1:\(base + 40)",
+            ] + more)
+        return base
+    }
+
+    /// Waits until a server has said something.
+    func waitUntil(_ name: String, says text: String, within seconds: Double = 20) async throws {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        while !log(name).contains(text) {
+            guard Date() < deadline else {
+                throw NotReady(description: "server \(name) never said \"\(text)\"; it said:\n\(log(name))")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Waits for a server to end by itself.
+    /// - Returns: how.
+    func waitForEnd(_ name: String) async throws -> Int32? {
+        guard let process = processes[name] else { return nil }
+        try await Program.waitForEnd(process, within: 20, ["serve", name])
+        return process.terminationStatus
+    }
+
+    func launch(_ name: String, _ arguments: [String], environment: [String: String] = [:]) throws {
         let process = Process()
         process.executableURL = try Program.executable()
-        process.arguments = serveArguments(name) + more
-        process.environment = Program.environment([:], home: directory.path)
+        process.arguments = arguments
+        process.environment = Program.environment(environment, home: directory.path)
         process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
         let path = "\(directory.path)/\(name).log"
         if !FileManager.default.fileExists(atPath: path) {
@@ -94,13 +132,18 @@ final class TestCluster {
         for process in processes.values { process.waitUntilExit() }
     }
 
+    /// What a command needs to speak with this cluster.
+    func environment(at servers: [String]? = nil) -> [String: String] {
+        [
+            "STARLING_SERVERS": (servers ?? names).map(clientAddress).joined(separator: ","),
+            "STARLING_CLIENT_FILE": "\(directory.path)/plan/client.json",
+            "STARLING_OPERATOR_FILE": "\(directory.path)/plan/operator.json",
+        ]
+    }
+
     /// Runs a command that speaks with this cluster.
     func run(_ arguments: [String], at servers: [String]? = nil, input: String = "") async throws -> Program.Result {
-        let list = (servers ?? names).map(clientAddress).joined(separator: ",")
-        return try await Program.run(
-            arguments, in: directory,
-            environment: ["STARLING_SERVERS": list, "STARLING_CLIENT_FILE": "\(directory.path)/plan/client.json"],
-            input: input)
+        try await Program.run(arguments, in: directory, environment: environment(at: servers), input: input)
     }
 }
 

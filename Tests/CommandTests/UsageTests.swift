@@ -28,7 +28,7 @@ import Testing
                 ["cluster", "plan", "--servers", "a=127.0.0.1:7000,a=127.0.0.1:7100", "--out", "p"],
                 "name a is there twice"
             ),
-            (["serve"], "plan is missing"),
+            (["serve"], "name is missing"),
             (["serve", "--transport", "http", "--data", "d", "--name", "a", "--plan", "p"], "the transport is zeromq"),
             (["bench", "write", "--sessions", "0"], "--sessions is 1 to"),
             (["bench", "jump"], "jump"),

@@ -1,3 +1,4 @@
+import Raft
 import StarlingClient
 import Testing
 import TupleSpace
@@ -14,6 +15,29 @@ struct ExactlyOnceTests {
         settings.operationTimeout = 20_000
         change(&settings)
         return settings
+    }
+
+    @Test("asks for a change of the cluster once, and says that nobody knows when the server is lost meanwhile")
+    func clusterRequests() async throws {
+        let cluster = try TestCluster(servers: 3)
+        defer { cluster.stop() }
+        let client = try StarlingClient(servers: cluster.endpoints, settings: Self.settings())
+        let outcome = Task {
+            do throws(Failure) {
+                return "\(try await client.cluster(.transfer(to: nil)))"
+            } catch {
+                return error.code.rawValue == Failure.Code.outcomeUnknown.rawValue ? error.message : "\(error)"
+            }
+        }
+        // Far longer than a server that is silent for the rest is waited for.
+        try await Task.sleep(for: .seconds(1))
+        #expect(cluster.counters.clusterRequests == 1)
+        cluster.set(0) { $0.isAlive = false }
+        #expect(await outcome.value == "the server was lost before it told the outcome; it may have been done")
+        // The client goes on with another server.
+        _ = try await client.write(Self.job(1), to: "jobs")
+        #expect(cluster.counters.clusterRequests == 1)
+        await client.close()
     }
 
     @Test("writes everything once, though requests and replies are lost and doubled")

@@ -34,6 +34,7 @@ final class TestCluster: Sendable {
         var commandsApplied = 0
         var subscriptions = 0
         var keepAlives = 0
+        var clusterRequests = 0
     }
 
     private struct Shared {

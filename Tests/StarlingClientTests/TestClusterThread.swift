@@ -203,6 +203,9 @@ final class TestClusterThread {
                 .init(
                     token: token, request: subscribe, position: subscribe.position ?? machine.lastPosition, toldAt: 0))
         case .status: respond(.status, Array(#"{"test":true}"#.utf8), to: token)
+        // A leader may take its time: nothing comes back here.
+        case .cluster: cluster.count { $0.clusterRequests += 1 }
+        case .join: reply(.done, to: token)
         }
     }
 

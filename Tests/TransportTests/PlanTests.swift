@@ -36,13 +36,22 @@ struct PlanTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let plan = try ClusterPlan(try ServerPlacement.parse(list: "b=h:7441,a=h:7440"))
         let paths = try plan.write(to: directory)
-        #expect(paths.map { ($0 as NSString).lastPathComponent } == ["b.plan.json", "a.plan.json", "client.json"])
+        #expect(
+            paths.map { ($0 as NSString).lastPathComponent } == [
+                "b.plan.json", "a.plan.json", "operator.json", "client.json",
+            ])
         for server in plan.servers {
             let path = "\(directory)/\(ClusterPlan.fileName(ofServer: server.name))"
             #expect(try ServerPlan.read(from: path) == server)
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
             #expect(mode?.intValue == 0o600)
         }
+        let operatorFile = "\(directory)/operator.json"
+        #expect(try OperatorKey.read(from: operatorFile) == plan.operatorKey)
+        let mode = try FileManager.default.attributesOfItem(atPath: operatorFile)[.posixPermissions] as? NSNumber
+        #expect(mode?.intValue == 0o600)
+        #expect(plan.servers.allSatisfy { $0.operators == [plan.operatorKey.keys.publicKey] })
+        #expect(!"\(plan.operatorKey)".contains(plan.operatorKey.keys.secretZ85))
         #expect(try ClientPlan.read(from: "\(directory)/client.json") == plan.client)
         let client = try String(contentsOfFile: "\(directory)/client.json", encoding: .utf8)
         #expect(plan.servers.allSatisfy { !client.contains($0.keys.secretZ85) && !"\($0)".contains($0.keys.secretZ85) })
@@ -73,6 +82,6 @@ struct PlanTests {
         #expect(problem(plan.keys.secretZ85, "short")?.hasPrefix("x.json, field secretKey: expected 40") == true)
         #expect(problem(plan.cluster.description, "xyz")?.hasPrefix("x.json, field cluster: expected 16") == true)
         let syntax = try #require(problem("\"servers\" :", "\"servers\""))
-        #expect(syntax.hasPrefix("x.json: expected JSON: ") && syntax.contains("line 7"), "\(syntax)")
+        #expect(syntax.hasPrefix("x.json: expected JSON: ") && syntax.contains("line 10"), "\(syntax)")
     }
 }

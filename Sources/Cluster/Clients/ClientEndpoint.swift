@@ -43,14 +43,19 @@ final class ClientEndpoint {
     private var nextToken: UInt64 = 1
     private var dirty: [ClientConnection] = []
     private var control = ClientFrameWriter()
+    /// The Z85 text of the keys of those who may change the cluster; nil: without encryption, everybody may.
+    private let operators: [[UInt8]]?
+    private(set) var joining = JoinDesk()
     private var sweptAt = MonotonicTime.zero
     private(set) var counters = Counters()
 
     let boundAddress: String
 
     init(
-        bindAddress: String, keys: CurveKeyPair?, context: Context, authenticator: ZAPAuthenticator?
+        bindAddress: String, keys: CurveKeyPair?, operators: [CurvePublicKey], context: Context,
+        authenticator: ZAPAuthenticator?
     ) throws(ZeroMQError) {
+        self.operators = keys == nil ? nil : operators.map { Array($0.z85.utf8) }
         guard let endpoint = Endpoint(bindAddress) else {
             throw ZeroMQError("listen at \(bindAddress), which is not HOST:PORT", code: 22)
         }
@@ -138,7 +143,7 @@ final class ClientEndpoint {
                         return
                     }
                     if reader.kind == .ping { return control.makePong(try reader.readPingNumber()) }
-                    while let request = try reader.nextRequest() { accept(request, from: connection, &replica) }
+                    while let request = try reader.nextRequest() { accept(request, from: connection, &replica, now) }
                 case .welcome, .responses, .pong, .refused:
                     throw MalformedBytes("a frame that only servers send", at: 0)
                 }
@@ -175,7 +180,9 @@ final class ClientEndpoint {
         }
     }
 
-    private func accept(_ request: ClientRequest, from connection: ClientConnection, _ replica: inout Replica) {
+    private func accept(
+        _ request: ClientRequest, from connection: ClientConnection, _ replica: inout Replica, _ now: MonotonicTime
+    ) {
         counters.requests += 1
         guard connection.requests.count < FrameLimits.requestsPerConnection else {
             return answer(
@@ -213,6 +220,15 @@ final class ClientEndpoint {
             case .status:
                 let json = statusJSON()
                 respond(connection, request.id, .status, replica.position) { $0.write(raw: Array(json.utf8)) }
+            case .cluster:
+                if let refusal = reasonNotToOperate() {
+                    return answer(connection, request.id, .failed(refusal), at: replica.position)
+                }
+                let wanted = try ClusterRequest(whole: request.payload)
+                replica.clusterRequest(token(connection, request.id, isCancellable: false, &replica), wanted)
+            case .join:
+                let outcome = join(try MemberChange(whole: request.payload), replica, now)
+                answer(connection, request.id, outcome, at: replica.position)
             case nil:
                 answer(
                     connection, request.id,
@@ -223,6 +239,38 @@ final class ClientEndpoint {
             counters.malformed += 1
             answer(
                 connection, request.id, .failed(Failure(.malformed, error.description)), at: replica.position)
+        }
+    }
+
+    // MARK: - Requests of operators, and of servers that want to join
+
+    /// By the key of the very connection that the frame at hand came over.
+    private func reasonNotToOperate() -> Failure? {
+        guard let operators, !operators.contains(where: { frame.has(.userID, equalTo: $0) }) else { return nil }
+        return Failure(
+            .notAllowed,
+            operators.isEmpty
+                ? "this server was told of no operator: its plan file lists none"
+                : "only an operator may change the cluster: connect with the key in the operator file that `starling cluster plan` wrote"
+        )
+    }
+
+    private func join(_ change: MemberChange, _ replica: Replica, _ now: MonotonicTime) -> Reply {
+        guard case .add(var member) = change else {
+            return .failed(Failure(.malformed, "a server that wants to join says what it would be added as"))
+        }
+        // Nobody can speak for a key that is not its own.
+        if operators != nil {
+            member.publicKey = frame.property(.userID).flatMap { CurvePublicKey(z85: $0)?.bytes } ?? []
+        }
+        member.role = .learner
+        member.nextPublicKey = nil
+        member.promoteWhenCaughtUp = true
+        do throws(Failure) {
+            try joining.heard(member, among: replica.configuration.members, at: now)
+            return .done
+        } catch {
+            return .failed(error)
         }
     }
 
@@ -269,6 +317,12 @@ final class ClientEndpoint {
     func reply(_ token: RequestToken, _ reply: UnsafeRawBufferPointer, at position: Position) {
         guard let request = finish(token) else { return }
         respond(request.connection, request.id, .reply, position) { $0.write(raw: reply) }
+    }
+
+    /// What became of a request to the cluster, if it was one of this door.
+    func conclude(_ token: RequestToken, _ outcome: ClusterOutcome, at position: Position) {
+        guard let request = finish(token) else { return }
+        respond(request.connection, request.id, .outcome, position) { outcome.encode(into: &$0) }
     }
 
     func deliver(_ delivery: ReplicaEffects.EventDelivery) {
@@ -357,6 +411,7 @@ final class ClientEndpoint {
     private func sweep(_ replica: inout Replica, _ now: MonotonicTime) {
         guard now.since(sweptAt) > 1_000_000_000 else { return }
         sweptAt = now
+        joining.forgetSilent(at: now)
         for connection in connections.values {
             let limit = connection.hasGreeted ? ClientEndpoint.silenceMilliseconds : ClientEndpoint.strangerMilliseconds
             if now.since(connection.heardAt) > limit * 1_000_000 { drop(connection, &replica) }
@@ -383,5 +438,21 @@ final class ClientEndpoint {
             requests[token] = nil
         }
         connection.requests.removeAll()
+    }
+}
+
+extension ClusterRequest {
+    fileprivate init(whole payload: UnsafeRawBufferPointer) throws(MalformedBytes) {
+        var reader = ByteReader(payload)
+        self = try ClusterRequest(from: &reader)
+        try reader.requireEnd("cluster request")
+    }
+}
+
+extension MemberChange {
+    fileprivate init(whole payload: UnsafeRawBufferPointer) throws(MalformedBytes) {
+        var reader = ByteReader(payload)
+        self = try MemberChange(from: &reader)
+        try reader.requireEnd("member change")
     }
 }

@@ -1,5 +1,6 @@
 import ByteCoding
 import ClientProtocol
+import Raft
 import Replica
 import Synchronization
 import TupleSpace

@@ -19,6 +19,15 @@ private struct ServerPlanDocument: Codable {
     var publicKey: String
     var secretKey: String
     var servers: [Server]
+    var operators: [String]?
+}
+
+private struct OperatorKeyDocument: Codable {
+    var format: String
+    var version: Int
+    var cluster: String
+    var publicKey: String
+    var secretKey: String
 }
 
 private struct ClientPlanDocument: Codable {
@@ -37,6 +46,7 @@ private struct ClientPlanDocument: Codable {
 
 private let serverFormat = "starling-server-plan"
 private let clientFormat = "starling-client-plan"
+private let operatorFormat = "starling-operator-key"
 
 extension ServerPlan {
     public func encoded() throws(PlanError) -> Data {
@@ -48,7 +58,7 @@ extension ServerPlan {
                     .init(
                         name: $0.name, peer: $0.peerAddress, client: $0.clientAddress, http: $0.httpAddress,
                         publicKey: $0.publicKey.z85)
-                }), name)
+                }, operators: operators.map(\.z85)), name)
     }
 
     /// - Parameter file: how errors call it.
@@ -57,12 +67,12 @@ extension ServerPlan {
         try require(
             document.format == serverFormat && document.version == 1, file, "format", "\(serverFormat), version 1")
         cluster = try decodeCluster(document.cluster, file)
-        guard let pair = CurveKeyPair(secretZ85: document.secretKey) else {
-            throw PlanError("\(file), field secretKey", "expected 40 characters of Z85")
+        keys = try decodePair(document.publicKey, document.secretKey, file)
+        operators = []
+        // A plan from before there were operators names none.
+        for (position, text) in (document.operators ?? []).enumerated() {
+            operators.append(try decodeKey(text, file, "operators[\(position)]"))
         }
-        try require(
-            pair.publicKey.z85 == document.publicKey, file, "publicKey", "the public half of the secret key")
-        keys = pair
         name = document.name
         var servers: [PlannedServer] = []
         for (position, server) in document.servers.enumerated() {
@@ -78,12 +88,47 @@ extension ServerPlan {
         if let problem = ClusterPlan.problem(in: servers) { throw PlanError("\(file), field servers", problem) }
         self.servers = servers.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         try require(
-            servers.contains { $0.name == document.name && $0.publicKey == pair.publicKey }, file, "name",
+            servers.contains { $0.name == document.name && $0.publicKey == keys.publicKey }, file, "name",
             "one of the servers, with this file's public key")
     }
 
     public static func read(from path: String) throws(PlanError) -> ServerPlan {
         try ServerPlan(decoding: try readFile(path), file: path)
+    }
+
+    /// Readable by its owner only; whole or not at all, in the place of what was there.
+    public func write(to path: String) throws(PlanError) {
+        let temporary = path + ".tmp"
+        unlink(temporary)
+        try writeNew(temporary, try encoded(), mode: 0o600)
+        guard rename(temporary, path) == 0 else {
+            throw PlanError(path, "cannot be written: \(String(cString: strerror(errno)))")
+        }
+        let directory = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY)
+        guard directory >= 0 else { throw PlanError(path, "its directory cannot be opened") }
+        defer { close(directory) }
+        guard fsync(directory) == 0 else { throw PlanError(path, "its directory cannot be synced") }
+    }
+}
+
+extension OperatorKey {
+    public func encoded() throws(PlanError) -> Data {
+        try encode(
+            OperatorKeyDocument(
+                format: operatorFormat, version: 1, cluster: cluster.description, publicKey: keys.publicKey.z85,
+                secretKey: keys.secretZ85), "operator")
+    }
+
+    public init(decoding data: Data, file: String) throws(PlanError) {
+        let document = try decode(OperatorKeyDocument.self, data, file)
+        try require(
+            document.format == operatorFormat && document.version == 1, file, "format", "\(operatorFormat), version 1")
+        cluster = try decodeCluster(document.cluster, file)
+        keys = try decodePair(document.publicKey, document.secretKey, file)
+    }
+
+    public static func read(from path: String) throws(PlanError) -> OperatorKey {
+        try OperatorKey(decoding: try readFile(path), file: path)
     }
 }
 
@@ -121,10 +166,11 @@ extension ClientPlan {
 
 extension ClusterPlan {
     public static let clientFileName = "client.json"
+    public static let operatorFileName = "operator.json"
     public static func fileName(ofServer name: String) -> String { "\(name).plan.json" }
 
-    /// Writes `NAME.plan.json` for each server, readable by its owner only, and `client.json`, into a directory that is
-    /// made if need be.
+    /// Writes `NAME.plan.json` for each server and `operator.json`, readable by their owner only, and `client.json`, into a directory
+    /// that is made if need be.
     /// - Returns: the paths written.
     /// - Throws: if one of the files exists: a plan is made once, and overwriting it would lose the keys of a cluster. Then
     ///   nothing has been written.
@@ -138,6 +184,7 @@ extension ClusterPlan {
         for server in servers {
             files.append(("\(directory)/\(Self.fileName(ofServer: server.name))", try server.encoded(), 0o600))
         }
+        files.append(("\(directory)/\(Self.operatorFileName)", try operatorKey.encoded(), 0o600))
         files.append(("\(directory)/\(Self.clientFileName)", try client.encoded(), 0o644))
         for file in files where access(file.path, F_OK) == 0 {
             throw PlanError(file.path, "exists already, and is not overwritten")
@@ -257,4 +304,12 @@ private func decodeKey(_ text: String, _ file: String, _ field: String) throws(P
         throw PlanError("\(file), field \(field)", "expected 40 characters of Z85")
     }
     return key
+}
+
+private func decodePair(_ publicKey: String, _ secretKey: String, _ file: String) throws(PlanError) -> CurveKeyPair {
+    guard let pair = CurveKeyPair(secretZ85: secretKey) else {
+        throw PlanError("\(file), field secretKey", "expected 40 characters of Z85")
+    }
+    try require(pair.publicKey.z85 == publicKey, file, "publicKey", "the public half of the secret key")
+    return pair
 }

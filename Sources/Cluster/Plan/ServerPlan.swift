@@ -10,14 +10,20 @@ public struct ServerPlan: Equatable, Sendable, CustomStringConvertible {
     public var keys: CurveKeyPair
     /// All servers, this one among them, in order of name.
     public var servers: [PlannedServer]
+    /// Whose keys this server takes changes of the cluster from. Each server decides that for itself.
+    public var operators: [CurvePublicKey]
 
     /// - Precondition: one of the servers has this name.
-    public init(cluster: ClusterID, name: String, keys: CurveKeyPair, servers: [PlannedServer]) {
+    public init(
+        cluster: ClusterID, name: String, keys: CurveKeyPair, servers: [PlannedServer],
+        operators: [CurvePublicKey] = []
+    ) {
         precondition(servers.contains { $0.name == name }, "a server's plan lists the server")
         self.cluster = cluster
         self.name = name
         self.keys = keys
         self.servers = servers.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+        self.operators = operators
     }
 
     public var own: PlannedServer {
@@ -69,12 +75,27 @@ public struct ClientPlan: Equatable, Sendable {
     }
 }
 
+/// Who may change the cluster: the owner of this key. Holds a secret.
+public struct OperatorKey: Equatable, Sendable, CustomStringConvertible {
+    public var cluster: ClusterID
+    public var keys: CurveKeyPair
+
+    public init(cluster: ClusterID, keys: CurveKeyPair) {
+        self.cluster = cluster
+        self.keys = keys
+    }
+
+    /// Without the secret.
+    public var description: String { "operator's key \(keys.publicKey) of cluster \(cluster)" }
+}
+
 /// A new cluster: what `starling cluster plan` makes.
 public struct ClusterPlan: Sendable {
     public let servers: [ServerPlan]
     public let client: ClientPlan
+    public let operatorKey: OperatorKey
 
-    /// Makes a cluster id and each server's key pair.
+    /// Makes a cluster id, each server's key pair, and the operator's.
     /// - Throws: if there is no server, or two have one name or one address.
     public init(_ placements: [ServerPlacement]) throws(PlanError) {
         guard !placements.isEmpty else { throw PlanError("--servers", "a cluster needs a server") }
@@ -92,8 +113,12 @@ public struct ClusterPlan: Sendable {
                     httpAddress: "\(placement.host):\(placement.httpPort)", publicKey: pair.publicKey))
         }
         if let problem = Self.problem(in: planned) { throw PlanError("--servers", problem) }
+        let own: CurveKeyPair
+        do { own = try CurveKeyPair.generate() } catch { throw PlanError("keys", error.description) }
+        operatorKey = OperatorKey(cluster: cluster, keys: own)
         servers = zip(planned, keys).map {
-            ServerPlan(cluster: cluster, name: $0.name, keys: $1, servers: planned)
+            ServerPlan(
+                cluster: cluster, name: $0.name, keys: $1, servers: planned, operators: [own.publicKey])
         }
         client = ClientPlan(
             cluster: cluster,

@@ -233,10 +233,16 @@ final class ReplicaThread<Files: FileSystem> {
                     before: index,
                     then: { [snapshots] marked in snapshots.perform(.prune(needed: needed.union([marked]))) }))
         }
-        answer(effects)
         for (token, outcome) in effects.clusterOutcomes {
-            if token == CleanStop.token { stop?.handedOver() } else { door.deliver(token.rawValue, outcome) }
+            if token == CleanStop.token {
+                stop?.handedOver()
+            } else if token.rawValue & LocalDoor.tokenMark == 0 {
+                endpoint.conclude(token, outcome, at: replica.position)
+            } else {
+                door.deliver(token.rawValue, outcome)
+            }
         }
+        answer(effects)
         performSnapshots(effects)
         for notice in effects.notices { onNotice(notice) }
         if let reason = effects.fatal { onFailure(reason) }
@@ -318,7 +324,7 @@ final class ReplicaThread<Files: FileSystem> {
         guard now.since(publishedAt) > 100_000_000 else { return }
         publishedAt = now
         board.publish(
-            replica, endpoint.counters, transport.statistics, malformedMessages: malformedMessages,
-            applyLatency: applyLatency)
+            replica, endpoint.counters, transport.statistics, joining: endpoint.joining.members,
+            malformedMessages: malformedMessages, applyLatency: applyLatency)
     }
 }

@@ -110,9 +110,9 @@ public final class Server: Sendable {
         if let reason = recovery.recovered.reasonNotToStart(supportedFeatureLevel: supported) {
             throw StartFailure(reason)
         }
-        board = StatusBoard(
-            ServerStatus(node: node, cluster: cluster, name: name, version: configuration.settings.version),
-            meters: meters)
+        var status = ServerStatus(node: node, cluster: cluster, name: name, version: configuration.settings.version)
+        status.operators = plan.operators
+        board = StatusBoard(status, meters: meters)
         door = LocalDoor(inbox: inbox)
         store = LocalTupleStore(door: door)
         storage = StorageThread(log: recovery.log, inbox: inbox, meters: meters, onNotice: log, onFailure: onFailure)
@@ -123,7 +123,7 @@ public final class Server: Sendable {
         do throws(ZeroMQError) {
             endpoint = try ClientEndpoint(
                 bindAddress: configuration.clientAddress, keys: configuration.isEncrypted ? plan.keys : nil,
-                context: context, authenticator: authenticator)
+                operators: plan.operators, context: context, authenticator: authenticator)
         } catch {
             throw Self.cannotListen("clients", configuration.clientAddress, error)
         }

@@ -1,6 +1,7 @@
 import Raft
 import Replica
 import TupleSpace
+import ZeroMQ
 
 /// What a server shows of itself and of the others, published ten times a second by its replica thread.
 public struct ServerStatus: Sendable {
@@ -41,6 +42,10 @@ public struct ServerStatus: Sendable {
     public var snapshot = LogIndex.zero
     /// All members, this server included, in the configuration's order.
     public var peers: [Peer] = []
+    /// Servers that asked here lately to be added.
+    public var joining: [Member] = []
+    /// Whose keys this server takes changes of the cluster from.
+    public var operators: [CurvePublicKey] = []
     public var tuples = 0
     public var waiters = 0
     public var sessions = 0

@@ -26,7 +26,7 @@ final class StatusBoard: Sendable {
     }
 
     func publish(
-        _ replica: Replica, _ clients: ClientEndpoint.Counters, _ transport: TransportStatistics,
+        _ replica: Replica, _ clients: ClientEndpoint.Counters, _ transport: TransportStatistics, joining: [Member],
         malformedMessages: UInt64, applyLatency: Histogram
     ) {
         let dropped = DropReason.allCases.map { ($0, transport.dropped($0)) }
@@ -46,6 +46,7 @@ final class StatusBoard: Sendable {
             status.durable = node.durable
             status.snapshot = replica.newestSnapshotIndex
             status.peers = peers
+            status.joining = joining
             status.tuples = replica.machine.tupleCount
             status.waiters = replica.machine.waiterCount
             status.sessions = replica.machine.sessionCount

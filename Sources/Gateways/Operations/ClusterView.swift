@@ -26,11 +26,15 @@ public struct ClusterStatus: Sendable, Equatable {
     public var tuples: Int
     public var waiters: Int
     public var sessions: Int
+    /// Servers that asked here lately to be added.
+    public var joining: [Member]
+    /// Z85: whose keys this server takes changes of the cluster from.
+    public var operators: [String]
 
     public init(
         clusterID: String, server: String, leader: String?, members: [Member], commitLatency: [Percentile] = [],
         durableLatency: [Percentile] = [], events: [ClusterEvent] = [], tuples: Int = 0, waiters: Int = 0,
-        sessions: Int = 0
+        sessions: Int = 0, joining: [Member] = [], operators: [String] = []
     ) {
         self.clusterID = clusterID
         self.server = server
@@ -42,6 +46,8 @@ public struct ClusterStatus: Sendable, Equatable {
         self.tuples = tuples
         self.waiters = waiters
         self.sessions = sessions
+        self.joining = joining
+        self.operators = operators
     }
 
     public enum Role: String, Sendable, CaseIterable {
@@ -56,6 +62,16 @@ public struct ClusterStatus: Sendable, Equatable {
         public var clientAddress: String
         public var httpAddress: String
         public var role: Role
+        /// A learner is none.
+        public var isVoter: Bool
+        /// A learner that becomes a voter when it has caught up.
+        public var isPromoted: Bool
+        /// Z85; empty without encryption.
+        public var publicKey: String
+        /// The key that it is changing to.
+        public var nextPublicKey: String?
+        /// Of its program; nil if it was not heard.
+        public var version: String?
         /// This server heard from it within the last election time-out; true for itself.
         public var isReachable: Bool
         /// Nil where this server cannot know (followers do not know of each other).
@@ -70,7 +86,9 @@ public struct ClusterStatus: Sendable, Equatable {
 
         public init(
             id: UInt64, name: String, peerAddress: String = "", clientAddress: String = "", httpAddress: String = "",
-            role: Role = .unknown, isReachable: Bool = false, term: UInt64? = nil, commitIndex: UInt64? = nil,
+            role: Role = .unknown, isVoter: Bool = true, isPromoted: Bool = false, publicKey: String = "",
+            nextPublicKey: String? = nil, version: String? = nil, isReachable: Bool = false, term: UInt64? = nil,
+            commitIndex: UInt64? = nil,
             appliedIndex: UInt64? = nil, lastIndex: UInt64? = nil, matchIndex: UInt64? = nil, trailsBy: UInt64? = nil,
             roundTripMilliseconds: Double? = nil
         ) {
@@ -80,6 +98,11 @@ public struct ClusterStatus: Sendable, Equatable {
             self.clientAddress = clientAddress
             self.httpAddress = httpAddress
             self.role = role
+            self.isVoter = isVoter
+            self.isPromoted = isPromoted
+            self.publicKey = publicKey
+            self.nextPublicKey = nextPublicKey
+            self.version = version
             self.isReachable = isReachable
             self.term = term
             self.commitIndex = commitIndex

@@ -1,7 +1,7 @@
 /// Dates from milliseconds since 1970, in UTC, by the proleptic Gregorian calendar.
-enum Timestamp {
+package enum Timestamp {
     /// Such as `2026-02-28T23:59:07Z`.
-    static func iso8601(milliseconds: UInt64) -> String {
+    package static func iso8601(milliseconds: UInt64) -> String {
         let (date, time) = parts(milliseconds)
         return "\(date)T\(time)Z"
     }

@@ -6,6 +6,8 @@ enum ClusterJSON {
             .init("server", .string(status.server)),
             .init("leader", status.leader.map { .string($0) } ?? .null),
             .init("members", .array(status.members.map(json))),
+            .init("joining", .array(status.joining.map(record))),
+            .init("operators", .array(status.operators.map { .string($0) })),
             .init("commit_latency_ms", json(status.commitLatency)),
             .init("durable_latency_ms", json(status.durableLatency)),
             .init("tuples", .int(Int64(status.tuples))),
@@ -23,23 +25,37 @@ enum ClusterJSON {
         ])
     }
 
-    private static func json(_ member: ClusterStatus.Member) -> JSON {
-        .object([
+    /// What a server is, whatever it does at the moment.
+    private static func fields(_ member: ClusterStatus.Member) -> [JSON.Member] {
+        [
             .init("id", .string(String(member.id))),
             .init("name", .string(member.name)),
             .init("peer", .string(member.peerAddress)),
             .init("client", .string(member.clientAddress)),
             .init("http", .string(member.httpAddress)),
-            .init("role", .string(member.role.rawValue)),
-            .init("reachable", .bool(member.isReachable)),
-            .init("term", number(member.term)),
-            .init("commit_index", number(member.commitIndex)),
-            .init("applied_index", number(member.appliedIndex)),
-            .init("last_index", number(member.lastIndex)),
-            .init("match_index", number(member.matchIndex)),
-            .init("trails_by", number(member.trailsBy)),
-            .init("round_trip_ms", member.roundTripMilliseconds.map(number) ?? .null),
-        ])
+            .init("public_key", .string(member.publicKey)),
+        ]
+    }
+
+    private static func record(_ member: ClusterStatus.Member) -> JSON { .object(fields(member)) }
+
+    private static func json(_ member: ClusterStatus.Member) -> JSON {
+        .object(
+            fields(member) + [
+                .init("next_public_key", member.nextPublicKey.map { .string($0) } ?? .null),
+                .init("voter", .bool(member.isVoter)),
+                .init("promoted_when_caught_up", .bool(member.isPromoted)),
+                .init("version", member.version.map { .string($0) } ?? .null),
+                .init("role", .string(member.role.rawValue)),
+                .init("reachable", .bool(member.isReachable)),
+                .init("term", number(member.term)),
+                .init("commit_index", number(member.commitIndex)),
+                .init("applied_index", number(member.appliedIndex)),
+                .init("last_index", number(member.lastIndex)),
+                .init("match_index", number(member.matchIndex)),
+                .init("trails_by", number(member.trailsBy)),
+                .init("round_trip_ms", member.roundTripMilliseconds.map(number) ?? .null),
+            ])
     }
 
     /// An object of `p50`, `p99` and so on.

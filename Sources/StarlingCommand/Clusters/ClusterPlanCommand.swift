@@ -5,7 +5,8 @@ import Raft
 
 struct ClusterPlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Make a new cluster's id and keys: one plan file a server, and one for clients.",
+        commandName: "plan",
+        abstract: "Make a new cluster's id and keys: one plan file a server, one for operators and one for clients.",
         discussion: """
               starling cluster plan --servers a=127.0.0.1:7440,b=127.0.0.1:7441,c=127.0.0.1:7442 --out plan
               starling serve --data a --name a --plan plan/a.plan.json
@@ -42,6 +43,9 @@ struct ClusterPlanCommand: ParsableCommand {
         Terminal.line("cluster \(plan.client.cluster) of \(plan.servers.count); written:")
         for file in files { Terminal.line("  \(file)") }
         Terminal.line(
-            "Each .plan.json holds a secret key: bring it to its own server only. client.json is for everybody.")
+            """
+            Each .plan.json holds a secret key: bring it to its own server only. operator.json holds the key of whoever may \
+            change the cluster: keep it safe. client.json is for everybody.
+            """)
     }
 }

@@ -3,8 +3,18 @@ import Foundation
 /// What `GET /v1/cluster` and the native protocol say of the cluster, as far as this program shows it.
 struct ClusterReport: Decodable {
     struct Member: Decodable {
+        /// A decimal number.
+        var id: String
         var name: String
+        var peer: String
+        var client: String
         var http: String
+        /// Z85; empty without encryption.
+        var publicKey: String
+        var nextPublicKey: String?
+        var voter: Bool
+        var promotedWhenCaughtUp: Bool
+        var version: String?
         var role: String
         var reachable: Bool
         var term: UInt64?
@@ -13,6 +23,16 @@ struct ClusterReport: Decodable {
         var lastIndex: UInt64?
         var trailsBy: UInt64?
         var roundTripMs: Double?
+    }
+
+    /// A server that asked to be added.
+    struct Joiner: Decodable {
+        var id: String
+        var name: String
+        var peer: String
+        var client: String
+        var http: String
+        var publicKey: String
     }
 
     struct Event: Decodable {
@@ -24,6 +44,9 @@ struct ClusterReport: Decodable {
     var server: String
     var leader: String?
     var members: [Member]
+    var joining: [Joiner]
+    /// Z85.
+    var operators: [String]
     var commitLatencyMs: [String: Double]
     var durableLatencyMs: [String: Double]
     var tuples: Int
@@ -68,5 +91,5 @@ struct ClusterReport: Decodable {
         return table.lines
     }
 
-    private static func text(_ number: UInt64?) -> String { number.map { Figures.grouped(Int(clamping: $0)) } ?? "-" }
+    static func text(_ number: UInt64?) -> String { number.map { Figures.grouped(Int(clamping: $0)) } ?? "-" }
 }

@@ -69,7 +69,7 @@ struct Demo {
         try await cluster.waitUntilReady()
         let context = SavedContext(
             servers: cluster.plan.servers.map(\.clientAddress), clientFile: cluster.directory.clientFile,
-            savedBy: "starling demo")
+            operatorFile: cluster.directory.operatorFile, savedBy: "starling demo")
         try context.save()
         if let fortunes { try await load(fortunes) }
         await explain()

@@ -9,6 +9,11 @@ struct DemoDirectory: Sendable {
 
     var planDirectory: String { path + "/plan" }
     var clientFile: String { "\(planDirectory)/\(ClusterPlan.clientFileName)" }
+    /// Nil in a demo from before there were operators.
+    var operatorFile: String? {
+        let path = "\(planDirectory)/\(ClusterPlan.operatorFileName)"
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
     func planFile(_ name: String) -> String { "\(planDirectory)/\(ClusterPlan.fileName(ofServer: name))" }
     func data(_ name: String) -> String { "\(path)/\(name)" }
     func log(_ name: String) -> String { "\(path)/\(name).log" }

@@ -147,6 +147,8 @@ struct RecoverCommand: ParsableCommand {
 
     private func sayWhatNext(_ files: RecoveryPlanFiles) {
         Terminal.line("Start it: starling serve --data \(data) --name \(files.server.name) --plan \(files.planPath)")
-        Terminal.line("Clients need \(files.clientPath). What was replaced is in \(data), in files named before-….")
+        Terminal.line(
+            "Clients need \(files.clientPath), operators \(files.operatorPath). What was replaced is in \(data), in files named before-…."
+        )
     }
 }

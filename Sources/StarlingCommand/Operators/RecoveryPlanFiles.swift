@@ -5,7 +5,7 @@ import Raft
 import WriteAheadLog
 import ZeroMQ
 
-/// The plan file and the client file of a recovered server. They are written before the recovery they belong to, and
+/// The plan file, the operator's file and the client file of a recovered server. They are written before the recovery they belong to, and
 /// found again if that is repeated.
 struct RecoveryPlanFiles {
     let directory: String
@@ -13,6 +13,7 @@ struct RecoveryPlanFiles {
 
     var planPath: String { "\(directory)/\(ClusterPlan.fileName(ofServer: server.name))" }
     var clientPath: String { "\(directory)/\(ClusterPlan.clientFileName)" }
+    var operatorPath: String { "\(directory)/\(ClusterPlan.operatorFileName)" }
 
     /// What an earlier attempt wrote; nil if nothing.
     func read() throws(Complaint) -> ServerPlan? {
@@ -43,7 +44,24 @@ struct RecoveryPlanFiles {
         let own = PlannedServer(
             name: server.name, peerAddress: server.peerAddress, clientAddress: server.clientAddress,
             httpAddress: server.httpAddress, publicKey: keys.publicKey)
-        return ServerPlan(cluster: ClusterID(.random(in: 1 ... .max)), name: server.name, keys: keys, servers: [own])
+        let key = try newOperator()
+        return ServerPlan(
+            cluster: key.cluster, name: server.name, keys: keys, servers: [own], operators: [key.keys.publicKey])
+    }
+
+    /// A new cluster has a new operator; its file is there before the plan, which says that all is there.
+    private func newOperator() throws(Complaint) -> OperatorKey {
+        do {
+            if access(operatorPath, F_OK) == 0 { return try OperatorKey.read(from: operatorPath) }
+            let key = OperatorKey(cluster: ClusterID(.random(in: 1 ... .max)), keys: try CurveKeyPair.generate())
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            try publish(key.encoded(), operatorPath, mode: 0o600)
+            return key
+        } catch let complaint as Complaint {
+            throw complaint
+        } catch {
+            throw Complaint(.failed, "\(error)")
+        }
     }
 
     /// Each file whole or not at all, and on the disk; a file of the same contents may be there.

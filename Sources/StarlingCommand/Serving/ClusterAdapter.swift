@@ -2,6 +2,7 @@ import Cluster
 import Gateways
 import Raft
 import Replica
+import ZeroMQ
 
 /// Shows one server's status at its HTTP doors.
 struct ClusterAdapter: ClusterView {
@@ -55,7 +56,8 @@ struct ClusterAdapter: ClusterView {
             members: status.peers.sorted { $0.member.name < $1.member.name }.map { member($0, status, newest: newest) },
             commitLatency: percentiles(status.commitLatency), durableLatency: percentiles(status.sync),
             events: status.events.map { ClusterEvent(millisecondsSince1970: $0.millisecondsSince1970, text: $0.text) },
-            tuples: status.tuples, waiters: status.waiters, sessions: status.sessions)
+            tuples: status.tuples, waiters: status.waiters, sessions: status.sessions,
+            joining: status.joining.map { record($0) }, operators: status.operators.map(\.z85))
     }
 
     /// Silent for longer than any election time-out.
@@ -68,14 +70,27 @@ struct ClusterAdapter: ClusterView {
         let isReachable = isSelf || peer.silentMilliseconds.map { $0 < reachableWithinMilliseconds } ?? false
         // A leader knows what is durable elsewhere; the others, what each says of itself.
         let known = peer.match ?? peer.last
+        var member = record(peer.member)
+        member.role = isReachable ? role(peer) : .unknown
+        member.isReachable = isReachable
+        member.version = peer.version
+        member.term = peer.term?.rawValue
+        member.commitIndex = peer.commit?.rawValue
+        member.appliedIndex = peer.applied?.rawValue
+        member.lastIndex = peer.last?.rawValue
+        member.matchIndex = peer.match?.rawValue
+        member.trailsBy = newest.flatMap { newest in known.map { UInt64(max(0, newest - $0)) } }
+        member.roundTripMilliseconds = peer.roundTripNanoseconds > 0 ? Double(peer.roundTripNanoseconds) / 1e6 : nil
+        return member
+    }
+
+    private static func record(_ member: Raft.Member) -> ClusterStatus.Member {
+        func text(_ key: [UInt8]) -> String { CurvePublicKey(bytes: key)?.z85 ?? "" }
         return ClusterStatus.Member(
-            id: peer.member.id.rawValue, name: peer.member.name, peerAddress: peer.member.peerAddress,
-            clientAddress: peer.member.clientAddress, httpAddress: peer.member.httpAddress,
-            role: isReachable ? role(peer) : .unknown, isReachable: isReachable, term: peer.term?.rawValue,
-            commitIndex: peer.commit?.rawValue, appliedIndex: peer.applied?.rawValue, lastIndex: peer.last?.rawValue,
-            matchIndex: peer.match?.rawValue,
-            trailsBy: newest.flatMap { newest in known.map { UInt64(max(0, newest - $0)) } },
-            roundTripMilliseconds: peer.roundTripNanoseconds > 0 ? Double(peer.roundTripNanoseconds) / 1e6 : nil)
+            id: member.id.rawValue, name: member.name, peerAddress: member.peerAddress,
+            clientAddress: member.clientAddress, httpAddress: member.httpAddress, isVoter: member.role == .voter,
+            isPromoted: member.promoteWhenCaughtUp, publicKey: text(member.publicKey),
+            nextPublicKey: member.nextPublicKey.map(text))
     }
 
     private static func role(_ peer: ServerStatus.Peer) -> ClusterStatus.Role {

@@ -8,23 +8,28 @@ struct ListenAddress: CustomStringConvertible {
 
     var description: String { "\(host):\(port)" }
 
-    /// - Parameter name: how complaints call it, such as `--http`.
-    /// - Throws: unless the address is on this machine alone. There are no accounts yet: whoever reaches a port may do
-    ///   everything.
-    init(_ text: String, _ name: String) throws(Complaint) {
+    /// - Parameters:
+    ///   - name: how complaints call it, such as `--http`.
+    ///   - isOpen: whether other machines may reach it.
+    /// - Throws: unless the address is on this machine alone, if it is not to be open. There are no accounts yet: whoever reaches the port
+    ///   of clients, or that of browsers, may read and write everything.
+    init(_ text: String, _ name: String, isOpen: Bool = false) throws(Complaint) {
         guard let endpoint = Endpoint(text) else {
             throw Complaint(.wrongUsage, "\(name): \"\(text)\" is not HOST:PORT, as in 127.0.0.1:7480")
         }
-        guard endpoint.host == "localhost" || Self.isLoopback(endpoint.host) else {
+        guard isOpen || endpoint.host == "localhost" || Self.isLoopback(endpoint.host) else {
             throw Complaint(
                 .wrongUsage,
                 """
-                \(name): \(text) is not on this machine alone. There are no accounts yet, so everything listens on \
-                loopback \
-                only: use 127.0.0.1:\(endpoint.port).
+                \(name): \(text) is not on this machine alone. There are no accounts yet, and whoever reaches it may read \
+                and write everything: say --open if that is right in your network, or use 127.0.0.1:\(endpoint.port).
                 """)
         }
-        host = endpoint.host == "localhost" ? "127.0.0.1" : endpoint.host
+        switch endpoint.host {
+        case "localhost": host = "127.0.0.1"
+        case "*": host = "0.0.0.0"
+        default: host = endpoint.host
+        }
         port = endpoint.port
     }
 
@@ -36,6 +41,8 @@ struct ListenAddress: CustomStringConvertible {
 
     /// Whether one could listen there now.
     var isFree: Bool {
+        // A name is looked up by whoever listens there.
+        guard inet_addr(host) != in_addr_t.max else { return true }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return true }
         defer { close(descriptor) }

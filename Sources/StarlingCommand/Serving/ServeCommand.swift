@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import Foundation
 import Raft
 import Replica
 
@@ -11,6 +12,11 @@ struct ServeCommand: AsyncParsableCommand {
 
               starling cluster plan --servers a=127.0.0.1:7440,b=127.0.0.1:7441,c=127.0.0.1:7442 --out plan
               starling serve --data a --name a --plan plan/a.plan.json
+
+            Or add a server to a cluster that runs; `starling cluster add --help` shows both sides:
+
+              starling serve --data d --name d --join 127.0.0.1:7460 --client-file plan/client.json \\
+                --peer 127.0.0.1:7443 --client 127.0.0.1:7463 --http 127.0.0.1:7483
 
             The server listens where the plan says, unless the flags say otherwise, and says a line at each \
             milestone. The first \
@@ -25,12 +31,33 @@ struct ServeCommand: AsyncParsableCommand {
     var name: String?
     @Option(help: ArgumentHelp("This server's plan file. (STARLING_PLAN)", valueName: "file"))
     var plan: String?
+    @Option(
+        help: ArgumentHelp(
+            "Instead of a plan: client addresses of a cluster that runs, to be added to it. (STARLING_JOIN)",
+            valueName: "host:port,…"))
+    var join: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --join: the cluster's client file, that holds its servers' keys. (STARLING_CLIENT_FILE)",
+            valueName: "file"))
+    var clientFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "Members to know from the start, as `starling cluster members --json` prints them: for a server that was away "
+                + "while the others moved. (STARLING_MEMBERS)", valueName: "file"))
+    var members: String?
     @Option(help: ArgumentHelp("Where to listen for the other servers. (STARLING_PEER)", valueName: "host:port"))
     var peer: String?
     @Option(help: ArgumentHelp("Where to listen for native clients. (STARLING_CLIENT)", valueName: "host:port"))
     var client: String?
     @Option(help: ArgumentHelp("Where to listen for HTTP. (STARLING_HTTP)", valueName: "host:port"))
     var http: String?
+    @Flag(
+        help: """
+            Let clients and browsers of other machines in. There are no accounts yet: whoever reaches the two ports reads and \
+            writes everything. (STARLING_OPEN=yes)
+            """)
+    var open = false
     @Option(help: ArgumentHelp("How servers speak with each other: zeromq. (STARLING_TRANSPORT)", valueName: "name"))
     var transport: String?
     @Flag(
@@ -68,12 +95,14 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings(
             flags: [
-                .data: data, .name: name, .plan: plan, .peer: peer, .client: client, .http: http, .transport: transport,
+                .data: data, .name: name, .plan: plan, .join: join, .clientFile: clientFile,
+                .members: members, .open: open ? "yes" : nil, .peer: peer, .client: client, .http: http,
+                .transport: transport,
                 .curve: noCurve ? "no" : nil, .leaseReads: leaseReads ? "yes" : nil,
                 .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
                 .trailingMebibytes: trailingMebibytes,
             ], config: config)
-        try await ServerProcess(try ServePlan(settings), endsWithInput: endsWithInput).run()
+        try await ServerProcess(try await ServePlan(settings), endsWithInput: endsWithInput).run()
     }
 }
 
@@ -81,8 +110,10 @@ struct ServeCommand: AsyncParsableCommand {
 struct ServePlan {
     var configuration: ServerConfiguration
     var http: ListenAddress
+    /// Not nil for a server that is to say that it waits to be added.
+    var joining: (how: Joining, report: ClusterReport)?
 
-    init(_ settings: Settings) throws(Complaint) {
+    init(_ settings: Settings) async throws {
         let transport = settings[.transport] ?? ""
         guard transport == "zeromq" else {
             throw Complaint(
@@ -91,34 +122,87 @@ struct ServePlan {
                     + "later"
             )
         }
-        let path = UserDirectories.expanded(try settings.required(.plan))
         let name = try settings.required(.name)
         let data = UserDirectories.expanded(try settings.required(.data))
-        let plan: ServerPlan
-        do throws(PlanError) {
-            plan = try ServerPlan.read(from: path)
-        } catch {
-            throw Complaint(.failed, "the plan is not usable: \(error)\n`starling cluster plan` makes plan files.")
-        }
-        guard plan.name == name else {
-            throw Complaint(
-                .wrongUsage,
-                "the plan file \(path) is for server \(plan.name), and not for \(name): each server needs its own")
-        }
+        let plan = try await Self.plan(settings, name, data, &joining)
         configuration = ServerConfiguration(dataDirectory: data, plan: plan)
-        configuration.peerAddress = try Self.address(.peer, settings, plan.own.peerAddress)
-        configuration.clientAddress = try Self.address(.client, settings, plan.own.clientAddress)
-        http = try ListenAddress(settings[.http] ?? plan.own.httpAddress, Self.called(.http, settings))
+        configuration.joins = settings[.plan] == nil
+        if let path = settings[.members] {
+            configuration.memberFile = try Self.members(UserDirectories.expanded(path), of: plan.cluster)
+        } else if let report = joining?.report {
+            configuration.memberFile = try report.records()
+        }
+        let isOpen = try settings.flag(.open)
         configuration.isEncrypted = try settings.flag(.curve)
+        // Nobody but the members gets anywhere at the peers' door, if they must show their keys there.
+        configuration.peerAddress = try Self.address(
+            .peer, settings, plan.own.peerAddress, isOpen: isOpen || configuration.isEncrypted)
+        configuration.clientAddress = try Self.address(.client, settings, plan.own.clientAddress, isOpen: isOpen)
+        http = try ListenAddress(
+            settings[.http] ?? plan.own.httpAddress, Self.called(.http, settings), isOpen: isOpen)
         configuration.settings.raft.leaseReads = try settings.flag(.leaseReads)
         configuration.settings.snapshotEntries = try settings.count(.snapshotEntries)
         configuration.settings.trailingEntries = try settings.count(.trailingEntries)
         configuration.settings.trailingBytes = try settings.count(.trailingMebibytes) << 20
     }
 
-    private static func address(_ setting: Setting, _ settings: Settings, _ planned: String) throws(Complaint) -> String
-    {
-        try ListenAddress(settings[setting] ?? planned, called(setting, settings)).description
+    private static func plan(
+        _ settings: Settings, _ name: String, _ data: String, _ joining: inout (how: Joining, report: ClusterReport)?
+    ) async throws -> ServerPlan {
+        if let path = settings[.plan] {
+            guard settings[.join] == nil else {
+                throw Complaint(
+                    .wrongUsage,
+                    "a server begins with a plan or joins a cluster: give either \(settings.origin(of: .plan)) or \(settings.origin(of: .join))"
+                )
+            }
+            return try PlanSource.read(UserDirectories.expanded(path), name: name)
+        }
+        let own = PlanSource.pathOfJoined(data)
+        let hasJoined = FileManager.default.fileExists(atPath: own)
+        guard settings[.join] != nil else {
+            if hasJoined { return try PlanSource.read(own, name: name) }
+            throw Complaint(
+                .wrongUsage,
+                "which cluster? Give --plan, the file that `starling cluster plan` made for this server; or --join, to become a member of a "
+                    + "cluster that runs.")
+        }
+        let how = Joining(address: try ClusterAddress(settings, place: .join))
+        do {
+            joining = (how, try await how.report())
+        } catch {
+            // One that has been there before knows whom to listen to, and need not be held up.
+            guard hasJoined else { throw error }
+            Terminal.line("no server answers at \(settings[.join] ?? ""): going on with what is in \(data)")
+        }
+        if hasJoined { return try PlanSource.read(own, name: name) }
+        guard let joining else { preconditionFailure("a report, or an error") }
+        return try PlanSource.make(settings, name: name, data: data, joining.report)
+    }
+
+    /// What `starling cluster members --json` printed.
+    private static func members(_ path: String, of cluster: ClusterID) throws(Complaint) -> [Member] {
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw Complaint(.wrongUsage, "the member file \(path) cannot be read")
+        }
+        let report: ClusterReport
+        do throws(Complaint) {
+            report = try ClusterReport(json: Array(bytes))
+        } catch {
+            throw Complaint(
+                .wrongUsage, "the member file \(path) is not what `starling cluster members --json` prints: \(error)")
+        }
+        guard report.clusterId == cluster.description else {
+            throw Complaint(
+                .wrongUsage, "the member file \(path) is of cluster \(report.clusterId), and not of \(cluster)")
+        }
+        return try report.records()
+    }
+
+    private static func address(
+        _ setting: Setting, _ settings: Settings, _ planned: String, isOpen: Bool
+    ) throws(Complaint) -> String {
+        try ListenAddress(settings[setting] ?? planned, called(setting, settings), isOpen: isOpen).description
     }
 
     private static func called(_ setting: Setting, _ settings: Settings) -> String {

@@ -1,6 +1,8 @@
 import Cluster
+import Foundation
 import Gateways
 import Glibc
+import Raft
 import ZeroMQ
 
 /// A server as a process: opens it, serves HTTP, and ends it when asked, when it cannot go on, or when whoever started
@@ -42,7 +44,9 @@ struct ServerProcess {
         let signals = StopSignals()
         let snapshots = SnapshotSignal { server.takeSnapshot() }
         defer { snapshots.cancel() }
+        let announcement = announce(server)
         let end = await serveUntilAsked(server, signals, removals)
+        announcement?.cancel()
         await blocking { server.stop() }
         switch end {
         case .asked: break
@@ -53,6 +57,18 @@ struct ServerProcess {
                     + "deleted")
         }
         Terminal.line("server \(own.name) has stopped; its data is in \(configuration.dataDirectory)")
+    }
+
+    /// A server that joins says so until it is a member.
+    private func announce(_ server: Server) -> Task<Void, Never>? {
+        guard let joining = plan.joining, !server.status.peers.contains(where: { $0.member.id == server.node }) else {
+            return nil
+        }
+        let (keys, member) = (plan.configuration.plan.keys, plan.configuration.plan.own.member(id: server.node))
+        Terminal.line(
+            "server \(server.name), id \(server.node), with the key \(keys.publicKey), waits to be added: starling cluster add \(server.name)"
+        )
+        return Task { await joining.how.announce(server, member, keys: keys, to: joining.report) }
     }
 
     private func checkHTTPPort() throws(Complaint) {
@@ -73,6 +89,13 @@ struct ServerProcess {
         case removed(String)
     }
 
+    /// Of a service manager that asks for signs of life: they go through the replica thread.
+    private func tell(_ manager: ServiceManager?, of server: Server) async {
+        guard let manager else { return }
+        manager.tell("READY=1", "STATUS=server \(server.name) serves")
+        await manager.keepTelling { await server.probe() != nil }
+    }
+
     private func serveUntilAsked(
         _ server: Server, _ signals: StopSignals, _ removals: AsyncStream<String>
     ) async -> End {
@@ -85,17 +108,28 @@ struct ServerProcess {
             return .failed(error)
         }
         let host = plan.http.host
+        let manager = ServiceManager(ProcessInfo.processInfo.environment)
+        let (openings, opening) = AsyncStream<Void>.makeStream()
+        defer { manager?.tell("STOPPING=1") }
         return await withTaskGroup(of: End.self) { group in
             group.addTask {
                 do {
                     try await gateway.run { port in
                         Terminal.line("clients at \(server.clientAddress), peers at \(server.peerAddress)")
                         Terminal.line("page at http://\(host):\(port)/")
+                        opening.finish()
                     }
                     return .asked
                 } catch {
                     return .failed(error)
                 }
+            }
+            group.addTask {
+                for await _ in openings {}
+                await tell(manager, of: server)
+                // Until all the rest is over.
+                for await _ in AsyncStream<Void>.makeStream().stream {}
+                return .asked
             }
             group.addTask {
                 for await sentence in removals { return .removed(sentence) }

@@ -1,9 +1,58 @@
 import ArgumentParser
 import Gateways
+import StarlingClient
+import Yams
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Settings of this program.", subcommands: [ConfigShowCommand.self])
+        commandName: "config", abstract: "Settings of this program.",
+        subcommands: [ConfigShowCommand.self, ConfigValidateCommand.self])
+}
+
+struct ConfigValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate", abstract: "Check a config file, or a cluster.yaml, without starting anything.",
+        discussion: """
+              starling config validate                    the config file that all commands read
+              starling config validate cluster.yaml       what `starling up` starts
+
+            Exits 2 and names the line of what is wrong. Plan files that it names are read too.
+            """)
+
+    @Argument(help: ArgumentHelp("The file; without one, the config file in use.", valueName: "file"))
+    var file: String?
+
+    func run() throws {
+        guard let file else {
+            let settings = try Settings(flags: [:], config: nil)
+            try Self.check(settings)
+            return Terminal.line(
+                "\(settings.configPath): \(settings.hasConfigFile ? "good" : "not there, which is good")")
+        }
+        let path = DemoCommand.absolute(file)
+        let root = try YAMLFile.read(path)
+        // A list of plain addresses is a config file's, a list of mappings is what `up` starts.
+        let isUp = root.contains { key, value in
+            key.string == "servers" && (value.sequence?.contains { $0.mapping != nil } ?? false)
+        }
+        if isUp {
+            let file = try UpFile(path: path)
+            for server in file.servers { _ = try server.probeAddress() }
+            return Terminal.line("\(path): good; it starts \(file.servers.map(\.name).joined(separator: ", "))")
+        }
+        try Self.check(try Settings(flags: [:], config: path))
+        Terminal.line("\(path): good")
+    }
+
+    /// Values too, as far as a file can be judged by itself.
+    private static func check(_ settings: Settings) throws(Complaint) {
+        _ = try settings.milliseconds(.requestTimeout)
+        for setting in [Setting.curve, .open, .leaseReads] { _ = try settings.flag(setting) }
+        for setting in [Setting.snapshotEntries, .trailingEntries, .trailingMebibytes] {
+            _ = try settings.count(setting)
+        }
+        if settings[.servers] != nil { _ = try ClusterAddress.endpoints(of: .servers, settings) }
+    }
 }
 
 struct ConfigShowCommand: ParsableCommand {

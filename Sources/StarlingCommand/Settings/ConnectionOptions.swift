@@ -1,5 +1,7 @@
 import ArgumentParser
+import Cluster
 import Foundation
+import Raft
 import StarlingClient
 import ZeroMQ
 
@@ -17,6 +19,12 @@ struct ConnectionOptions: ParsableArguments {
     var clientFile: String?
 
     @Option(
+        help: ArgumentHelp(
+            "The file with the operator's key, for commands that change the cluster. (STARLING_OPERATOR_FILE)",
+            valueName: "file"))
+    var operatorFile: String?
+
+    @Option(
         help: ArgumentHelp("How long a request is tried, in seconds. (STARLING_REQUEST_TIMEOUT)", valueName: "seconds"))
     var requestTimeout: String?
 
@@ -30,7 +38,8 @@ struct ConnectionOptions: ParsableArguments {
 
     func settings(_ more: [Setting: String?] = [:]) throws(Complaint) -> Settings {
         var flags: [Setting: String?] = [
-            .servers: servers, .clientFile: clientFile, .requestTimeout: requestTimeout, .curve: noCurve ? "no" : nil,
+            .servers: servers, .clientFile: clientFile, .operatorFile: operatorFile, .requestTimeout: requestTimeout,
+            .curve: noCurve ? "no" : nil,
         ]
         for (setting, text) in more { flags[setting] = text }
         return try Settings(flags: flags, config: config)
@@ -43,19 +52,24 @@ struct ClusterAddress {
     /// 0: any.
     var cluster: UInt64
     var timeout: UInt64
+    /// Nil: a new one for each connection.
+    var keys: CurveKeyPair?
 
-    init(_ settings: Settings) throws(Complaint) {
+    /// - Parameters:
+    ///   - place: the setting that names the servers.
+    ///   - asOperator: the operator's key is needed.
+    init(_ settings: Settings, place: Setting = .servers, asOperator: Bool = false) throws(Complaint) {
         timeout = try settings.milliseconds(.requestTimeout)
         let isEncrypted = try settings.flag(.curve)
         let file = try Self.clientFile(settings)
         cluster = file?.cluster ?? 0
-        let servers = settings.values[.servers]
+        let servers = settings.values[place]
         let fileRank = settings.values[.clientFile]?.source.rank ?? .max
         if let file, fileRank < (servers?.source.rank ?? .max) {
             // A client file said more explicitly than the servers brings its own.
             endpoints = file.endpoints
         } else if let servers {
-            endpoints = try Self.endpoints(servers.text, settings)
+            endpoints = try Self.endpoints(servers.text, place, settings)
             for index in endpoints.indices {
                 endpoints[index].publicKey = file?.endpoints.first { $0.address == endpoints[index].address }?.publicKey
             }
@@ -81,6 +95,28 @@ struct ClusterAddress {
                 Name the cluster's client file with --client-file, or say --no-curve if its servers run unencrypted.
                 """)
         }
+        if asOperator { keys = try Self.operatorKeys(settings, cluster) }
+    }
+
+    private static func operatorKeys(_ settings: Settings, _ cluster: UInt64) throws(Complaint) -> CurveKeyPair {
+        guard let path = settings[.operatorFile].map(UserDirectories.expanded) else {
+            throw Complaint(
+                .wrongUsage,
+                """
+                only an operator may change the cluster. Name the operator file that `starling cluster plan` wrote with \
+                --operator-file (or STARLING_OPERATOR_FILE).
+                """)
+        }
+        do throws(PlanError) {
+            let key = try OperatorKey.read(from: path)
+            guard cluster == 0 || key.cluster.rawValue == cluster else {
+                throw PlanError(
+                    path, "is of cluster \(key.cluster), and the client file is of cluster \(ClusterID(cluster))")
+            }
+            return key.keys
+        } catch {
+            throw Complaint(.wrongUsage, "the operator file is not usable: \(error)")
+        }
     }
 
     private static func clientFile(_ settings: Settings) throws(Complaint) -> ClientFile? {
@@ -99,12 +135,19 @@ struct ClusterAddress {
         }
     }
 
-    private static func endpoints(_ text: String, _ settings: Settings) throws(Complaint) -> [ServerEndpoint] {
+    /// - Precondition: the setting is set.
+    static func endpoints(of place: Setting, _ settings: Settings) throws(Complaint) -> [ServerEndpoint] {
+        try endpoints(try settings.required(place), place, settings)
+    }
+
+    private static func endpoints(_ text: String, _ place: Setting, _ settings: Settings) throws(Complaint)
+        -> [ServerEndpoint]
+    {
         var endpoints: [ServerEndpoint] = []
         for item in text.split(separator: ",", omittingEmptySubsequences: false) {
             let item = item.filter { $0 != " " }
             guard let address = Endpoint(item), address.port > 0 else {
-                throw Complaint(.wrongUsage, "\(settings.origin(of: .servers)): \"\(item)\" is not HOST:PORT")
+                throw Complaint(.wrongUsage, "\(settings.origin(of: place)): \"\(item)\" is not HOST:PORT")
             }
             let host = address.host == "localhost" ? "127.0.0.1" : address.host
             endpoints.append(ServerEndpoint(Endpoint(host: host, port: address.port)))
@@ -116,6 +159,7 @@ struct ClusterAddress {
         var settings = ClientSettings()
         settings.cluster = cluster
         settings.operationTimeout = timeout
+        settings.keys = keys
         do throws(ZeroMQError) {
             return try StarlingClient(servers: endpoints, settings: settings)
         } catch {
@@ -127,9 +171,9 @@ struct ClusterAddress {
 extension ConnectionOptions {
     /// Gives a client to the body and closes it afterwards.
     func withClient<Result>(
-        _ body: (StarlingClient) async throws -> Result
+        asOperator: Bool = false, _ body: (StarlingClient) async throws -> Result
     ) async throws -> Result {
-        let client = try ClusterAddress(try settings()).client()
+        let client = try ClusterAddress(try settings(), asOperator: asOperator).client()
         do {
             let result = try await body(client)
             await client.close()

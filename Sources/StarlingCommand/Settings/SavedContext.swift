@@ -5,6 +5,8 @@ struct SavedContext: Codable {
     var servers: [String]
     /// Absolute.
     var clientFile: String
+    /// Absolute; nil if there is none.
+    var operatorFile: String?
     /// The command that wrote it.
     var savedBy: String
 
@@ -13,12 +15,14 @@ struct SavedContext: Codable {
     private enum CodingKeys: String, CodingKey {
         case servers
         case clientFile = "client-file"
+        case operatorFile = "operator-file"
         case savedBy = "saved-by"
     }
 
-    init(servers: [String], clientFile: String, savedBy: String) {
+    init(servers: [String], clientFile: String, operatorFile: String?, savedBy: String) {
         self.servers = servers
         self.clientFile = clientFile
+        self.operatorFile = operatorFile
         self.savedBy = savedBy
     }
 
@@ -26,6 +30,7 @@ struct SavedContext: Codable {
         switch setting {
         case .servers: SettingValue(text: servers.joined(separator: ","), source: .context(path))
         case .clientFile: SettingValue(text: clientFile, source: .context(path))
+        case .operatorFile: operatorFile.map { SettingValue(text: $0, source: .context(path)) }
         default: nil
         }
     }

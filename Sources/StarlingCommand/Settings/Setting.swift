@@ -3,15 +3,19 @@
 enum Setting: String, CaseIterable {
     case servers
     case clientFile = "client-file"
+    case operatorFile = "operator-file"
     case requestTimeout = "request-timeout"
     case curve
     case user
     case data
     case name
     case plan
+    case join
+    case members
     case peer
     case client
     case http
+    case open
     case transport
     case snapshotEntries = "snapshot-entries"
     case trailingEntries = "trailing-entries"
@@ -31,7 +35,7 @@ enum Setting: String, CaseIterable {
         case .requestTimeout: "10"
         case .curve: "yes"
         case .transport: "zeromq"
-        case .leaseReads: "no"
+        case .leaseReads, .open: "no"
         case .snapshotEntries: "200000"
         case .trailingEntries: "10000"
         case .trailingMebibytes: "64"
@@ -42,8 +46,16 @@ enum Setting: String, CaseIterable {
     /// A path, which in a config file is relative to that file.
     var isPath: Bool {
         switch self {
-        case .clientFile, .data, .plan: true
+        case .clientFile, .operatorFile, .data, .plan, .members: true
         default: false
+        }
+    }
+
+    /// What `serve` reads.
+    var isOfServer: Bool {
+        switch self {
+        case .servers, .operatorFile, .requestTimeout, .user: false
+        default: true
         }
     }
 
@@ -51,12 +63,16 @@ enum Setting: String, CaseIterable {
         switch self {
         case .servers: "client addresses of one or more servers, HOST:PORT,…"
         case .clientFile: "the file with the servers' public keys that `starling cluster plan` wrote"
+        case .operatorFile: "the file with the operator's secret key that `starling cluster plan` wrote"
         case .requestTimeout: "seconds for which a request is tried at one server after another"
         case .curve: "whether connections are encrypted (yes or no)"
         case .user: "the name under which `starling post` posts"
         case .data: "serve: the server's data directory"
         case .name: "serve: the server's name in the plan"
         case .plan: "serve: the server's plan file"
+        case .join: "serve: client addresses of servers of the cluster that this one wants to join, HOST:PORT,…"
+        case .members: "serve: members to know from the start, as `starling cluster members --json` prints them"
+        case .open: "serve: whether clients and browsers of other machines are let in (yes or no)"
         case .peer: "serve: where to listen for the other servers, HOST:PORT"
         case .client: "serve: where to listen for native clients, HOST:PORT"
         case .http: "serve: where to listen for HTTP, HOST:PORT"

@@ -57,7 +57,7 @@ enum FrameCopy {
         case .subscribe:
             let subscribe = try SubscribeRequest(payload)
             writer.appendRequest(id: request.id, kind: kind) { subscribe.encode(into: &$0) }
-        case .status: writer.appendRequest(id: request.id, kind: kind, payload: payload)
+        case .status, .cluster, .join: writer.appendRequest(id: request.id, kind: kind, payload: payload)
         }
     }
 
@@ -72,7 +72,7 @@ enum FrameCopy {
             writer.appendResponse(id: id, kind: kind, position: position) { writer in
                 for event in events { event.encode(into: &writer) }
             }
-        case .status: writer.appendResponse(id: id, kind: kind, position: position, payload: payload)
+        case .status, .outcome: writer.appendResponse(id: id, kind: kind, position: position, payload: payload)
         case .end:
             let failure = try FailurePayload.decode(payload)
             writer.appendResponse(id: id, kind: kind, position: position) { failure?.encode(into: &$0) }

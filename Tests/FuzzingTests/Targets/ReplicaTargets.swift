@@ -11,8 +11,8 @@ extension FuzzTarget {
             decoders: [
                 "Replica.PeerMessage.init(decoding:)", "Replica.PeerMessage.commands(ofForward:_:)",
                 "Replica.PeerStatus.init(from:)", "Replica.SnapshotChunk.init(from:)",
-                "Replica.ClusterQuestion.init(from:)", "Replica.ClusterRequest.init(from:)",
-                "Replica.ClusterOutcome.init(from:)", "Replica.MemberChange.init(from:)",
+                "Replica.ClusterQuestion.init(from:)", "Raft.ClusterRequest.init(from:)",
+                "Raft.ClusterOutcome.init(from:)", "Raft.MemberChange.init(from:)",
             ],
             seeds: { peerMessages.map { encoded($0) { $0.encode(into: &$1) } } }
         ) { bytes, tamper in
