@@ -102,13 +102,13 @@ def catch_up(cluster, prepared, way, options, work):
     began = cluster.start([away], flags)
     done = wait_caught_up(cluster, leader, away)
     time.sleep(AFTER)
+    by_snapshot = cluster.said(away, "caught up by a snapshot", began) is not None
     cluster.kill([away])
     gone = time.monotonic()
     time.sleep(SETTLE + AGAIN + 1)  # The load writes its samples once a second.
     cluster.processes.stop([load])
     samples = Samples.read(path)
     os.unlink(path)
-    by_snapshot = cluster.said(away, "caught up by a snapshot", began) is not None
     if by_snapshot != (way == "snapshot"):
         raise Failure(f"the server was to catch up by {way}, and did not")
     series = {"from": -BEFORE, "step": STEP,
