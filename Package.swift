@@ -79,6 +79,7 @@ let package = Package(
                 "Microblog",
                 "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                logging,
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -88,6 +89,15 @@ let package = Package(
         .executableTarget(
             name: "tuplespace-benchmark", dependencies: ["TupleSpace", "ByteCoding"],
             path: "Sources/TupleSpaceBenchmark",
+            swiftSettings: settings),
+
+        .executableTarget(
+            name: "chaos-clients",
+            dependencies: [
+                "ZeroMQ", "TupleSpace", "Simulation", "StarlingClient",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Chaos/Clients",
             swiftSettings: settings),
 
         .target(

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 
+import failover
 import machine
 import options as command_line
 import paired
@@ -79,7 +80,8 @@ def run_matrix(options, processes, work, say):
     return conclude(options, measure(options, processes, work))
 
 
-MODES = {"storage": (storage_options.parse, storage.run), "paired": (paired.parse, paired.run)}
+MODES = {"storage": (storage_options.parse, storage.run), "paired": (paired.parse, paired.run),
+         "failover": (failover.parse, failover.run)}
 
 
 def interrupted(number, frame):

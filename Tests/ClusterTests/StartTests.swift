@@ -22,7 +22,7 @@ struct StartTests {
 
     private func serve(_ configuration: ServerConfiguration) async throws {
         try await onThread {
-            let server = try Server(configuration, statusJSON: { _ in "{}" }, log: { _ in }, onFailure: { _ in })
+            let server = try Server(configuration, statusJSON: { _ in "{}" }, log: { _, _ in }, onFailure: { _ in })
             server.stop()
         }
     }

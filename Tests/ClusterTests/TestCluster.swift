@@ -103,7 +103,7 @@ final class TestCluster: Sendable {
         return try await onThread {
             try Server(
                 configuration, statusJSON: { "{\"name\":\"\($0.name)\"}" },
-                log: { line in self.told.withLock { $0.append("\(name): \(line)") } },
+                log: { _, line in self.told.withLock { $0.append("\(name): \(line)") } },
                 onRemoved: { index in self.removals.withLock { $0[name] = .some(index) } },
                 onFailure: { reason in self.failed.withLock { $0.append("\(name): \(reason)") } })
         }

@@ -16,13 +16,13 @@ struct Program {
         }
     }
 
-    /// `starling` stands beside the bundle of the tests.
-    static func executable() throws -> URL {
+    /// Programs stand beside the bundle of the tests.
+    static func executable(_ name: String = "starling") throws -> URL {
         let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let url = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("starling")
+        let url = URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent(name)
         try #require(
             FileManager.default.isExecutableFile(atPath: url.path),
-            "build the program first: swift build --product starling")
+            "build the program first: swift build --product \(name)")
         return url
     }
 

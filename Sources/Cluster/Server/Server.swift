@@ -32,6 +32,13 @@ public struct ServerConfiguration: Sendable {
     }
 }
 
+/// How much a line that a server says matters.
+public enum LogLevel: Sendable {
+    case info
+    /// Somebody should look.
+    case warning
+}
+
 /// Why a server did not start: a sentence for a person, saying what to do.
 public struct StartFailure: Error, Sendable, CustomStringConvertible {
     public var description: String
@@ -71,9 +78,12 @@ public final class Server: Sendable {
     ///   - onFailure: the server cannot go on and the process must end, for this reason. From any thread, perhaps more than once.
     public init(
         _ configuration: ServerConfiguration, statusJSON: @escaping @Sendable (ServerStatus) -> String,
-        log: @escaping @Sendable (String) -> Void, onRemoved: @escaping @Sendable (LogIndex?) -> Void = { _ in },
+        log tell: @escaping @Sendable (LogLevel, String) -> Void,
+        onRemoved: @escaping @Sendable (LogIndex?) -> Void = { _ in },
         onFailure: @escaping @Sendable (String) -> Void
     ) throws(StartFailure) {
+        let log: @Sendable (String) -> Void = { tell(.info, $0) }
+        let warn: @Sendable (String) -> Void = { tell(.warning, $0) }
         plan = configuration.plan
         cluster = plan.cluster
         name = plan.name
@@ -91,7 +101,7 @@ public final class Server: Sendable {
         } catch {
             throw StartFailure("ZeroMQ cannot be used: \(error)")
         }
-        let transport = try Self.listen(configuration, node: node, context, authenticator, log)
+        let transport = try Self.listen(configuration, node: node, context, authenticator, warn)
         let others = configuration.plan.servers.filter { $0.name != configuration.plan.name }
         transport.update(plannedPeers: others.map(\.peer))
         peerAddress = transport.boundAddress
@@ -115,9 +125,9 @@ public final class Server: Sendable {
         board = StatusBoard(status, meters: meters)
         door = LocalDoor(inbox: inbox)
         store = LocalTupleStore(door: door)
-        storage = StorageThread(log: recovery.log, inbox: inbox, meters: meters, onNotice: log, onFailure: onFailure)
+        storage = StorageThread(log: recovery.log, inbox: inbox, meters: meters, onNotice: warn, onFailure: onFailure)
         snapshots = SnapshotThread(
-            store: recovery.snapshots, inbox: inbox, meters: meters, onNotice: log)
+            store: recovery.snapshots, inbox: inbox, meters: meters, onNotice: warn)
 
         let endpoint: ClientEndpoint
         do throws(ZeroMQError) {
@@ -140,12 +150,12 @@ public final class Server: Sendable {
             replica, transport, endpoint, responder, recovery,
             memberFile: configuration.memberFile,
             Listeners(
-                statusJSON: statusJSON, log: log,
+                statusJSON: statusJSON, log: tell,
                 onRemoved: { [directory] index in
                     do throws(LogDirectoryError) {
                         try directory.noteRemoval(at: index)
                     } catch {
-                        log("that this server was removed could not be noted: \(error)")
+                        warn("that this server was removed could not be noted: \(error)")
                     }
                     onRemoved(index)
                 }, onFailure: onFailure))
@@ -154,7 +164,7 @@ public final class Server: Sendable {
     /// Who is told what, from any thread.
     private struct Listeners: Sendable {
         var statusJSON: @Sendable (ServerStatus) -> String
-        var log: @Sendable (String) -> Void
+        var log: @Sendable (LogLevel, String) -> Void
         var onRemoved: @Sendable (LogIndex?) -> Void
         var onFailure: @Sendable (String) -> Void
     }
@@ -183,7 +193,7 @@ public final class Server: Sendable {
                     statusJSON: { listeners.statusJSON(board.current) }, isRepairing: isRepairing,
                     onNotice: { notice in
                         board.note(notice)
-                        log(notice.text { id in board.current.name(of: id) ?? "\(id)" })
+                        log(notice.level, notice.text { id in board.current.name(of: id) ?? "\(id)" })
                     }, onRemoved: listeners.onRemoved, onFailure: listeners.onFailure
                 ).run()
                 sockets.0.close()

@@ -109,6 +109,13 @@ final class StatusBoard: Sendable {
 }
 
 extension Notice {
+    var level: LogLevel {
+        switch self {
+        case .snapshotDamaged, .snapshotRefused, .diverged, .transferFailed, .refused, .removed: .warning
+        default: .info
+        }
+    }
+
     /// A sentence for the event log.
     func text(_ name: (NodeID) -> String) -> String {
         switch self {

@@ -1,16 +1,13 @@
 import HTTPTypes
 import Hummingbird
-import Logging
 import NIOCore
 
 /// What Hummingbird makes per request; all we want is the connection.
 struct GatewayContext: InitializableFromSource {
     let connection: Connection
-    let logger: Logger
 
     init(source: ApplicationRequestContextSource) {
         connection = Connection(channel: source.channel)
-        logger = source.logger
     }
 }
 

@@ -66,7 +66,8 @@ public struct GatewayServer: Sendable {
         self.openRequests = openRequests
         self.logger = logger
         responder = GatewayResponder(
-            routes: routes, metrics: metrics, positions: positions, errorPage: { await pages.errorPage($0) })
+            routes: routes, metrics: metrics, positions: positions, logger: logger,
+            errorPage: { await pages.errorPage($0) })
     }
 
     /// Serves until the task is cancelled, then lets requests in progress end and returns.

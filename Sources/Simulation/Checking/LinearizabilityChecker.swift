@@ -1,5 +1,5 @@
 /// What a sequential object does.
-protocol SequentialObject: Hashable {
+package protocol SequentialObject: Hashable {
     associatedtype Input
     associatedtype Output
 
@@ -11,16 +11,23 @@ protocol SequentialObject: Hashable {
 /// for one order of the operations that respects real time and that a sequential object could have answered so.
 ///
 /// Exponential at worst: for histories of a few dozen operations.
-struct LinearizabilityChecker<Object: SequentialObject> {
-    struct Operation {
-        var input: Object.Input
-        var began: UInt64
+package struct LinearizabilityChecker<Object: SequentialObject> {
+    package struct Operation {
+        package var input: Object.Input
+        package var began: UInt64
         /// Nil: without an answer; it may have happened at any time after it began, or not at all.
-        var ended: UInt64?
-        var output: Object.Output?
+        package var ended: UInt64?
+        package var output: Object.Output?
+
+        package init(input: Object.Input, began: UInt64, ended: UInt64?, output: Object.Output?) {
+            self.input = input
+            self.began = began
+            self.ended = ended
+            self.output = output
+        }
     }
 
-    enum Verdict { case linearizable, notLinearizable, undecided }
+    package enum Verdict { case linearizable, notLinearizable, undecided }
 
     private struct Tried: Hashable {
         var done: [UInt64]
@@ -28,7 +35,7 @@ struct LinearizabilityChecker<Object: SequentialObject> {
     }
 
     /// - Parameter budget: states that may be looked at.
-    static func check(_ operations: [Operation], from initial: Object, budget: Int = 200_000) -> Verdict {
+    package static func check(_ operations: [Operation], from initial: Object, budget: Int = 200_000) -> Verdict {
         var search = Search(operations: operations, budget: budget)
         if search.extend(initial) { return .linearizable }
         return search.budget > 0 ? .notLinearizable : .undecided

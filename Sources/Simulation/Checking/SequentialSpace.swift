@@ -1,24 +1,26 @@
 import TupleSpace
 
 /// One tuplespace as a sequential object, for the Wing & Gong checker: tuples in the order in which they were written.
-struct SequentialSpace: SequentialObject {
-    enum Input {
+package struct SequentialSpace: SequentialObject {
+    package enum Input {
         case write(Tuple)
         case take(Template)
         case query(Query)
     }
 
     /// Without ids and positions: those are not known before the order is.
-    enum Output: Equatable {
+    package enum Output: Equatable {
         case written
         case found(Tuple)
         case noMatch
         case count(UInt64)
     }
 
-    var tuples: [Tuple] = []
+    package private(set) var tuples: [Tuple] = []
 
-    func performing(_ input: Input, answering output: Output?) -> SequentialSpace? {
+    package init() {}
+
+    package func performing(_ input: Input, answering output: Output?) -> SequentialSpace? {
         var next = self
         let answer = next.perform(input)
         return output == nil || output == answer ? next : nil

@@ -11,6 +11,7 @@ import ZeroMQ
 struct Joining {
     /// Of the cluster, as `--join` names it.
     let address: ClusterAddress
+    let log: ServerLog
 
     /// The cluster as one of its servers sees it.
     func report() async throws -> ClusterReport {
@@ -48,7 +49,7 @@ struct Joining {
         var told: Set<String> = []
         while !Task.isCancelled {
             if server.status.peers.contains(where: { $0.member.id == server.node }) {
-                return Terminal.line("server \(server.name) is a member of cluster \(server.cluster) now")
+                return log.say("server \(server.name) is a member of cluster \(server.cluster) now")
             }
             let refusals = await withTaskGroup(of: String?.self) { group in
                 for client in clients {
@@ -65,7 +66,7 @@ struct Joining {
                 return await group.reduce(into: [String]()) { if let text = $1 { $0.append(text) } }
             }
             for refusal in refusals where told.insert(refusal).inserted {
-                Terminal.complain("this server cannot be added so: \(refusal)")
+                log.say(.warning, "this server cannot be added so: \(refusal)")
             }
             try? await Task.sleep(for: .seconds(1))
         }

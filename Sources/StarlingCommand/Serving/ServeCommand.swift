@@ -87,6 +87,16 @@ struct ServeCommand: AsyncParsableCommand {
             set back breaks that. Off unless given. (STARLING_LEASE_READS=yes)
             """)
     var leaseReads = false
+    @Option(
+        help: ArgumentHelp(
+            "How log lines look: plain, text (with time and level) or json. (STARLING_LOG_FORMAT)", valueName: "format")
+    )
+    var logFormat: String?
+    @Option(
+        help: ArgumentHelp(
+            "From which level on there is a line: trace, debug (every HTTP request), info, notice, warning, error or critical. "
+                + "(STARLING_LOG_LEVEL)", valueName: "level"))
+    var logLevel: String?
     @Option(help: ArgumentHelp("The config file. (STARLING_CONFIG)", valueName: "file"))
     var config: String?
     @Flag(help: ArgumentHelp("End when standard input ends: whoever started this server is gone.", visibility: .hidden))
@@ -100,7 +110,7 @@ struct ServeCommand: AsyncParsableCommand {
                 .transport: transport,
                 .curve: noCurve ? "no" : nil, .leaseReads: leaseReads ? "yes" : nil,
                 .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
-                .trailingMebibytes: trailingMebibytes,
+                .trailingMebibytes: trailingMebibytes, .logFormat: logFormat, .logLevel: logLevel,
             ], config: config)
         try await ServerProcess(try await ServePlan(settings), endsWithInput: endsWithInput).run()
     }
@@ -110,6 +120,7 @@ struct ServeCommand: AsyncParsableCommand {
 struct ServePlan {
     var configuration: ServerConfiguration
     var http: ListenAddress
+    var log: ServerLog
     /// Not nil for a server that is to say that it waits to be added.
     var joining: (how: Joining, report: ClusterReport)?
 
@@ -123,8 +134,9 @@ struct ServePlan {
             )
         }
         let name = try settings.required(.name)
+        log = try ServerLog(settings, server: name)
         let data = UserDirectories.expanded(try settings.required(.data))
-        let plan = try await Self.plan(settings, name, data, &joining)
+        let plan = try await Self.plan(settings, name, data, log, &joining)
         configuration = ServerConfiguration(dataDirectory: data, plan: plan)
         configuration.joins = settings[.plan] == nil
         if let path = settings[.members] {
@@ -147,7 +159,8 @@ struct ServePlan {
     }
 
     private static func plan(
-        _ settings: Settings, _ name: String, _ data: String, _ joining: inout (how: Joining, report: ClusterReport)?
+        _ settings: Settings, _ name: String, _ data: String, _ log: ServerLog,
+        _ joining: inout (how: Joining, report: ClusterReport)?
     ) async throws -> ServerPlan {
         if let path = settings[.plan] {
             guard settings[.join] == nil else {
@@ -167,13 +180,13 @@ struct ServePlan {
                 "which cluster? Give --plan, the file that `starling cluster plan` made for this server; or --join, to become a member of a "
                     + "cluster that runs.")
         }
-        let how = Joining(address: try ClusterAddress(settings, place: .join))
+        let how = Joining(address: try ClusterAddress(settings, place: .join), log: log)
         do {
             joining = (how, try await how.report())
         } catch {
             // One that has been there before knows whom to listen to, and need not be held up.
             guard hasJoined else { throw error }
-            Terminal.line("no server answers at \(settings[.join] ?? ""): going on with what is in \(data)")
+            log.say(.warning, "no server answers at \(settings[.join] ?? ""): going on with what is in \(data)")
         }
         if hasJoined { return try PlanSource.read(own, name: name) }
         guard let joining else { preconditionFailure("a report, or an error") }

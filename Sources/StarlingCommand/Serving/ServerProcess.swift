@@ -2,6 +2,7 @@ import Cluster
 import Foundation
 import Gateways
 import Glibc
+import Logging
 import Raft
 import ZeroMQ
 
@@ -10,6 +11,7 @@ import ZeroMQ
 struct ServerProcess {
     let plan: ServePlan
     let endsWithInput: Bool
+    private var log: ServerLog { plan.log }
 
     init(_ plan: ServePlan, endsWithInput: Bool) {
         self.plan = plan
@@ -19,7 +21,8 @@ struct ServerProcess {
     func run() async throws {
         let configuration = plan.configuration
         let own = configuration.plan
-        Terminal.line(
+        let log = self.log
+        log.say(
             "server \(own.name) of cluster \(own.cluster): \(Version.line), pid \(getpid()), data in "
                 + "\(configuration.dataDirectory)"
         )
@@ -30,13 +33,13 @@ struct ServerProcess {
         let server = try await blocking { () throws(StartFailure) in
             try Server(
                 configuration, statusJSON: { JSONText.text(of: ClusterAdapter.status($0)) },
-                log: { Terminal.line($0) },
+                log: { log.say($0, $1) },
                 onRemoved: { index in
                     let place = index.map { " at log index \($0)" } ?? ""
                     removal.yield("server \(own.name) was removed from the cluster\(place)")
                 },
                 onFailure: { reason in
-                    Terminal.complain("server \(own.name) cannot go on: \(reason)")
+                    log.logger.critical("server \(own.name) cannot go on: \(reason)")
                     // Its threads are not to be trusted with an orderly stop; what counts is on the disk.
                     _exit(Outcome.failed.rawValue)
                 })
@@ -52,11 +55,11 @@ struct ServerProcess {
         case .asked: break
         case .failed(let problem): throw problem
         case .removed(let sentence):
-            return Terminal.line(
+            return log.say(
                 "\(sentence); it has stopped for good, and its data directory \(configuration.dataDirectory) may be "
                     + "deleted")
         }
-        Terminal.line("server \(own.name) has stopped; its data is in \(configuration.dataDirectory)")
+        log.say("server \(own.name) has stopped; its data is in \(configuration.dataDirectory)")
     }
 
     /// A server that joins says so until it is a member.
@@ -65,7 +68,7 @@ struct ServerProcess {
             return nil
         }
         let (keys, member) = (plan.configuration.plan.keys, plan.configuration.plan.own.member(id: server.node))
-        Terminal.line(
+        log.say(
             "server \(server.name), id \(server.node), with the key \(keys.publicKey), waits to be added: starling cluster add \(server.name)"
         )
         return Task { await joining.how.announce(server, member, keys: keys, to: joining.report) }
@@ -103,7 +106,8 @@ struct ServerProcess {
         do {
             gateway = try GatewayServer(
                 store: server.store, cluster: ClusterAdapter(server: server),
-                configuration: GatewayConfiguration(host: plan.http.host, port: Int(plan.http.port)))
+                configuration: GatewayConfiguration(host: plan.http.host, port: Int(plan.http.port)), logger: log.logger
+            )
         } catch {
             return .failed(error)
         }
@@ -115,8 +119,8 @@ struct ServerProcess {
             group.addTask {
                 do {
                     try await gateway.run { port in
-                        Terminal.line("clients at \(server.clientAddress), peers at \(server.peerAddress)")
-                        Terminal.line("page at http://\(host):\(port)/")
+                        log.say("clients at \(server.clientAddress), peers at \(server.peerAddress)")
+                        log.say("page at http://\(host):\(port)/")
                         opening.finish()
                     }
                     return .asked
@@ -137,7 +141,7 @@ struct ServerProcess {
             }
             group.addTask {
                 for await _ in signals.requests {
-                    Terminal.line("stopping (a second signal ends at once)")
+                    log.say("stopping (a second signal ends at once)")
                     break
                 }
                 return .asked

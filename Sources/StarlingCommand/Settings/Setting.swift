@@ -21,6 +21,8 @@ enum Setting: String, CaseIterable {
     case trailingEntries = "trailing-entries"
     case trailingMebibytes = "trailing-mebibytes"
     case leaseReads = "lease-reads"
+    case logFormat = "log-format"
+    case logLevel = "log-level"
 
     /// As it is called in the config file; the flag is this behind two hyphens.
     var key: String { rawValue }
@@ -36,6 +38,8 @@ enum Setting: String, CaseIterable {
         case .curve: "yes"
         case .transport: "zeromq"
         case .leaseReads, .open: "no"
+        case .logFormat: "plain"
+        case .logLevel: "info"
         case .snapshotEntries: "200000"
         case .trailingEntries: "10000"
         case .trailingMebibytes: "64"
@@ -77,6 +81,8 @@ enum Setting: String, CaseIterable {
         case .client: "serve: where to listen for native clients, HOST:PORT"
         case .http: "serve: where to listen for HTTP, HOST:PORT"
         case .transport: "serve: how servers speak with each other"
+        case .logFormat: "serve: plain, text (with time and level) or json"
+        case .logLevel: "serve: trace, debug (every HTTP request), info, notice, warning, error or critical"
         case .leaseReads: "serve: whether reads rest on clocks that run evenly (yes or no)"
         case .snapshotEntries: "serve: log entries after which a snapshot is taken, while the state is small"
         case .trailingEntries: "serve: log entries kept behind a snapshot, for servers that are a little behind"

@@ -1,0 +1,86 @@
+import StarlingClient
+import Synchronization
+import TupleSpace
+
+/// A queue that lives as long as the load: jobs are numbered, so that one that is lost or done twice is seen.
+final class JobQueue: Sendable {
+    static let space = "chaos-jobs"
+    private static let anyJob = Template([.literal(.string("job")), .any])
+
+    private struct Ledger {
+        var next = 0
+        /// Written for certain.
+        var written: Set<Int> = []
+        /// Perhaps written.
+        var perhaps: Set<Int> = []
+        var done: [Int: Int] = [:]
+    }
+
+    private let ledger = Mutex(Ledger())
+
+    func produce(_ client: StarlingClient, until end: ContinuousClock.Instant) async {
+        while ContinuousClock.now < end {
+            let number = ledger.withLock { ledger in
+                ledger.next += 1
+                return ledger.next
+            }
+            do throws(Failure) {
+                _ = try await client.write(Tuple([.string("job"), .int(Int64(number))]), to: Self.space)
+                _ = ledger.withLock { $0.written.insert(number) }
+            } catch {
+                if error.code == .outcomeUnknown { _ = ledger.withLock { $0.perhaps.insert(number) } }
+            }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    func consume(_ client: StarlingClient, until end: ContinuousClock.Instant) async {
+        while ContinuousClock.now < end { await takeOne(client, timeout: .milliseconds(500)) }
+    }
+
+    /// - Returns: false if there is none.
+    @discardableResult
+    private func takeOne(_ client: StarlingClient, timeout: Timeout) async -> Bool? {
+        do throws(Failure) {
+            guard let held = try await client.take(Self.anyJob, from: Self.space, timeout: timeout) else { return false }
+            if let number = Load.value(held.stored.tuple) { ledger.withLock { $0.done[number, default: 0] += 1 } }
+            await held.acknowledge()
+            return true
+        } catch {
+            // It is given back, if it was taken.
+            return nil
+        }
+    }
+
+    /// Takes what is left, for as long as it takes, and says what is wrong.
+    func settle(_ client: StarlingClient) async -> (jobs: Int, violations: [String]) {
+        // Takes that were given up are given back within a session's time-out.
+        var emptySince: ContinuousClock.Instant?
+        let deadline = ContinuousClock.now + .seconds(90)
+        while ContinuousClock.now < deadline {
+            let isFound = await takeOne(client, timeout: .none)
+            if isFound == false {
+                let isComplete = ledger.withLock { ledger in ledger.written.allSatisfy { ledger.done[$0] != nil } }
+                let since = emptySince ?? ContinuousClock.now
+                emptySince = since
+                if isComplete, ContinuousClock.now - since > .seconds(2) { break }
+                try? await Task.sleep(for: .milliseconds(200))
+            } else if isFound == true {
+                emptySince = nil
+            }
+        }
+        return ledger.withLock { ledger in
+            var violations: [String] = []
+            for (number, times) in ledger.done.sorted(by: { $0.key < $1.key }) {
+                if times > 1 { violations.append("job \(number) was done \(times) times") }
+                if !ledger.written.contains(number), !ledger.perhaps.contains(number) {
+                    violations.append("job \(number) was done, and was never written")
+                }
+            }
+            for number in ledger.written.sorted() where ledger.done[number] == nil {
+                violations.append("job \(number) was written, and is lost")
+            }
+            return (ledger.done.count, violations)
+        }
+    }
+}

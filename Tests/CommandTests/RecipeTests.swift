@@ -1,0 +1,125 @@
+import Foundation
+import Testing
+
+/// The recipes of docs/operations, under a load that tells whether a request failed.
+@Suite(.serialized) struct RecipeTests {
+    /// Writers that write without pause until they are told to end.
+    private final class Writers {
+        private let process = Process()
+        private let input = Pipe()
+        private let path: String
+
+        init(_ cluster: TestCluster) throws {
+            path = cluster.directory.path + "/pulse"
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+            process.executableURL = try Program.executable("chaos-clients")
+            process.arguments = [
+                "pulse", "--writers", "4", "--client-file", cluster.directory.path + "/plan/client.json",
+            ]
+            process.standardInput = input
+            process.standardOutput = try open(FileHandle(forWritingAtPath: path))
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+        }
+
+        /// - Returns: how many writes succeeded and how many failed; and the longest pause between two, in seconds.
+        func end() async throws -> (done: Int, failed: Int, pause: Double) {
+            try input.fileHandleForWriting.close()
+            try await Program.waitForEnd(process, within: 30, ["pulse"])
+            #expect(process.terminationStatus == 0)
+            let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+            let ends = lines.filter { $0.hasSuffix(" ok") }.compactMap { UInt64($0.split(separator: " ")[1]) }.sorted()
+            let pause = zip(ends, ends.dropFirst()).map { $1 - $0 }.max() ?? 0
+            return (ends.count, lines.count - ends.count, Double(pause) / 1e9)
+        }
+    }
+
+    private func voters(_ cluster: TestCluster) async throws -> [String] {
+        let result = try await cluster.run(["cluster", "members", "--json"])
+        return try result.json(MembersTests.Status.self).voters
+    }
+
+    private func done(_ cluster: TestCluster, _ arguments: [String]) async throws {
+        let result = try await cluster.run(arguments)
+        try #require(result.code == 0, "\(arguments): \(result.output)\(result.errors)")
+    }
+
+    @Test("From one server to three, to five, and back to one, under load without a failed request")
+    func growsUnderLoad() async throws {
+        try await withCluster(servers: 1) { cluster in
+            let writers = try Writers(cluster)
+            for name in ["d", "e", "f", "g"] {
+                try cluster.startJoining(name)
+                try await done(cluster, ["cluster", "add", name])
+            }
+            #expect(try await voters(cluster) == ["a", "d", "e", "f", "g"])
+            try await done(cluster, ["cluster", "remove", "f", "g"])
+            try await done(cluster, ["cluster", "remove", "e"])
+            try await done(cluster, ["cluster", "remove", "d"])
+            for name in ["d", "e", "f", "g"] { #expect(try await cluster.waitForEnd(name) == 0) }
+            #expect(try await voters(cluster) == ["a"])
+            let (written, failed, _) = try await writers.end()
+            #expect(failed == 0 && written > 100)
+            // Each of them is there, once.
+            let count = try await cluster.run(["tuple", "count", "pulse", "[null, null, null]"])
+            #expect(count.output.contains("\(written)"), "\(written) were acknowledged, and there are \(count.output)")
+        }
+    }
+
+    @Test("A machine that died for good is replaced; its wiped disk makes no second self of it")
+    func replacesADeadMachine() async throws {
+        try await withCluster(servers: 3) { cluster in
+            let writers = try Writers(cluster)
+            cluster.kill("c")
+            try FileManager.default.removeItem(atPath: "\(cluster.directory.path)/data-c")
+            try cluster.start("c")
+            #expect(try await cluster.waitForEnd("c") == 1)
+            #expect(
+                cluster.log("c").contains(
+                    "belongs to a running cluster that does not know this server's data directory"))
+            try await done(cluster, ["cluster", "remove", "c"])
+            // Its name is free now.
+            try FileManager.default.removeItem(atPath: "\(cluster.directory.path)/data-c")
+            try cluster.startJoining("c")
+            try await done(cluster, ["cluster", "add", "c"])
+            #expect(try await voters(cluster) == ["a", "b", "c"])
+            // Two of three are enough again, whichever.
+            cluster.kill("b")
+            try await done(cluster, ["tuple", "write", "after", "[1]"])
+            #expect(try await writers.end().failed == 0)
+        }
+    }
+
+    @Test("Servers are restarted one after another without a failed request") func rollingRestart() async throws {
+        try await withCluster(servers: 3) { cluster in
+            let writers = try Writers(cluster)
+            for name in cluster.names {
+                #expect(try await cluster.stop(name) == 0)
+                try cluster.start(name)
+                try await cluster.waitUntilReady(name)
+            }
+            let (written, failed, pause) = try await writers.end()
+            #expect(failed == 0 && written > 100)
+            // The figure is measured apart, on an idle machine.
+            #expect(pause < 2, "the longest pause was \(pause) s")
+        }
+    }
+
+    @Test("Data directories that were swapped are noticed, and left as they are") func swappedDirectories() async throws
+    {
+        try await withCluster(servers: 3) { cluster in
+            for name in ["b", "c"] { #expect(try await cluster.stop(name) == 0) }
+            let path = cluster.directory.path
+            let files = FileManager.default
+            try files.moveItem(atPath: "\(path)/data-b", toPath: "\(path)/data-x")
+            try files.moveItem(atPath: "\(path)/data-c", toPath: "\(path)/data-b")
+            try cluster.start("b")
+            #expect(try await cluster.waitForEnd("b") == 1)
+            #expect(cluster.log("b").contains("was initialised already, as"), "\(cluster.log("b"))")
+            try files.moveItem(atPath: "\(path)/data-b", toPath: "\(path)/data-c")
+            try files.moveItem(atPath: "\(path)/data-x", toPath: "\(path)/data-b")
+            for name in ["b", "c"] { try cluster.start(name) }
+            for name in ["b", "c"] { try await cluster.waitUntilReady(name) }
+        }
+    }
+}
