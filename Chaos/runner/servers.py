@@ -70,7 +70,7 @@ class Servers:
     def start(self, name):
         environment = {key: value for key, value in os.environ.items() if not key.startswith("STARLING_")}
         environment |= {"LD_PRELOAD": self.faketime, "FAKETIME_TIMESTAMP_FILE": self.path(f"clock-{name}"),
-                        "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "XDG_CONFIG_HOME": self.directory}
+                        "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "XDG_CONFIG_HOME": self.directory}
         words = self.network.words(name, [
             self.program, "serve", "--name", name, "--data", os.path.join(self.disks[name].place, "data"), "--plan",
             self.path("plan", f"{name}.plan.json"), "--open", "--snapshot-entries", "5000"])
@@ -82,7 +82,7 @@ class Servers:
         """Moves the wall clock that a server sees, for good; its monotonic clock goes on evenly."""
         temporary = self.path(f"clock-{name}.new")
         with open(temporary, "w", encoding="ascii") as file:
-            file.write(f"{seconds:+d}s\n")
+            file.write(f"{seconds:+d}\n")
         os.replace(temporary, self.path(f"clock-{name}"))
 
     def signal(self, name, number):

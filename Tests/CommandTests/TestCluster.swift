@@ -20,6 +20,8 @@ final class TestCluster {
     func clientAddress(_ name: String) -> String { "127.0.0.1:\(base + 20 + (names.firstIndex(of: name) ?? 0))" }
     func httpAddress(_ name: String) -> String { "127.0.0.1:\(base + 40 + (names.firstIndex(of: name) ?? 0))" }
 
+    func httpPort(_ name: String) throws -> Int { base + 40 + (try #require(names.firstIndex(of: name))) }
+
     func serveArguments(_ name: String) -> [String] {
         ["serve", "--data", "data-\(name)", "--name", name, "--plan", "plan/\(name).plan.json"]
     }
