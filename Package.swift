@@ -130,7 +130,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandTests", ["starling"]),
+        tests("CommandTests", ["starling", "Cluster", logging]),
+        tests("ChaosTests", ["chaos-clients"]),
         tests(
             "FuzzingTests",
             [

@@ -5,7 +5,9 @@ import TupleSpace
 /// A queue that lives as long as the load: jobs are numbered, so that one that is lost or done twice is seen.
 final class JobQueue: Sendable {
     static let space = "chaos-jobs"
-    private static let anyJob = Template([.literal(.string("job")), .any])
+    private static let anyJob = Template([.literal(.string("job")), .any, .any])
+    /// So that a log segment is full within seconds, and another is needed, for which a full disk has no room.
+    private static let payload = Value.string(String(repeating: "x", count: 16_384))
 
     private struct Ledger {
         var next = 0
@@ -25,7 +27,7 @@ final class JobQueue: Sendable {
                 return ledger.next
             }
             do throws(Failure) {
-                _ = try await client.write(Tuple([.string("job"), .int(Int64(number))]), to: Self.space)
+                _ = try await client.write(Tuple([.string("job"), .int(Int64(number)), Self.payload]), to: Self.space)
                 _ = ledger.withLock { $0.written.insert(number) }
             } catch {
                 if error.code == .outcomeUnknown { _ = ledger.withLock { $0.perhaps.insert(number) } }

@@ -69,7 +69,7 @@ struct Load {
     }
 
     static func value(_ tuple: Tuple?) -> Int? {
-        guard let tuple, tuple.fields.count == 2, case .int(let value) = tuple.fields[1] else { return nil }
+        guard let tuple, tuple.fields.count >= 2, case .int(let value) = tuple.fields[1] else { return nil }
         return Int(value)
     }
 }

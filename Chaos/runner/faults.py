@@ -127,6 +127,7 @@ class Bridge(Fault):
 class FullDisk(Fault):
     def begin(self):
         self.name = self.leader_or_any() if self.random.random() < 0.5 else self.any()[0]
+        self.lasts = self.random.uniform(4, 7)
         self.servers.disks[self.name].fill()
         return f"a full disk at {self.name}"
 

@@ -73,7 +73,7 @@ class Servers:
                         "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "XDG_CONFIG_HOME": self.directory}
         words = self.network.words(name, [
             self.program, "serve", "--name", name, "--data", os.path.join(self.disks[name].place, "data"), "--plan",
-            self.path("plan", f"{name}.plan.json"), "--open", "--snapshot-entries", "5000"])
+            self.path("plan", f"{name}.plan.json"), "--open", "--snapshot-entries", "5000", "--segment-mebibytes", "1"])
         with open(self.path(f"{name}.log"), "ab") as log:
             self.processes[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)

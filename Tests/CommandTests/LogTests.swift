@@ -1,4 +1,6 @@
+import Cluster
 import Foundation
+import Logging
 import Testing
 
 @testable import starling
@@ -49,7 +51,8 @@ import Testing
         #expect(objects[3]["message"] == "two\nlines \u{1b}[31m and a \"quote\"")
     }
 
-    @Test("A server logs as it is told, requests too, by the id that the client gave", .timeLimit(.minutes(1))) func server() async throws {
+    @Test("A server logs as it is told, requests too, by the id that the client gave", .timeLimit(.minutes(1)))
+    func server() async throws {
         let cluster = try await TestCluster(servers: 1)
         defer { cluster.end() }
         try await cluster.startAll(["--log-format", "json", "--log-level", "debug"])

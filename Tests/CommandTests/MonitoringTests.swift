@@ -19,7 +19,9 @@ import Testing
         return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 
-    @Test("promtool finds the alerts sound, and they fire when they should and not otherwise") func alerts() async throws {
+    @Test("promtool finds the alerts sound, and they fire when they should and not otherwise") func alerts()
+        async throws
+    {
         let prometheus = Self.packaging.appendingPathComponent("prometheus").path
         let checked = try await tool("promtool", ["check", "rules", "\(prometheus)/starling-alerts.yml"])
         #expect(checked.code == 0 && checked.output.contains("SUCCESS: 11 rules found"), "\(checked.output)")
@@ -32,7 +34,9 @@ import Testing
             let path = Self.packaging.appendingPathComponent("systemd/\(unit)").path
             let verified = try await tool("systemd-analyze", ["verify", "--man=no", path])
             // The program is not installed where the tests run; nothing else may be said.
-            let complaints = verified.output.split(separator: "\n").filter { !$0.contains("/usr/bin/starling is not executable") }
+            let complaints = verified.output.split(separator: "\n").filter {
+                !$0.contains("/usr/bin/starling is not executable")
+            }
             #expect(complaints.isEmpty, "\(verified.output)")
         }
     }
@@ -55,7 +59,9 @@ import Testing
         var data: Data?
     }
 
-    @Test("A real Prometheus takes the metrics, knows the alerts, and answers every query of the dashboard", .timeLimit(.minutes(3)))
+    @Test(
+        "A real Prometheus takes the metrics, knows the alerts, and answers every query of the dashboard",
+        .timeLimit(.minutes(3)))
     func queries() async throws {
         try await withCluster(servers: 3) { cluster in
             let port = Ports.base()
@@ -72,7 +78,8 @@ import Testing
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/usr/bin/prometheus")
             process.arguments = [
-                "--config.file=\(config)", "--storage.tsdb.path=\(cluster.directory.path)/tsdb", "--web.listen-address=127.0.0.1:\(port)",
+                "--config.file=\(config)", "--storage.tsdb.path=\(cluster.directory.path)/tsdb",
+                "--web.listen-address=127.0.0.1:\(port)",
                 "--log.level=error",
             ]
             process.standardOutput = FileHandle.nullDevice
@@ -107,9 +114,11 @@ import Testing
     }
 
     private func isAnswered(_ query: String, _ port: Int) async throws -> Bool {
-        let query = query.replacingOccurrences(of: "$job", with: "starling").replacingOccurrences(of: "$__rate_interval", with: "1m")
+        let query = query.replacingOccurrences(of: "$job", with: "starling").replacingOccurrences(
+            of: "$__rate_interval", with: "1m")
         let escaped = try #require(query.addingPercentEncoding(withAllowedCharacters: .alphanumerics))
-        let answer = try await tool("curl", ["-s", "-m", "5", "http://127.0.0.1:\(port)/api/v1/query?query=\(escaped)"])
+        let answer = try await tool(
+            "curl", ["-s", "-m", "5", "http://127.0.0.1:\(port)/api/v1/query?query=\(escaped)"])
         let decoded = try? JSONDecoder().decode(Answer.self, from: Data(answer.output.utf8))
         return decoded?.status == "success" && decoded?.data?.result.isEmpty == false
     }

@@ -3,6 +3,7 @@ import Cluster
 import Foundation
 import Raft
 import Replica
+import WriteAheadLog
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -79,6 +80,11 @@ struct ServeCommand: AsyncParsableCommand {
             "MiB of them at the most: a restart has to read and apply them; 64. (STARLING_TRAILING_MEBIBYTES)",
             valueName: "count"))
     var trailingMebibytes: String?
+    @Option(
+        help: ArgumentHelp(
+            "MiB of a log segment, 1 to 1024; 16. A few are made ahead: small disks want small ones. (STARLING_SEGMENT_MEBIBYTES)",
+            valueName: "count"))
+    var segmentMebibytes: String?
     @Flag(
         name: .customLong("lease-reads"),
         help: """
@@ -110,7 +116,8 @@ struct ServeCommand: AsyncParsableCommand {
                 .transport: transport,
                 .curve: noCurve ? "no" : nil, .leaseReads: leaseReads ? "yes" : nil,
                 .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
-                .trailingMebibytes: trailingMebibytes, .logFormat: logFormat, .logLevel: logLevel,
+                .trailingMebibytes: trailingMebibytes, .segmentMebibytes: segmentMebibytes, .logFormat: logFormat,
+                .logLevel: logLevel,
             ], config: config)
         try await ServerProcess(try await ServePlan(settings), endsWithInput: endsWithInput).run()
     }
@@ -156,6 +163,7 @@ struct ServePlan {
         configuration.settings.snapshotEntries = try settings.count(.snapshotEntries)
         configuration.settings.trailingEntries = try settings.count(.trailingEntries)
         configuration.settings.trailingBytes = try settings.count(.trailingMebibytes) << 20
+        configuration.log.segmentBytes = UInt64(try settings.count(.segmentMebibytes, atMost: 1_024)) << 20
     }
 
     private static func plan(

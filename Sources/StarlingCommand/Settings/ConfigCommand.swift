@@ -51,6 +51,7 @@ struct ConfigValidateCommand: ParsableCommand {
         for setting in [Setting.snapshotEntries, .trailingEntries, .trailingMebibytes] {
             _ = try settings.count(setting)
         }
+        _ = try settings.count(.segmentMebibytes, atMost: 1_024)
         _ = try ServerLog(settings, server: "")
         if settings[.servers] != nil { _ = try ClusterAddress.endpoints(of: .servers, settings) }
     }

@@ -20,6 +20,7 @@ enum Setting: String, CaseIterable {
     case snapshotEntries = "snapshot-entries"
     case trailingEntries = "trailing-entries"
     case trailingMebibytes = "trailing-mebibytes"
+    case segmentMebibytes = "segment-mebibytes"
     case leaseReads = "lease-reads"
     case logFormat = "log-format"
     case logLevel = "log-level"
@@ -43,6 +44,7 @@ enum Setting: String, CaseIterable {
         case .snapshotEntries: "200000"
         case .trailingEntries: "10000"
         case .trailingMebibytes: "64"
+        case .segmentMebibytes: "16"
         default: nil
         }
     }
@@ -86,6 +88,8 @@ enum Setting: String, CaseIterable {
         case .leaseReads: "serve: whether reads rest on clocks that run evenly (yes or no)"
         case .snapshotEntries: "serve: log entries after which a snapshot is taken, while the state is small"
         case .trailingEntries: "serve: log entries kept behind a snapshot, for servers that are a little behind"
+        case .segmentMebibytes:
+            "serve: MiB of a log segment, 1 to 1024; a few of them are made ahead, so small disks want small ones"
         case .trailingMebibytes: "serve: MiB of them at the most; a restart reads and applies them"
         }
     }

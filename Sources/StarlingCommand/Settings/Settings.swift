@@ -76,11 +76,11 @@ struct Settings {
     }
 
     /// A whole number from 1.
-    func count(_ setting: Setting) throws(Complaint) -> Int {
+    func count(_ setting: Setting, atMost most: Int = 1_000_000_000) throws(Complaint) -> Int {
         let text = self[setting] ?? ""
-        guard let count = Int(text), (1...1_000_000_000).contains(count) else {
+        guard let count = Int(text), (1...most).contains(count) else {
             throw Complaint(
-                .wrongUsage, "\(origin(of: setting)) is a whole number from 1 to 1000000000, and not \"\(text)\"")
+                .wrongUsage, "\(origin(of: setting)) is a whole number from 1 to \(most), and not \"\(text)\"")
         }
         return count
     }
