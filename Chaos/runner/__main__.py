@@ -110,7 +110,7 @@ def main():
             say(f"{verdict['undecided']} of {verdict['spaces']} spaces were too tangled to be judged")
         isGood = not violations and verdict["operations"] > 0 and verdict["undecided"] * 20 <= verdict["spaces"]
         say(f"chaos: {count} faults, {verdict['operations']:,} operations and {result['jobs']:,} jobs, {len(violations)} violations, "
-            f"longest time without service {verdict['longestGap']:.2f} s")
+            f"longest time without service {verdict['longestGap']:.2f} s, from {verdict['gapBegan']:.1f} s on")
     finally:
         if isGood and not chosen.keep:
             shutil.rmtree(directory, ignore_errors=True)
