@@ -130,7 +130,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandTests", ["starling", "Cluster", logging]),
+        tests("CommandTests", ["starling", "Cluster", "Raft", logging]),
         tests("ChaosTests", ["chaos-clients"]),
         tests(
             "FuzzingTests",

@@ -14,9 +14,9 @@ public struct TransportLimits: Sendable, Equatable {
     /// A silent connection is asked for a sign of life so often, and broken when none comes in time.
     public var heartbeatMilliseconds: Int32 = 1000
     public var heartbeatTimeoutMilliseconds: Int32 = 3000
-    /// Pause before connecting again; it doubles up to the maximum.
+    /// Pause before connecting again; it doubles up to the maximum: how long a server that was started again may be missed.
     public var reconnectMilliseconds: Int32 = 20
-    public var maximumReconnectMilliseconds: Int32 = 500
+    public var maximumReconnectMilliseconds: Int32 = 100
     public var connectTimeoutMilliseconds: Int32 = 3000
     /// Also how long a server waits that came a moment before its key was known.
     public var handshakeTimeoutMilliseconds: Int32 = 2000

@@ -7,6 +7,11 @@ import ZeroMQ
 /// Shows one server's status at its HTTP doors.
 struct ClusterAdapter: ClusterView {
     let server: Server
+    private let startedAt = ContinuousClock.now
+
+    init(server: Server) {
+        self.server = server
+    }
 
     func snapshot() async -> ClusterStatus { Self.status(server.status) }
 
@@ -25,15 +30,25 @@ struct ClusterAdapter: ClusterView {
     /// Entries (batches of commands) that a server may trail by and still count as caught up.
     static let caughtUpWithin = 1_000
 
-    func readiness() async -> [HealthCheck] { Self.readiness(server.status) }
+    func readiness() async -> [HealthCheck] { Self.readiness(server.status, uptime: ContinuousClock.now - startedAt) }
 
-    static func readiness(_ status: ServerStatus) -> [HealthCheck] {
+    /// So long a server that has just started waits to hear from every member. Who is not heard by then is taken for dead.
+    static let hearsAllWithin = Duration.seconds(5)
+
+    static func readiness(_ status: ServerStatus, uptime: Duration) -> [HealthCheck] {
+        // Until the others have found their way back to it they cannot lead it: whoever stops the next server now takes the last one away
+        // that could.
+        let unheard = status.peers.filter { $0.member.id != status.node && $0.silentMilliseconds == nil }.map(\.member.name)
+        let hasHeardAll = unheard.isEmpty || uptime > hearsAllWithin
         let leaderCommit = status.peers.first { $0.member.id == status.leader }?.commit ?? status.commit
         let behind = max(0, leaderCommit - status.applied)
         return [
             HealthCheck(
                 name: "has-leader", isOK: status.leader != nil,
                 detail: status.leader == nil ? "no leader is known in term \(status.term)" : ""),
+            HealthCheck(
+                name: "hears-all", isOK: hasHeardAll,
+                detail: hasHeardAll ? "" : "not heard yet since this server's start: \(unheard.joined(separator: ", "))"),
             HealthCheck(
                 name: "disk-has-room", isOK: !status.isDiskFull,
                 detail: status.isDiskFull ? "the disk is full: writes are refused until there is room" : ""),
