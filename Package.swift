@@ -75,7 +75,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "Simulation", "StarlingClient", "Cluster",
+                "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica", "Simulation", "StarlingClient", "Cluster",
                 "Microblog",
                 "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -130,7 +130,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandTests", ["starling", "Cluster", "Raft", logging]),
+        tests("CommandTests", ["starling", "Cluster", "Gateways", "Raft", logging]),
         tests("ChaosTests", ["chaos-clients"]),
         tests(
             "FuzzingTests",

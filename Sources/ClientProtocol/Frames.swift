@@ -91,6 +91,8 @@ public enum ClientRequestKind: UInt8, Sendable {
     /// An encoded `MemberChange.add`: a server that waits to be added tells what it would be, and tells it again within seconds. Answered
     /// `done`, or with the reason why it cannot be added so.
     case join = 8
+    /// A `SnapshotPieceRequest`, of an operator. Answered by a `snapshotPiece`, or a failure.
+    case snapshotPiece = 9
 }
 
 /// One response within a `responses` frame: `id varint · kind u8 · index varint · ordinal varint · length varint ·
@@ -107,4 +109,6 @@ public enum ClientResponseKind: UInt8, Sendable {
     case end = 4
     /// An encoded `ClusterOutcome`; the request is over.
     case outcome = 5
+    /// A `SnapshotPiece`; the request is over.
+    case snapshotPiece = 6
 }

@@ -8,7 +8,7 @@ extension Engine {
         guard let entry = pending[response.id], let kind = response.kind else { return }
         switch kind {
         case .reply: reply(response, entry)
-        case .status, .outcome:
+        case .status, .outcome, .snapshotPiece:
             finish(response.id, .success(Answer(payload: [UInt8](response.payload), position: response.position)))
         case .events: events(response, entry)
         case .end: ended(response, entry)
@@ -23,7 +23,7 @@ extension Engine {
         case .keepAlive(let session):
             pending[response.id] = nil
             if failure?.code == .sessionExpired, let state = sessions[session] { drop(state, .sessionOver) }
-        case .query, .status, .cluster, .join:
+        case .query, .status, .cluster, .join, .snapshotPiece:
             if let failure { return finish(response.id, .failure(failure)) }
             finish(response.id, .success(Answer(payload: [UInt8](response.payload), position: response.position)))
         case .subscribe(let feed):

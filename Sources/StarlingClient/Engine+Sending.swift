@@ -66,6 +66,8 @@ extension Engine {
             bytes.withUnsafeBytes { frame.appendRequest(id: id, kind: .cluster, payload: $0) }
         case .join(let bytes):
             bytes.withUnsafeBytes { frame.appendRequest(id: id, kind: .join, payload: $0) }
+        case .snapshotPiece(let piece):
+            frame.appendRequest(id: id, kind: .snapshotPiece) { piece.encode(into: &$0) }
         case .subscribe(let feed):
             let position = entry.position ?? feed.start
             frame.appendRequest(id: id, kind: .subscribe) {

@@ -61,7 +61,7 @@ extension Engine {
         case .subscribe(let feed):
             feeds[feed.id] = .running(request: request.id)
             start(Pending(request, at: now))
-        case .query, .keepAlive, .status, .cluster, .join:
+        case .query, .keepAlive, .status, .cluster, .join, .snapshotPiece:
             outstandingBytes += request.byteCount
             start(Pending(request, at: now))
         }
@@ -95,7 +95,7 @@ extension Engine {
                 pending[id]?.request.wait = .milliseconds(now - entry.createdAt)
             }
             sendCancel(of: id)
-        case .keepAlive, .status, .subscribe, .cluster, .join: break
+        case .keepAlive, .status, .subscribe, .cluster, .join, .snapshotPiece: break
         }
     }
 

@@ -57,6 +57,8 @@ struct Pending {
         switch (request.body, request.wait) {
         // A server tells what became of a request to the cluster, however long that takes.
         case (.subscribe, _), (.cluster, _): nil
+        // Taking a snapshot takes as long as it takes.
+        case (.snapshotPiece(let piece), _): piece.index == 0 ? nil : silence * 5
         case (.command, .forever), (.query, .forever): silence * 5
         case (.command, .milliseconds(let wait)): min(wait, silence * 4) + silence
         case (_, .milliseconds(let wait)): min(wait, Limits.timeoutMilliseconds) + silence

@@ -110,6 +110,20 @@ public final class StarlingClient: TupleStore, Sendable {
         try RemoteStore.requireDone(try await store.send(.join(writer.take())))
     }
 
+    /// Bytes of a snapshot's file at the server that this client is connected to, for a backup. As an operator.
+    /// - Throws: when there is no such snapshot (any more), at another server above all.
+    public func snapshotPiece(_ request: SnapshotPieceRequest) async throws(Failure) -> SnapshotPiece {
+        let answer = try await store.send(.snapshotPiece(request))
+        let piece: Result<SnapshotPiece, MalformedBytes> = answer.payload.withUnsafeBytes { bytes in
+            do throws(MalformedBytes) { return .success(try SnapshotPiece(bytes)) } catch { return .failure(error) }
+        }
+        do throws(MalformedBytes) {
+            return try piece.get()
+        } catch {
+            throw Failure(.malformed, "the server sent a piece of a snapshot that cannot be read: \(error)")
+        }
+    }
+
     // MARK: TupleStore, in a session that the client opens for itself at the first need
 
     public func write(

@@ -29,6 +29,7 @@ struct Request: Sendable {
         case cluster([UInt8])
         /// An encoded `MemberChange.add`.
         case join([UInt8])
+        case snapshotPiece(SnapshotPieceRequest)
     }
 
     enum Completion: Sendable {
@@ -59,7 +60,7 @@ struct Request: Sendable {
         case .command(_, let operation): operation.count
         case .query(_, let query): query.count
         case .cluster(let bytes), .join(let bytes): bytes.count
-        case .keepAlive, .status, .subscribe: 0
+        case .keepAlive, .status, .subscribe, .snapshotPiece: 0
         }
     }
 }
@@ -69,7 +70,7 @@ extension Request {
     var changesSomething: Bool {
         switch body {
         case .command, .cluster: true
-        case .query, .keepAlive, .status, .subscribe, .join: false
+        case .query, .keepAlive, .status, .subscribe, .join, .snapshotPiece: false
         }
     }
 }

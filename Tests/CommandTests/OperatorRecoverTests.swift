@@ -185,4 +185,38 @@ private struct Posts: Decodable {
             #expect(try await messages(cluster, client).count == 4)
         }
     }
+
+    @Test("A running cluster's whole state is fetched over the network by an operator, in pieces, and restored")
+    func saveOnline() async throws {
+        try await withCluster(servers: 3) { cluster in
+            // More than fits into a piece.
+            let large = String(repeating: "x", count: 100_000)
+            for number in 1...24 {
+                let written = try await cluster.run(["tuple", "write", "files", #"["\#(number)", "\#(large)"]"#])
+                try #require(written.code == 0, "\(written.errors)")
+            }
+            let save = ["operator", "snapshot", "save", "--out", "net.backup"]
+            let nobody = try await cluster.run(save + ["--operator-file", "nowhere.json"])
+            #expect(nobody.code == 2 && nobody.errors.contains("the operator file is not usable"), "\(nobody.errors)")
+            let saved = try await cluster.run(save)
+            #expect(saved.code == 0 && saved.output.contains("is in net.backup"), "\(saved.output)\(saved.errors)")
+            #expect(try await cluster.run(save).errors.contains("exists already"))
+            let path = "\(cluster.directory.path)/net.backup"
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            #expect(attributes[.posixPermissions] as? Int == 0o600 && (attributes[.size] as? Int ?? 0) > 2_400_000)
+            #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+            for name in cluster.names { #expect(try await cluster.stop(name) == 0) }
+            let plan = try await Program.run(
+                ["cluster", "plan", "--servers", "a=127.0.0.1:\(cluster.base)", "--out", "new"], in: cluster.directory)
+            try #require(plan.code == 0, "\(plan.errors)")
+            let restored = try await operate(
+                cluster, ["snapshot", "restore", "net.backup", "--data", "restored", "--plan", "new/a.plan.json"])
+            #expect(restored.code == 0, "\(restored.errors)")
+            try cluster.start("a", ["--data", "restored", "--plan", "new/a.plan.json"])
+            try await cluster.waitUntilReady("a")
+            let count = try await cluster.run(
+                ["tuple", "count", "files", "[null, null]", "--client-file", "\(cluster.directory.path)/new/client.json"], at: ["a"])
+            #expect(count.code == 0 && count.output.contains("24"), "\(count.output)\(count.errors)")
+        }
+    }
 }

@@ -206,6 +206,7 @@ final class TestClusterThread {
         // A leader may take its time: nothing comes back here.
         case .cluster: cluster.count { $0.clusterRequests += 1 }
         case .join: reply(.done, to: token)
+        case .snapshotPiece: reply(.failed(Failure(.unsupported, "no files here")), to: token)
         }
     }
 

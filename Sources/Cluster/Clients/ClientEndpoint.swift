@@ -46,6 +46,8 @@ final class ClientEndpoint {
     /// The Z85 text of the keys of those who may change the cluster; nil: without encryption, everybody may.
     private let operators: [[UInt8]]?
     private(set) var joining = JoinDesk()
+    /// Operators' requests for pieces of snapshots, for the replica thread to take.
+    var pieceRequests: [(token: RequestToken, request: SnapshotPieceRequest)] = []
     private var sweptAt = MonotonicTime.zero
     private(set) var counters = Counters()
 
@@ -226,6 +228,12 @@ final class ClientEndpoint {
                 }
                 let wanted = try ClusterRequest(whole: request.payload)
                 replica.clusterRequest(token(connection, request.id, isCancellable: false, &replica), wanted)
+            case .snapshotPiece:
+                if let refusal = reasonNotToOperate() {
+                    return answer(connection, request.id, .failed(refusal), at: replica.position)
+                }
+                let piece = try SnapshotPieceRequest(request.payload)
+                pieceRequests.append((token(connection, request.id, isCancellable: false, &replica), piece))
             case .join:
                 let outcome = join(try MemberChange(whole: request.payload), replica, now)
                 answer(connection, request.id, outcome, at: replica.position)
@@ -324,6 +332,19 @@ final class ClientEndpoint {
         guard let request = finish(token) else { return }
         respond(request.connection, request.id, .outcome, position) { outcome.encode(into: &$0) }
     }
+
+    func deliver(_ piece: SnapshotPiece, to token: RequestToken, at position: Position) {
+        guard let request = finish(token) else { return }
+        respond(request.connection, request.id, .snapshotPiece, position) { piece.encode(into: &$0) }
+    }
+
+    func refuse(_ token: RequestToken, _ failure: Failure, at position: Position) {
+        guard let request = finish(token) else { return }
+        answer(request.connection, request.id, .failed(failure), at: position)
+    }
+
+    /// Whether somebody still waits.
+    func isWaiting(_ token: RequestToken) -> Bool { requests[token] != nil }
 
     func deliver(_ delivery: ReplicaEffects.EventDelivery) {
         guard let request = requests[delivery.token] else { return }

@@ -1,3 +1,4 @@
+import ClientProtocol
 import Raft
 import Replica
 import Synchronization
@@ -25,6 +26,10 @@ enum Inward: Sendable {
     case pieceRefused(from: NodeID, String)
     case installed(StateMachine, SnapshotMetadata)
     case notLoaded(SnapshotMetadata, reason: String)
+    case pieceExported(RequestToken, SnapshotPiece)
+    case pieceNotExported(RequestToken, reason: String)
+    /// As soon as it can be begun, one that has all that is applied now.
+    case takeSnapshot
     /// Answered by running it on the replica thread: a probe that goes through it.
     case run(@Sendable (inout Replica) -> Void)
     case stop(handsOver: Bool)

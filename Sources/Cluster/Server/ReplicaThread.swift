@@ -33,6 +33,7 @@ final class ReplicaThread<Files: FileSystem> {
     /// Not nil once the server was asked to stop.
     private var stop: CleanStop?
     private var compactBefore: LogIndex?
+    private var exports = SnapshotExports()
     private var hasMembers = false
     private var needsMemberFile: Bool
     private var removedSince: MonotonicTime?
@@ -81,6 +82,8 @@ final class ReplicaThread<Files: FileSystem> {
         }
         endpoint.addTo(poller)
         endpoint.statusJSON = statusJSON
+        // What happens first is told with the members' names.
+        publish()
         do {
             var mayHaveMore = false
             while stop?.stage != .over {
@@ -112,6 +115,7 @@ final class ReplicaThread<Files: FileSystem> {
         }
         inbox.takeAll(into: &arrived)
         for item in arrived { handle(item) }
+        serveExports(now)
         stop?.advance(&replica, isSessionOver: !door.isEndingSession, now: now)
         replica.flush()
         if replica.appliedIndex > appliedBefore {
@@ -200,6 +204,10 @@ final class ReplicaThread<Files: FileSystem> {
             compactBefore = metadata.index.next
         case .notLoaded(let metadata, let reason):
             if replica.isInstalling(metadata) { onFailure(reason) }
+        case .pieceExported(let token, let piece): endpoint.deliver(piece, to: token, at: replica.position)
+        case .pieceNotExported(let token, let reason):
+            endpoint.refuse(token, Failure(.positionGone, reason), at: replica.position)
+        case .takeSnapshot: exports.wish(replica.appliedIndex)
         case .run(let body): body(&replica)
         case .stop(let handsOver):
             guard stop == nil else { return }
@@ -289,6 +297,34 @@ final class ReplicaThread<Files: FileSystem> {
         if let metadata = effects.snapshotToLoad { snapshots.perform(.load(metadata)) }
     }
 
+    // MARK: - Snapshots for operators
+
+    private func serveExports(_ now: MonotonicTime) {
+        for (token, request) in endpoint.pieceRequests {
+            if request.index == 0 {
+                exports.wait(token, request, for: replica.appliedIndex, at: now)
+            } else {
+                export(request, for: token)
+            }
+        }
+        endpoint.pieceRequests.removeAll()
+        guard !exports.isIdle else { return }
+        let newest = replica.newestSnapshotIndex
+        for (token, request) in exports.ready(newest) { export(request, for: token) }
+        for token in exports.late(now) where endpoint.isWaiting(token) {
+            let seconds = SnapshotExports.patienceMilliseconds / 1_000
+            endpoint.refuse(
+                token, Failure(.busy, "no snapshot could be taken within \(seconds) seconds; this server's log says why"),
+                at: replica.position)
+        }
+        // Nothing happens while one is under way: then the next one is begun behind it.
+        if exports.wantsNewer(than: newest) { replica.takeSnapshot() }
+    }
+
+    private func export(_ request: SnapshotPieceRequest, for token: RequestToken) {
+        snapshots.perform(.export(token, request))
+    }
+
     // MARK: - Now and then
 
     /// A removed server has nothing more to do here. For a moment it still answers whoever asked for it, and tells the others what it
@@ -323,6 +359,10 @@ final class ReplicaThread<Files: FileSystem> {
         }
         guard now.since(publishedAt) > 100_000_000 else { return }
         publishedAt = now
+        publish()
+    }
+
+    private func publish() {
         board.publish(
             replica, endpoint.counters, transport.statistics, joining: endpoint.joining.members,
             malformedMessages: malformedMessages, applyLatency: applyLatency)

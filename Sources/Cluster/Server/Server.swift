@@ -245,7 +245,7 @@ public final class Server: Sendable {
 
     /// Takes a snapshot now, beside the ones taken by policy.
     public func takeSnapshot() {
-        inbox.post(.run { $0.takeSnapshot() })
+        inbox.post(.takeSnapshot)
     }
 
     // MARK: - Starting

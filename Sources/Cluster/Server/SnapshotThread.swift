@@ -1,3 +1,4 @@
+import ClientProtocol
 import Glibc
 import Raft
 import Replica
@@ -12,6 +13,8 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         case read(ReplicaEffects.SnapshotRead, Term)
         case store(SnapshotChunk, from: NodeID)
         case load(SnapshotMetadata)
+        /// For an operator: of the newest one if the request names none.
+        case export(RequestToken, SnapshotPieceRequest)
         /// All but the newest two, and these: those that are being sent, and the one that the log names.
         case prune(needed: Set<LogIndex>)
     }
@@ -61,6 +64,7 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         case .read(let read, let term): self.read(read, term)
         case .store(let chunk, let sender): self.receive(chunk, from: sender, into: &receiver)
         case .load(let metadata): load(metadata)
+        case .export(let token, let request): export(request, for: token)
         case .prune(let needed): prune(needed)
         }
     }
@@ -135,6 +139,28 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
         } catch {
             onNotice("cannot send the snapshot at \(read.index): \(error)")
             inbox.post(.snapshotUnreadable(read))
+        }
+    }
+
+    private func export(_ request: SnapshotPieceRequest, for token: RequestToken) {
+        do {
+            var place = SnapshotPlace(index: LogIndex(request.index), term: Term(request.term))
+            if request.index == 0 {
+                guard let newest = try store.places().first else {
+                    return inbox.post(.pieceNotExported(token, reason: "there is no snapshot yet"))
+                }
+                place = newest
+            }
+            let total = try store.size(place)
+            let count = Int(min(UInt64(request.count), total - min(total, request.offset)))
+            let bytes = try store.range(place, offset: request.offset, count: count)
+            inbox.post(
+                .pieceExported(
+                    token,
+                    SnapshotPiece(
+                        index: place.index.rawValue, term: place.term.rawValue, total: total, offset: request.offset, bytes: bytes)))
+        } catch {
+            inbox.post(.pieceNotExported(token, reason: "that snapshot cannot be read here, or is there no more: \(error)"))
         }
     }
 

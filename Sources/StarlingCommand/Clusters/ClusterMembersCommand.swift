@@ -68,14 +68,13 @@ extension ClusterReport {
         var table = Table(
             ("", .left), ("SERVER", .left), ("ID", .left), ("ROLE", .left), ("VOTER", .left), ("TERM", .right),
             ("COMMIT", .right), ("APPLIED", .right), ("TRAILS BY", .right), ("ROUND TRIP", .right), ("VERSION", .left),
-            ("PEERS", .left), ("CLIENTS", .left), ("HTTP", .left))
+            ("PEERS AT", .left))
         for member in members {
             table.add(
                 Self.mark(member), member.name, member.node.description, member.reachable ? member.role : "unreachable",
                 member.voter ? "yes" : member.promotedWhenCaughtUp ? "soon" : "no", Self.text(member.term),
                 Self.text(member.commitIndex), Self.text(member.appliedIndex), Self.text(member.trailsBy),
-                member.roundTripMs.map { "\(Figures.decimal($0, 2)) ms" } ?? "-", member.version ?? "-", member.peer,
-                member.client, member.http)
+                member.roundTripMs.map { "\(Figures.decimal($0, 2)) ms" } ?? "-", member.version ?? "-", member.peer)
         }
         return table.lines
     }

@@ -12,6 +12,7 @@ extension FuzzTarget {
                 "ClientProtocol.ClientFrameReader.readPingNumber()", "ClientProtocol.CommandRequest.init(_:)",
                 "ClientProtocol.QueryRequest.init(_:)", "ClientProtocol.CancelRequest.init(_:)",
                 "ClientProtocol.KeepAliveRequest.init(_:)", "ClientProtocol.SubscribeRequest.init(_:)",
+                "ClientProtocol.SnapshotPieceRequest.init(_:)",
                 "ClientProtocol.Hello.init(from:)", "ClientProtocol.Position.init(fromVarints:)",
                 "ClientProtocol.ByteReader.readText(_:atMost:)",
             ],
@@ -22,7 +23,7 @@ extension FuzzTarget {
             decoders: [
                 "ClientProtocol.ClientFrameReader.nextResponse()", "ClientProtocol.ClientFrameReader.readRefusal()",
                 "ClientProtocol.Welcome.init(from:)", "ClientProtocol.EventsPayload.decode(_:)",
-                "ClientProtocol.FailurePayload.decode(_:)",
+                "ClientProtocol.FailurePayload.decode(_:)", "ClientProtocol.SnapshotPiece.init(_:)",
             ],
             seeds: serverSeeds
         ) { bytes, tamper in try rewritten(bytes, tamper, toServer: false) },
@@ -77,6 +78,9 @@ extension FuzzTarget {
                     .encode(into: &$0)
             }
         }
+        writer.appendRequest(id: 5, kind: .snapshotPiece) {
+            SnapshotPieceRequest(index: 7, term: 2, offset: 100, count: 50).encode(into: &$0)
+        }
         return seeds + [writer.bytes]
     }
 
@@ -108,6 +112,9 @@ extension FuzzTarget {
         }
         writer.appendResponse(id: 9, kind: .events, position: Samples.position) { _ in }
         writer.appendResponse(id: 8, kind: .status, position: Samples.position) { $0.write(raw: Array("{}".utf8)) }
+        writer.appendResponse(id: 6, kind: .snapshotPiece, position: Samples.position) {
+            SnapshotPiece(index: 7, term: 2, total: 300, offset: 100, bytes: [1, 2, 3]).encode(into: &$0)
+        }
         writer.appendResponse(id: 7, kind: .end, position: Samples.position) { _ in }
         writer.appendResponse(id: 7, kind: .end, position: Samples.position) { Samples.failure.encode(into: &$0) }
         return seeds + [writer.bytes]

@@ -58,6 +58,9 @@ enum FrameCopy {
             let subscribe = try SubscribeRequest(payload)
             writer.appendRequest(id: request.id, kind: kind) { subscribe.encode(into: &$0) }
         case .status, .cluster, .join: writer.appendRequest(id: request.id, kind: kind, payload: payload)
+        case .snapshotPiece:
+            let piece = try SnapshotPieceRequest(payload)
+            writer.appendRequest(id: request.id, kind: kind) { piece.encode(into: &$0) }
         }
     }
 
@@ -73,6 +76,9 @@ enum FrameCopy {
                 for event in events { event.encode(into: &writer) }
             }
         case .status, .outcome: writer.appendResponse(id: id, kind: kind, position: position, payload: payload)
+        case .snapshotPiece:
+            let piece = try SnapshotPiece(payload)
+            writer.appendResponse(id: id, kind: kind, position: position) { piece.encode(into: &$0) }
         case .end:
             let failure = try FailurePayload.decode(payload)
             writer.appendResponse(id: id, kind: kind, position: position) { failure?.encode(into: &$0) }

@@ -24,7 +24,7 @@ extension FuzzTarget {
         FuzzTarget(
             "plan-files",
             decoders: [
-                "Cluster.ServerPlan.init(decoding:file:)", "Cluster.ClientPlan.init(decoding:file:)",
+                "Cluster.ServerPlan.init(decoding:file:)", "Cluster.ClientPlan.init(decoding:file:)", "Cluster.OperatorKey.init(decoding:file:)",
                 "StarlingClient.ClientFile.init(json:)",
             ],
             factor: 4_096, base: 8 << 20, seeds: planSeeds, check: checkPlans),
@@ -124,11 +124,11 @@ extension FuzzTarget {
 
     // MARK: Files of JSON
 
-    /// A server's plan, a client's plan or a client's file, as the first byte says.
+    /// A server's plan, a client's plan, a client's file or an operator's key, as the first byte says.
     private static func checkPlans(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
         guard let kind = bytes.first else { return .refused }
         let text = [UInt8](bytes.dropFirst())
-        switch kind % 3 {
+        switch kind % 4 {
         case 0:
             guard let plan = try? ServerPlan(decoding: Data(text), file: "f") else { return .refused }
             let again = try? ServerPlan(decoding: Data(tamper([UInt8](plan.encoded()))), file: "f")
@@ -143,6 +143,10 @@ extension FuzzTarget {
             // The client library reads the same file.
             try require(
                 (try? ClientFile(json: encoded))?.servers.count == plan.servers.count, "a client cannot read it")
+        case 3:
+            guard let key = try? OperatorKey(decoding: Data(text), file: "f") else { return .refused }
+            let again = try? OperatorKey(decoding: Data(tamper([UInt8](key.encoded()))), file: "f")
+            try require(again == key, "an operator's key, written and read, is another")
         default:
             guard let file = try? ClientFile(json: tamper(text)) else {
                 // Where nobody tampers, what is refused is refused.
@@ -162,8 +166,9 @@ extension FuzzTarget {
         }
         let client = ClientPlan(cluster: plan.cluster, servers: servers)
         // Neither is beyond what JSON can say.
-        let texts = [try? plan.encoded(), try? client.encoded()].compactMap { $0.map { [UInt8]($0) } }
-        return [[0] + texts[0], [1] + texts[1], [2] + texts[1], [0] + texts[1], [2] + Array(#"{"cluster":"1"}"#.utf8)]
+        let key = OperatorKey(cluster: plan.cluster, keys: plan.keys)
+        let texts = [try? plan.encoded(), try? client.encoded(), try? key.encoded()].compactMap { $0.map { [UInt8]($0) } }
+        return [[0] + texts[0], [1] + texts[1], [2] + texts[1], [0] + texts[1], [3] + texts[2], [2] + Array(#"{"cluster":"1"}"#.utf8)]
     }
 
     // MARK: Texts
