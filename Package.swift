@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica", "Simulation", "StarlingClient", "Cluster",
+                "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica", "Simulation",
+                "StarlingClient", "Cluster",
                 "Microblog",
                 "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

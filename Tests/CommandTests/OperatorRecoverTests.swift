@@ -215,7 +215,10 @@ private struct Posts: Decodable {
             try cluster.start("a", ["--data", "restored", "--plan", "new/a.plan.json"])
             try await cluster.waitUntilReady("a")
             let count = try await cluster.run(
-                ["tuple", "count", "files", "[null, null]", "--client-file", "\(cluster.directory.path)/new/client.json"], at: ["a"])
+                [
+                    "tuple", "count", "files", "[null, null]", "--client-file",
+                    "\(cluster.directory.path)/new/client.json",
+                ], at: ["a"])
             #expect(count.code == 0 && count.output.contains("24"), "\(count.output)\(count.errors)")
         }
     }

@@ -11,11 +11,14 @@ import Testing
         status.leader = NodeID(2)
         for (i, silent) in ([0] + heard).enumerated() {
             let member = Member(
-                id: NodeID(UInt64(i) + 1), name: ["a", "b", "c"][i], peerAddress: "h:1", clientAddress: "h:2", httpAddress: "h:3", publicKey: [])
+                id: NodeID(UInt64(i) + 1), name: ["a", "b", "c"][i], peerAddress: "h:1", clientAddress: "h:2",
+                httpAddress: "h:3", publicKey: [])
             status.peers.append(
                 .init(
-                    member: member, role: .follower, term: Term(1), commit: LogIndex(2_000), applied: LogIndex(2_000), last: LogIndex(2_000),
-                    match: nil, silentMilliseconds: silent, roundTripNanoseconds: 0, isReceivingSnapshot: false, version: nil))
+                    member: member, role: .follower, term: Term(1), commit: LogIndex(2_000), applied: LogIndex(2_000),
+                    last: LogIndex(2_000),
+                    match: nil, silentMilliseconds: silent, roundTripNanoseconds: 0, isReceivingSnapshot: false,
+                    version: nil))
         }
         status.commit = LogIndex(2_000)
         status.applied = LogIndex(2_000)
@@ -41,7 +44,8 @@ import Testing
         #expect(failed(status).map { $0.prefix { $0 != ":" } } == ["disk-has-room", "may-vote", "caught-up"])
     }
 
-    @Test("One that has just started waits for the others to find their way back to it, but not for the dead") func hearing() {
+    @Test("One that has just started waits for the others to find their way back to it, but not for the dead")
+    func hearing() {
         #expect(failed(status(heard: [10, nil])) == ["hears-all: not heard yet since this server's start: c"])
         #expect(failed(status(heard: [10, nil]), uptime: .seconds(6)).isEmpty)
         // Silent by now, but heard before: that is for the others' checks.

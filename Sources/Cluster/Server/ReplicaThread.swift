@@ -314,7 +314,8 @@ final class ReplicaThread<Files: FileSystem> {
         for token in exports.late(now) where endpoint.isWaiting(token) {
             let seconds = SnapshotExports.patienceMilliseconds / 1_000
             endpoint.refuse(
-                token, Failure(.busy, "no snapshot could be taken within \(seconds) seconds; this server's log says why"),
+                token,
+                Failure(.busy, "no snapshot could be taken within \(seconds) seconds; this server's log says why"),
                 at: replica.position)
         }
         // Nothing happens while one is under way: then the next one is begun behind it.

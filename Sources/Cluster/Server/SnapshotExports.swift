@@ -21,7 +21,9 @@ struct SnapshotExports {
 
     mutating func wish(_ index: LogIndex) { wished = max(wished ?? .zero, index) }
 
-    mutating func wait(_ token: RequestToken, _ request: SnapshotPieceRequest, for index: LogIndex, at now: MonotonicTime) {
+    mutating func wait(
+        _ token: RequestToken, _ request: SnapshotPieceRequest, for index: LogIndex, at now: MonotonicTime
+    ) {
         let deadline = now.advanced(byMilliseconds: SnapshotExports.patienceMilliseconds)
         waiting.append(Waiting(token: token, request: request, index: index, deadline: deadline))
     }

@@ -158,9 +158,11 @@ final class SnapshotThread<Files: FileSystem>: Sendable {
                 .pieceExported(
                     token,
                     SnapshotPiece(
-                        index: place.index.rawValue, term: place.term.rawValue, total: total, offset: request.offset, bytes: bytes)))
+                        index: place.index.rawValue, term: place.term.rawValue, total: total, offset: request.offset,
+                        bytes: bytes)))
         } catch {
-            inbox.post(.pieceNotExported(token, reason: "that snapshot cannot be read here, or is there no more: \(error)"))
+            inbox.post(
+                .pieceNotExported(token, reason: "that snapshot cannot be read here, or is there no more: \(error)"))
         }
     }
 

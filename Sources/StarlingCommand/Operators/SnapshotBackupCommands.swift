@@ -10,7 +10,8 @@ import WriteAheadLog
 
 struct SnapshotSaveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "save", abstract: "Save the state as a file, as a backup: of a cluster that runs, or of a data directory.",
+        commandName: "save",
+        abstract: "Save the state as a file, as a backup: of a cluster that runs, or of a data directory.",
         discussion: """
               starling operator snapshot save --out backup.snapshot --operator-file operator.json
 
@@ -21,7 +22,10 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
               starling operator snapshot save data --out backup.snapshot
             """)
 
-    @Argument(help: ArgumentHelp("A server's data directory, on this machine; without it a running server is asked.", valueName: "directory"))
+    @Argument(
+        help: ArgumentHelp(
+            "A server's data directory, on this machine; without it a running server is asked.", valueName: "directory")
+    )
     var directory: String?
     @Option(help: ArgumentHelp("The file to make.", valueName: "file"))
     var out: String
@@ -80,7 +84,9 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
     /// - Returns: the snapshot's log index.
     private func fetch(_ client: StarlingClient, to target: String) async throws(Failure) -> UInt64 {
         var piece = try await client.snapshotPiece(SnapshotPieceRequest())
-        let bar = ProgressBar("fetching a snapshot of \(Figures.grouped(Int(clamping: piece.total >> 10))) KiB", total: Int(clamping: piece.total))
+        let bar = ProgressBar(
+            "fetching a snapshot of \(Figures.grouped(Int(clamping: piece.total >> 10))) KiB",
+            total: Int(clamping: piece.total))
         let backup = BackupFile(target)
         do {
             try backup.begin()
@@ -90,7 +96,8 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
                 offset += UInt64(piece.bytes.count)
                 bar.show(Int(clamping: offset))
                 guard offset < piece.total else { break }
-                let next = try await client.snapshotPiece(SnapshotPieceRequest(index: piece.index, term: piece.term, offset: offset))
+                let next = try await client.snapshotPiece(
+                    SnapshotPieceRequest(index: piece.index, term: piece.term, offset: offset))
                 guard next.offset == offset, next.total == piece.total, !next.bytes.isEmpty else {
                     throw Failure(.malformed, "the server sent another piece than the one that was asked for")
                 }
@@ -130,7 +137,9 @@ final class BackupFile {
     func begin() throws(Complaint) {
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Complaint(.failed, "\(target) cannot be made: \(String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Complaint(.failed, "\(target) cannot be made: \(String(cString: strerror(errno)))")
+        }
         handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 

@@ -38,7 +38,8 @@ struct ClusterAdapter: ClusterView {
     static func readiness(_ status: ServerStatus, uptime: Duration) -> [HealthCheck] {
         // Until the others have found their way back to it they cannot lead it: whoever stops the next server now takes the last one away
         // that could.
-        let unheard = status.peers.filter { $0.member.id != status.node && $0.silentMilliseconds == nil }.map(\.member.name)
+        let unheard = status.peers.filter { $0.member.id != status.node && $0.silentMilliseconds == nil }.map(
+            \.member.name)
         let hasHeardAll = unheard.isEmpty || uptime > hearsAllWithin
         let leaderCommit = status.peers.first { $0.member.id == status.leader }?.commit ?? status.commit
         let behind = max(0, leaderCommit - status.applied)
@@ -48,7 +49,8 @@ struct ClusterAdapter: ClusterView {
                 detail: status.leader == nil ? "no leader is known in term \(status.term)" : ""),
             HealthCheck(
                 name: "hears-all", isOK: hasHeardAll,
-                detail: hasHeardAll ? "" : "not heard yet since this server's start: \(unheard.joined(separator: ", "))"),
+                detail: hasHeardAll ? "" : "not heard yet since this server's start: \(unheard.joined(separator: ", "))"
+            ),
             HealthCheck(
                 name: "disk-has-room", isOK: !status.isDiskFull,
                 detail: status.isDiskFull ? "the disk is full: writes are refused until there is room" : ""),

@@ -24,7 +24,8 @@ extension FuzzTarget {
         FuzzTarget(
             "plan-files",
             decoders: [
-                "Cluster.ServerPlan.init(decoding:file:)", "Cluster.ClientPlan.init(decoding:file:)", "Cluster.OperatorKey.init(decoding:file:)",
+                "Cluster.ServerPlan.init(decoding:file:)", "Cluster.ClientPlan.init(decoding:file:)",
+                "Cluster.OperatorKey.init(decoding:file:)",
                 "StarlingClient.ClientFile.init(json:)",
             ],
             factor: 4_096, base: 8 << 20, seeds: planSeeds, check: checkPlans),
@@ -167,8 +168,13 @@ extension FuzzTarget {
         let client = ClientPlan(cluster: plan.cluster, servers: servers)
         // Neither is beyond what JSON can say.
         let key = OperatorKey(cluster: plan.cluster, keys: plan.keys)
-        let texts = [try? plan.encoded(), try? client.encoded(), try? key.encoded()].compactMap { $0.map { [UInt8]($0) } }
-        return [[0] + texts[0], [1] + texts[1], [2] + texts[1], [0] + texts[1], [3] + texts[2], [2] + Array(#"{"cluster":"1"}"#.utf8)]
+        let texts = [try? plan.encoded(), try? client.encoded(), try? key.encoded()].compactMap {
+            $0.map { [UInt8]($0) }
+        }
+        return [
+            [0] + texts[0], [1] + texts[1], [2] + texts[1], [0] + texts[1], [3] + texts[2],
+            [2] + Array(#"{"cluster":"1"}"#.utf8),
+        ]
     }
 
     // MARK: Texts
