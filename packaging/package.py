@@ -117,6 +117,7 @@ export STARLING_SERVERS=127.0.0.1:7460 STARLING_CLIENT_FILE=/tmp/plan/client.jso
 chown -R starling plan
 setpriv --reuid=starling --regid=starling --clear-groups starling serve --name a --data /var/lib/starling/a --plan plan/a.plan.json > a.log 2>&1 &
 server=$!
+trap 'kill $server 2>/dev/null || true' EXIT
 starling tuple write blog '["alice", "packages", "from a clean root"]' --request-timeout 20
 starling timeline | grep 'from a clean root'
 kill $server

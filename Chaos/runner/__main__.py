@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,7 @@ class Run:
 def play(chosen, network, directory):
     servers = Servers(os.path.abspath(chosen.program), network, NAMES, directory, say)
     try:
+        servers.prepare()
         for name in NAMES:
             servers.start(name)
         say(f"three servers are ready after {servers.wait_ready():.1f} s; seed {chosen.seed}")
@@ -93,6 +95,9 @@ def play(chosen, network, directory):
 
 def main():
     chosen = options()
+    # Asked to end, it mends and removes everything too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("script/chaos: asked to end by a signal"))
     if os.geteuid() != 0:
         sys.exit("script/chaos: network namespaces and small disks need root: say sudo script/chaos")
     if chosen.seed is None:

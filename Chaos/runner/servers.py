@@ -54,10 +54,12 @@ class Servers:
         self.program, self.network, self.names, self.directory, self.say = program, network, names, directory, say
         self.processes, self.disks, self.unexpected = {}, {}, []
         self.faketime = find_faketime()
-        plan = ",".join(f"{name}={network.address(name)}:7440" for name in names)
-        run(program, "cluster", "plan", "--servers", plan, "--out", self.path("plan"))
-        for name in names:
-            self.disks[name] = Disk(directory, name)
+
+    def prepare(self):
+        plan = ",".join(f"{name}={self.network.address(name)}:7440" for name in self.names)
+        run(self.program, "cluster", "plan", "--servers", plan, "--out", self.path("plan"))
+        for name in self.names:
+            self.disks[name] = Disk(self.directory, name)
             self.set_clock(name, 0)
 
     def path(self, *parts):

@@ -83,7 +83,7 @@ public final class StarlingClient: TupleStore, Sendable {
     public func cluster(_ request: ClusterRequest) async throws(Failure) -> ClusterOutcome {
         var writer = ByteWriter()
         request.encode(into: &writer)
-        let answer = try await store.send(.cluster(writer.take()))
+        let answer = try await store.send(.cluster(writer.take()), wait: .milliseconds(15_000))
         // A failure comes as a reply, and was thrown.
         let outcome: Result<ClusterOutcome, MalformedBytes> = answer.payload.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
@@ -113,7 +113,8 @@ public final class StarlingClient: TupleStore, Sendable {
     /// Bytes of a snapshot's file at the server that this client is connected to, for a backup. As an operator.
     /// - Throws: when there is no such snapshot (any more), at another server above all.
     public func snapshotPiece(_ request: SnapshotPieceRequest) async throws(Failure) -> SnapshotPiece {
-        let answer = try await store.send(.snapshotPiece(request))
+        let answer = try await store.send(
+            .snapshotPiece(request), wait: request.index == 0 ? .milliseconds(300_000) : .none)
         let piece: Result<SnapshotPiece, MalformedBytes> = answer.payload.withUnsafeBytes { bytes in
             do throws(MalformedBytes) { return .success(try SnapshotPiece(bytes)) } catch { return .failure(error) }
         }

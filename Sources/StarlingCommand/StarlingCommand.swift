@@ -20,7 +20,7 @@ struct StarlingCommand: AsyncParsableCommand {
               starling cluster status
 
             Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found or no match in time, 4 not permitted, 5 cluster \
-            unavailable.
+            unavailable, 6 (of serve) removed from the cluster.
             """,
         version: Version.line,
         groupedSubcommands: [

@@ -135,6 +135,14 @@ struct JoinDeskTests {
         #expect(desk.members.map(\.name) == ["n3", "n99"])
     }
 
+    @Test("Another key under the same id takes nobody's place") func impostors() throws {
+        var desk = JoinDesk()
+        for key in [1, 2, 1] as [UInt8] {
+            try desk.heard(joiner(3, "d", key: [UInt8](repeating: key, count: 32)), among: [], at: .zero)
+        }
+        #expect(desk.members.map { $0.publicKey.first } == [1, 2])
+    }
+
     @Test("A member waits no more; another key under its id is refused")
     func members() throws {
         var desk = JoinDesk()

@@ -9,13 +9,22 @@ import Testing
 struct SnapshotExportsTests {
     @Test("A wish made while a snapshot is under way is fulfilled by the next one") func wishes() {
         var exports = SnapshotExports()
-        #expect(exports.isIdle && !exports.wantsNewer(than: .zero))
+        #expect(exports.isIdle && !exports.wantsNewer(than: .zero, at: .zero))
         exports.wish(LogIndex(10))
         // The one under way lacks the last entries.
-        #expect(exports.ready(LogIndex(8)).isEmpty && exports.wantsNewer(than: LogIndex(8)))
+        #expect(exports.ready(LogIndex(8)).isEmpty && exports.wantsNewer(than: LogIndex(8), at: .zero))
         exports.wish(LogIndex(9))
-        #expect(exports.wantsNewer(than: LogIndex(9)), "the later wish counts")
+        #expect(exports.wantsNewer(than: LogIndex(9), at: .zero), "the later wish counts")
         #expect(exports.ready(LogIndex(10)).isEmpty && exports.isIdle)
+    }
+
+    @Test("After one that could not be written there is a pause") func failing() {
+        var exports = SnapshotExports()
+        exports.wish(LogIndex(3))
+        let now = MonotonicTime(nanoseconds: 1_000_000_000)
+        exports.failed(at: now)
+        #expect(!exports.wantsNewer(than: .zero, at: now) && !exports.isIdle)
+        #expect(exports.wantsNewer(than: .zero, at: now.advanced(byMilliseconds: SnapshotExports.retryMilliseconds)))
     }
 
     @Test("Each gets its bytes from the first snapshot that is good enough, or hears that it took too long")

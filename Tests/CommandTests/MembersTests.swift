@@ -46,14 +46,21 @@ import Testing
             // Asked first, added then.
             try cluster.startJoining("d")
             try await cluster.waitUntil("d", says: "waits to be added: starling cluster add d")
-            let added = try await done(cluster, ["cluster", "add", "d"])
+            let unasked = try await cluster.run(["cluster", "add", "d"])
+            #expect(unasked.code == 2 && unasked.errors.contains("give --key"), "\(unasked.errors)")
+            let wrong = try await cluster.run([
+                "cluster", "add", "d", "--wait", "0", "--key", String(repeating: "0", count: 40),
+            ])
+            #expect(wrong.code == 3 && wrong.errors.contains("no server asks to join as d"), "\(wrong.errors)")
+            let key = try #require(try await status(cluster).joining.first?.publicKey)
+            let added = try await done(cluster, ["cluster", "add", "d", "--key", key])
             #expect(added.output.contains("It becomes a learner, and a voter as soon as it has caught up."))
             #expect(added.output.contains("after: 2 voters (a and d): none of them may fail"))
             #expect(added.output.contains("d is a voter"))
             try await cluster.waitUntil("d", says: "server d is a member of cluster")
             // Added first, asked then.
             let (directory, environment) = (cluster.directory, cluster.environment())
-            async let waiting = Program.run(["cluster", "add", "e"], in: directory, environment: environment)
+            async let waiting = Program.run(["cluster", "add", "e", "--yes"], in: directory, environment: environment)
             try await Task.sleep(for: .milliseconds(300))
             let base = try cluster.startJoining("e")
             let second = try await waiting
@@ -75,17 +82,19 @@ import Testing
                 in: cluster.directory)
             #expect(through.code == 0 && through.output.contains("kept"), "\(through.errors)")
             // Doing it again changes nothing.
-            #expect(try await done(cluster, ["cluster", "add", "e"]).output.contains("e is a voter"))
+            #expect(try await done(cluster, ["cluster", "add", "e", "--yes"]).output.contains("e is a voter"))
 
             // A restart needs no more than the first start.
             #expect(try await cluster.stop("e") == 0)
             try cluster.launch("e", ["serve", "--data", "data-e", "--name", "e"])
-            try await cluster.waitUntil("e", says: "page at")
+            while !Ports.ask("/readyz", port: base + 40).hasPrefix("HTTP/1.1 200") {
+                try await Task.sleep(for: .milliseconds(50))
+            }
 
             for name in ["d", "e"] {
                 let removed = try await done(cluster, ["cluster", "remove", name])
                 #expect(removed.output.contains("\(name) is no member any more"))
-                #expect(try await cluster.waitForEnd(name) == 0)
+                #expect(try await cluster.waitForEnd(name) == 6)
                 #expect(cluster.log(name).contains("was removed from the cluster"))
             }
             #expect(try await status(cluster).voters == ["a"])
@@ -142,7 +151,7 @@ import Testing
             #expect(try await status(cluster).voters == ["a", "b"])
             // Its directory is of no use any more, and says so.
             try cluster.start("c")
-            #expect(try await cluster.waitForEnd("c") != nil)
+            #expect(try await cluster.waitForEnd("c") == 6)
         }
     }
 

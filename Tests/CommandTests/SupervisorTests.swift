@@ -55,6 +55,13 @@ import Testing
         #expect(delays == [0.5, 1, 2, 4, 8, 16, 30, 30])
     }
 
+    @Test("One that somebody asked to end, for a restart, is started again too") func restarted() {
+        var watched = Watched()
+        watched.serve()
+        #expect(Self.said(watched.step(.exited(.code(0)))).contains("it is started again in 500 ms"))
+        #expect(watched.wait().actions == [.start])
+    }
+
     @Test("One that has served for a minute begins with the shortest delay again") func settles() {
         var watched = Watched()
         watched.serve()
@@ -113,8 +120,8 @@ import Testing
     }
 
     @Test(
-        "One that ended in order, or cannot be started so, is not started again",
-        arguments: [(0, "as one does that was removed"), (2, "mend its settings")])
+        "One that was removed, or cannot be started so, is not started again",
+        arguments: [(6, "was removed from its cluster"), (2, "mend its settings")])
     func final(code: Int32, reason: String) {
         var watched = Watched()
         watched.serve()

@@ -65,6 +65,7 @@ final class TestCluster {
     func waitForEnd(_ name: String) async throws -> Int32? {
         guard let process = processes[name] else { return nil }
         try await Program.waitForEnd(process, within: 20, ["serve", name])
+        process.waitUntilExit()
         return process.terminationStatus
     }
 

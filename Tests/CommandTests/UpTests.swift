@@ -57,7 +57,7 @@ import Testing
 
         // A member that is removed ends by itself, for good.
         #expect(try await cluster.run(["cluster", "remove", "c"]).code == 0)
-        try await cluster.waitUntil("up", says: "server c ended in order, as one does that was removed")
+        try await cluster.waitUntil("up", says: "server c was removed from its cluster: it is not started again")
 
         #expect(try await cluster.stop("up") == 0)
         for name in ["a", "b"] {
@@ -105,11 +105,20 @@ import Testing
         #expect(up.code == 0 && up.output.contains("good; it starts a"), "\(up.errors)")
         let config = try await Program.run(["config", "validate", "config.yaml"], in: cluster.directory)
         #expect(config.code == 0 && config.output.contains("good"), "\(config.errors)")
+        for (setting, problem) in [
+            ("open: maybe", "is yes or no"), ("http: 10.0.0.1:7480", "is not on this machine alone"),
+        ] {
+            _ = try cluster.directory.write(file(cluster) + "    \(setting)\n", to: "wrong.yaml")
+            let wrong = try await Program.run(["config", "validate", "wrong.yaml"], in: cluster.directory)
+            #expect(
+                wrong.code == 2 && wrong.errors.contains("server a: ") && wrong.errors.contains(problem),
+                "\(wrong.errors)")
+        }
         let bad = try await Program.run(["config", "validate", "bad.yaml"], in: cluster.directory)
         #expect(bad.code == 2 && bad.errors.contains("is yes or no, and not \"perhaps\""), "\(bad.errors)")
     }
 
-    @Test("A service manager hears that a server is ready and well, that it hangs by silence, and that it stops")
+    @Test("A service manager hears that a server is ready, that it is well, and that it stops")
     func notifies() async throws {
         let cluster = try await TestCluster(servers: 1)
         defer { cluster.end() }

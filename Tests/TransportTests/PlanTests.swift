@@ -59,6 +59,25 @@ struct PlanTests {
         #expect(throws: PlanError.self) { try plan.write(to: directory) }
     }
 
+    @Test("A plan that is replaced can be read by whoever could read it before, and by nobody else")
+    func replaced() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let plan = try ClusterPlan(try ServerPlacement.parse(list: "a=h:7440"))
+        _ = try plan.write(to: directory)
+        let path = "\(directory)/a.plan.json"
+        func mode() throws -> Int? {
+            (try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.intValue
+        }
+        for wanted in [0o600, 0o640] {
+            try FileManager.default.setAttributes([.posixPermissions: wanted], ofItemAtPath: path)
+            try plan.servers[0].write(to: path)
+            #expect(try mode() == wanted)
+        }
+        try plan.servers[0].write(to: directory + "/new.json")
+        #expect(try ServerPlan.read(from: directory + "/new.json") == plan.servers[0])
+        #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+    }
+
     @Test("Errors name the file, the field and what is expected")
     func errors() throws {
         let plan = try ClusterPlan(try ServerPlacement.parse(list: "a=h:7440")).servers[0]

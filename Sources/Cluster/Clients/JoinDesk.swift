@@ -37,7 +37,9 @@ struct JoinDesk {
                     + " lost makes a new server. Choose another name, or remove that member first.")
         }
         forgetSilent(at: now)
-        if let i = waiting.firstIndex(where: { $0.member.id == member.id }) {
+        // Ids are no secret: another key under one is another server, for the operator to tell apart.
+        let isSame = { (other: Waiting) in other.member.id == member.id && other.member.publicKey == member.publicKey }
+        if let i = waiting.firstIndex(where: isSame) {
             waiting[i] = Waiting(member: member, heardAt: now)
             return
         }

@@ -96,11 +96,20 @@ extension ServerPlan {
         try ServerPlan(decoding: try readFile(path), file: path)
     }
 
-    /// Readable by its owner only; whole or not at all, in the place of what was there.
+    /// Readable by its owner only, or by those who could read what was there; whole or not at all.
     public func write(to path: String) throws(PlanError) {
         let temporary = path + ".tmp"
         unlink(temporary)
         try writeNew(temporary, try encoded(), mode: 0o600)
+        // Whoever could read the old one has to read the new one: the user that the server runs as.
+        var old = stat()
+        if stat(path, &old) == 0 {
+            guard chown(temporary, old.st_uid, old.st_gid) == 0, chmod(temporary, old.st_mode & 0o777) == 0 else {
+                let problem = String(cString: strerror(errno))
+                unlink(temporary)
+                throw PlanError(path, "cannot be replaced by a file of the same owner: \(problem)")
+            }
+        }
         guard rename(temporary, path) == 0 else {
             throw PlanError(path, "cannot be written: \(String(cString: strerror(errno)))")
         }

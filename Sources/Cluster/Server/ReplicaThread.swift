@@ -192,7 +192,9 @@ final class ReplicaThread<Files: FileSystem> {
             replica.snapshotTaken(metadata, keepFrom: keepFrom)
             // Not what the replica keeps longer, for whom it sends the one before to.
             compactBefore = min(keepFrom, replica.status.first)
-        case .snapshotNotTaken(let keepFrom): replica.snapshotTaken(nil, keepFrom: keepFrom)
+        case .snapshotNotTaken(let keepFrom):
+            replica.snapshotTaken(nil, keepFrom: keepFrom)
+            exports.failed(at: .current)
         case .snapshotRead(let read, let bytes, let total): replica.snapshotRead(read, (bytes, total))
         case .snapshotUnreadable(let read): replica.snapshotRead(read, nil)
         case .snapshotChunkStored(let sender, let index, let nextOffset, let complete, let refusal):
@@ -319,7 +321,7 @@ final class ReplicaThread<Files: FileSystem> {
                 at: replica.position)
         }
         // Nothing happens while one is under way: then the next one is begun behind it.
-        if exports.wantsNewer(than: newest) { replica.takeSnapshot() }
+        if exports.wantsNewer(than: newest, at: now) { replica.takeSnapshot() }
     }
 
     private func export(_ request: SnapshotPieceRequest, for token: RequestToken) {

@@ -42,6 +42,8 @@ public enum LogLevel: Sendable {
 /// Why a server did not start: a sentence for a person, saying what to do.
 public struct StartFailure: Error, Sendable, CustomStringConvertible {
     public var description: String
+    /// It was removed from its cluster: it will never start again.
+    public var isRemoved = false
 
     public init(_ description: String) { self.description = description }
 }
@@ -89,9 +91,11 @@ public final class Server: Sendable {
         name = plan.name
         var directory = try Self.openDirectory(configuration)
         if let removal = directory.removal {
-            throw StartFailure(
+            var failure = StartFailure(
                 "this server was \(removal): its data directory \(configuration.dataDirectory) may be"
                     + " deleted if the cluster is well. To have it back, add it as a new member, with a new directory.")
+            failure.isRemoved = true
+            throw failure
         }
         node = directory.node
         do throws(ZeroMQError) {

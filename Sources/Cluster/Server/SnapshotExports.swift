@@ -5,6 +5,8 @@ import Replica
 /// Who waits for a snapshot that has all that was applied when it was asked for. A pure value.
 struct SnapshotExports {
     static let patienceMilliseconds: UInt64 = 300_000
+    /// After a snapshot that could not be written: the disk may be full for a while.
+    static let retryMilliseconds: UInt64 = 5_000
 
     private struct Waiting {
         var token: RequestToken
@@ -16,6 +18,7 @@ struct SnapshotExports {
     private var waiting: [Waiting] = []
     /// Somebody wants one, and no bytes of it.
     private var wished: LogIndex?
+    private var notBefore = MonotonicTime.zero
 
     var isIdle: Bool { waiting.isEmpty && wished == nil }
 
@@ -41,7 +44,14 @@ struct SnapshotExports {
         return waiting.filter { $0.deadline <= now }.map(\.token)
     }
 
-    func wantsNewer(than newest: LogIndex) -> Bool {
-        waiting.contains { $0.index > newest } || wished.map { $0 > newest } ?? false
+    /// The one that was begun could not be written.
+    mutating func failed(at now: MonotonicTime) {
+        notBefore = now.advanced(byMilliseconds: SnapshotExports.retryMilliseconds)
+    }
+
+    /// Whether a snapshot is to be begun now.
+    func wantsNewer(than newest: LogIndex, at now: MonotonicTime) -> Bool {
+        guard now >= notBefore else { return false }
+        return waiting.contains { $0.index > newest } || wished.map { $0 > newest } ?? false
     }
 }

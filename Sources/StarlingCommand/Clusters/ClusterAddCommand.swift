@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Raft
 import StarlingClient
 
@@ -9,19 +10,24 @@ struct ClusterAddCommand: AsyncParsableCommand {
             On the new machine, with the cluster's client file:
 
               starling serve --data d --name d --join 10.0.0.1:7460 --client-file client.json \\
-                --peer 10.0.0.4:7440 --client 10.0.0.4:7460 --http 10.0.0.4:7480
+                --peer 10.0.0.4:7440 --client 10.0.0.4:7460 --http 10.0.0.4:7480 --open
 
             It says its id and its key, and waits. Here, or anywhere else:
 
               starling cluster add d --operator-file operator.json
 
             It becomes a learner, which receives everything and counts for nothing, and by itself a voter when it has \
-            caught up. In either order; repeating it does no harm. Compare the key with what the new server said: whoever \
-            has that key will be trusted.
+            caught up. In either order; repeating it does no harm. Whoever has the key that is shown will be trusted: compare \
+            it with what the new server said. At a terminal it asks; in a script give the key with --key, or --yes if \
+            nobody else reaches the clients' ports.
             """)
 
     @Argument(help: ArgumentHelp("The new server's name, or its id if several ask under one name.", valueName: "name"))
     var name: String
+    @Option(help: ArgumentHelp("The key that the new server said; no other one is added.", valueName: "key"))
+    var key: String?
+    @Flag(help: "Do not ask whether the key is right.")
+    var yes = false
     @Flag(help: "Leave it a learner: promote it later.")
     var learner = false
     @Option(
@@ -42,11 +48,24 @@ struct ClusterAddCommand: AsyncParsableCommand {
             let record = try joiner.record(promotes: !learner)
             for line in explanation(joiner, report) { Terminal.line(line) }
             if dryRun { return }
+            try confirm(joiner)
             let change = ClusterChange(client: client)
             _ = try await change.perform(.change([.add(record)])) { $0.find(joiner.node.description) != nil }
             Terminal.line("\(joiner.name) is a member")
             try await finish(client, joiner.node.description, until: deadline)
         }
+    }
+
+    private func confirm(_ joiner: ClusterReport.Joiner) throws(Complaint) {
+        if yes || key != nil || joiner.publicKey.isEmpty { return }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw Complaint(
+                .wrongUsage,
+                "nothing was changed: give --key, the key that server \(joiner.name) said, or --yes if this one is right"
+            )
+        }
+        Terminal.text("Is that the key that server \(joiner.name) said? Type yes to add it: ")
+        guard readLine() == "yes" else { throw Complaint(.failed, "nothing was changed") }
     }
 
     /// Who asks to be added under the name; nil: it is a member already.
@@ -57,12 +76,12 @@ struct ClusterAddCommand: AsyncParsableCommand {
         while true {
             let report = try await client.report()
             if report.find(name) != nil { return nil }
-            let joiners = report.joiners(name)
+            let joiners = report.joiners(name).filter { key == nil || $0.publicKey == key }
             if joiners.count > 1 {
                 throw Complaint(
                     .wrongUsage,
-                    "\(joiners.count) servers ask to join as \(name). Name the right one by its id: "
-                        + joiners.map { "\($0.node) at \($0.peer)" }.joined(separator: ", "))
+                    "\(joiners.count) servers ask to join as \(name). Name the right one by its id, or with --key by the key that it said: "
+                        + joiners.map { "\($0.node) at \($0.peer) with key \($0.publicKey)" }.joined(separator: ", "))
             }
             if let joiner = joiners.first { return joiner }
             guard ContinuousClock.now < deadline else {

@@ -55,8 +55,11 @@ struct ClusterRotateKeyCommand: AsyncParsableCommand {
         // On the disk before anybody is told; an earlier attempt's is used again.
         let draft = path + ".next"
         let new: ServerPlan
-        if FileManager.default.fileExists(atPath: draft) {
-            new = try Self.read(draft)
+        // Its keys only: the rest may have been changed since.
+        if FileManager.default.fileExists(atPath: draft), case let keys = try Self.read(draft).keys,
+            keys != present.keys
+        {
+            new = present.replacing(keys)
         } else {
             new = present.replacing(try CurveKeyPair.generate())
             try new.write(to: draft)

@@ -56,7 +56,8 @@ struct RecoverCommand: ParsableCommand {
             throw Complaint(
                 .failed, OfflineRecoveryError.notAMember(name: survey.identity.name, members: names).description)
         }
-        let files = RecoveryPlanFiles(directory: UserDirectories.expanded(out), server: own)
+        let files = RecoveryPlanFiles(
+            directory: UserDirectories.expanded(out), server: own, present: survey.identity.cluster)
         let earlier = try files.read()
         if survey.isAlone, let earlier, earlier.cluster == survey.identity.cluster {
             Terminal.line("server \(own.name) is the only voter of cluster \(earlier.cluster) already.")

@@ -10,6 +10,8 @@ import ZeroMQ
 struct RecoveryPlanFiles {
     let directory: String
     let server: Member
+    /// That the server is of as yet.
+    let present: ClusterID
 
     var planPath: String { "\(directory)/\(ClusterPlan.fileName(ofServer: server.name))" }
     var clientPath: String { "\(directory)/\(ClusterPlan.clientFileName)" }
@@ -52,7 +54,14 @@ struct RecoveryPlanFiles {
     /// A new cluster has a new operator; its file is there before the plan, which says that all is there.
     private func newOperator() throws(Complaint) -> OperatorKey {
         do {
-            if access(operatorPath, F_OK) == 0 { return try OperatorKey.read(from: operatorPath) }
+            if access(operatorPath, F_OK) == 0 {
+                let key = try OperatorKey.read(from: operatorPath)
+                guard key.cluster != present else {
+                    throw Complaint(
+                        .failed, "\(operatorPath) is of the present cluster: name another directory with --out")
+                }
+                return key
+            }
             let key = OperatorKey(cluster: ClusterID(.random(in: 1 ... .max)), keys: try CurveKeyPair.generate())
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
             try publish(key.encoded(), operatorPath, mode: 0o600)

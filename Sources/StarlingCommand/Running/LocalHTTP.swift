@@ -1,4 +1,5 @@
 import Glibc
+import ZeroMQ
 
 /// Asks an HTTP door on this machine. One request a connection; for the demo, which must ask one certain server and no
 /// other.
@@ -33,17 +34,17 @@ enum LocalHTTP {
     }
 
     private static func connect(_ address: String, seconds: Int) throws(Problem) -> Int32 {
-        let parts = address.split(separator: ":")
-        guard parts.count == 2, let port = UInt16(parts[1]) else {
-            throw Problem(description: "\(address) is no address")
-        }
+        // A name is looked up.
+        guard let endpoint = Endpoint(address), let numeric = try? endpoint.tcpForBinding(),
+            let found = Endpoint(String(numeric.dropFirst("tcp://".count)))
+        else { throw Problem(description: "\(address) is no address") }
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw problem("make a socket") }
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
-        var target = LoopbackAddress.make(String(parts[0]), port)
+        var target = LoopbackAddress.make(found.host, found.port)
         let result = withUnsafePointer(to: &target) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -14,6 +14,8 @@ enum Outcome: Int32 {
     case notFound = 3
     case notPermitted = 4
     case unavailable = 5
+    /// Of `serve`: the server is no member of its cluster any more.
+    case removed = 6
 
     /// Says on standard error what went wrong, and on standard output what was asked for (help, version).
     static func report(_ error: any Error, root: any ParsableCommand.Type) -> Outcome {
@@ -43,7 +45,7 @@ enum Outcome: Int32 {
         case let failure as Failure: Complaint(failure)
         case let problem as PostProblem: Complaint(.wrongUsage, problem.description)
         case let error as PlanError: Complaint(.failed, error.description)
-        case let failure as StartFailure: Complaint(.failed, failure.description)
+        case let failure as StartFailure: Complaint(failure.isRemoved ? .removed : .failed, failure.description)
         case let error as GatewayError: Complaint(.failed, error.description)
         case let failure as LoadFailure: Complaint(.unavailable, failure.description)
         default: nil

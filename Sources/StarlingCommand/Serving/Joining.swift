@@ -91,6 +91,35 @@ enum PlanSource {
         return plan
     }
 
+    /// Of a server that joins and was told other addresses than the first time: those are the ones it asks to be added with.
+    static func renew(_ path: String, _ settings: Settings, name: String) throws(Complaint) -> ServerPlan {
+        var plan = try read(path, name: name)
+        guard let i = plan.servers.firstIndex(where: { $0.name == name }) else { return plan }
+        let before = plan
+        if let peer = settings[.peer] { plan.servers[i].peerAddress = try reachable(peer, .peer, settings) }
+        if let client = settings[.client] { plan.servers[i].clientAddress = try reachable(client, .client, settings) }
+        if let http = settings[.http] { plan.servers[i].httpAddress = try reachable(http, .http, settings) }
+        guard plan != before else { return plan }
+        do throws(PlanError) {
+            try plan.write(to: path)
+        } catch {
+            throw Complaint(.failed, error.description)
+        }
+        return plan
+    }
+
+    private static func reachable(_ address: String, _ setting: Setting, _ settings: Settings) throws(Complaint)
+        -> String
+    {
+        guard let endpoint = Endpoint(address), endpoint.port > 0, endpoint.host != "*", endpoint.host != "0.0.0.0"
+        else {
+            throw Complaint(
+                .wrongUsage,
+                "\(settings.origin(of: setting)): \(address) is not HOST:PORT where the others can reach this server")
+        }
+        return address
+    }
+
     static func pathOfJoined(_ data: String) -> String { LogDirectory<PosixFileSystem>.planFile(in: data) }
 
     /// Makes the keys of a server that joins, and its plan, which lists only itself.
@@ -106,15 +135,7 @@ enum PlanSource {
         }
         var addresses: [String] = []
         for setting in [Setting.peer, .client, .http] {
-            let address = try settings.required(setting)
-            guard let endpoint = Endpoint(address), endpoint.port > 0, endpoint.host != "*", endpoint.host != "0.0.0.0"
-            else {
-                throw Complaint(
-                    .wrongUsage,
-                    "\(settings.origin(of: setting)): \(address) is not HOST:PORT where the others can reach this server"
-                )
-            }
-            addresses.append(address)
+            addresses.append(try reachable(try settings.required(setting), setting, settings))
         }
         do {
             let keys = try CurveKeyPair.generate()

@@ -19,6 +19,8 @@ struct ServeCommand: AsyncParsableCommand {
               starling serve --data d --name d --join 127.0.0.1:7460 --client-file plan/client.json \\
                 --peer 127.0.0.1:7443 --client 127.0.0.1:7463 --http 127.0.0.1:7483
 
+            (With --open on other machines: it lets their clients and browsers in.)
+
             The server listens where the plan says, unless the flags say otherwise, and says a line at each \
             milestone. The first \
             start of a cluster waits until all its servers are there. Ctrl-C or SIGTERM ends it in order, a second \
@@ -196,7 +198,7 @@ struct ServePlan {
             guard hasJoined else { throw error }
             log.say(.warning, "no server answers at \(settings[.join] ?? ""): going on with what is in \(data)")
         }
-        if hasJoined { return try PlanSource.read(own, name: name) }
+        if hasJoined { return try PlanSource.renew(own, settings, name: name) }
         guard let joining else { preconditionFailure("a report, or an error") }
         return try PlanSource.make(settings, name: name, data: data, joining.report)
     }

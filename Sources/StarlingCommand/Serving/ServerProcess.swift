@@ -55,7 +55,8 @@ struct ServerProcess {
         case .asked: break
         case .failed(let problem): throw problem
         case .removed(let sentence):
-            return log.say(
+            throw Complaint(
+                .removed,
                 "\(sentence); it has stopped for good, and its data directory \(configuration.dataDirectory) may be "
                     + "deleted")
         }
@@ -130,6 +131,7 @@ struct ServerProcess {
             }
             group.addTask {
                 for await _ in openings {}
+                guard !Task.isCancelled else { return .asked }
                 await tell(manager, of: server)
                 // Until all the rest is over.
                 for await _ in AsyncStream<Void>.makeStream().stream {}

@@ -37,11 +37,27 @@ struct ConfigValidateCommand: ParsableCommand {
         }
         if isUp {
             let file = try UpFile(path: path)
-            for server in file.servers { _ = try server.probeAddress() }
+            for server in file.servers { try Self.check(server) }
             return Terminal.line("\(path): good; it starts \(file.servers.map(\.name).joined(separator: ", "))")
         }
         try Self.check(try Settings(flags: [:], config: path))
         Terminal.line("\(path): good")
+    }
+
+    /// As the server itself would judge, as far as its file goes.
+    private static func check(_ server: UpFile.Server) throws(Complaint) {
+        let http = try server.probeAddress()
+        var flags: [Setting: String?] = [.name: server.name]
+        for (setting, text) in server.settings { flags[setting] = text }
+        do throws(Complaint) {
+            let settings = try Settings(flags: flags, config: nil)
+            try check(settings)
+            let isOpen = try settings.flag(.open)
+            _ = try ListenAddress(server.settings[.http] ?? http, "http", isOpen: isOpen)
+            if let client = server.settings[.client] { _ = try ListenAddress(client, "client", isOpen: isOpen) }
+        } catch {
+            throw Complaint(error.outcome, "server \(server.name): \(error.text)")
+        }
     }
 
     /// Values too, as far as a file can be judged by itself.

@@ -100,8 +100,8 @@ struct Supervisor {
     private mutating func exited(_ exit: ChildExit, at now: Duration) -> [Action] {
         guard !isStopping else { return finish("server \(name) \(exit.text)") }
         switch exit {
-        case .code(Outcome.done.rawValue):
-            return finish("server \(name) ended in order, as one does that was removed: it is not started again")
+        case .code(Outcome.removed.rawValue):
+            return finish("server \(name) was removed from its cluster: it is not started again")
         case .code(Outcome.wrongUsage.rawValue):
             return finish(
                 "server \(name) cannot be started so: mend its settings, which its log complains about, and start again"

@@ -50,12 +50,21 @@ struct UpCommand: AsyncParsableCommand {
             group.cancelAll()
         }
         say("all servers have ended")
+        for watchdog in watchdogs where watchdog.finalExit == .code(Outcome.wrongUsage.rawValue) {
+            throw Complaint(
+                .wrongUsage, "server \(watchdog.name) cannot be started with its settings: \(watchdog.log) says why")
+        }
+        if watchdogs.allSatisfy({ $0.finalExit == .code(Outcome.removed.rawValue) }) {
+            throw Complaint(.removed, "all servers of this machine were removed from their cluster")
+        }
     }
 
     /// Ready when all serve; well as long as this program itself goes on, for the servers it looks after itself.
     private func tell(_ manager: ServiceManager?, of watchdogs: [Watchdog]) async {
         guard let manager else { return }
-        while !Task.isCancelled, !watchdogs.allSatisfy(\.isServing) { try? await Task.sleep(for: .milliseconds(100)) }
+        while !Task.isCancelled, !watchdogs.allSatisfy({ $0.isServing || $0.finalExit != nil }) {
+            try? await Task.sleep(for: .milliseconds(100))
+        }
         guard !Task.isCancelled else { return }
         manager.tell("READY=1", "STATUS=\(watchdogs.count) servers serve")
         await manager.keepTelling { true }

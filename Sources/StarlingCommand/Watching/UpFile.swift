@@ -25,7 +25,8 @@ struct UpFile {
         let root = try YAMLFile.read(path)
         self.path = path
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-        logs = directory + "/logs"
+        // systemd's LogsDirectory.
+        logs = ProcessInfo.processInfo.environment["LOGS_DIRECTORY"] ?? directory + "/logs"
         var defaults: [Setting: String] = [:]
         var list: [Node] = []
         for (key, value) in root {

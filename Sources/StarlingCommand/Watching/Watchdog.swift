@@ -8,12 +8,13 @@ final class Watchdog: Sendable {
     let name: String
     private let executable: String
     private let environment: [String: String]
-    private let log: String
+    let log: String
     /// Where a probe is sent that goes through the server's replica thread and back.
     private let http: String
     private let rules: Supervisor.Rules
     private let say: @Sendable (String) -> Void
     private let serving = Mutex(false)
+    private let end = Mutex<ChildExit?>(nil)
     private let inputs: AsyncStream<Supervisor.Input>
     private let input: AsyncStream<Supervisor.Input>.Continuation
 
@@ -40,6 +41,8 @@ final class Watchdog: Sendable {
     }
 
     var isServing: Bool { serving.withLock { $0 } }
+    /// How it ended for good; nil while it does not.
+    var finalExit: ChildExit? { end.withLock { $0 } }
 
     /// Ends the server in order, and then `run`.
     func stop() { input.yield(.stop) }
@@ -70,6 +73,7 @@ final class Watchdog: Sendable {
                 }
             }
             serving.withLock { $0 = supervisor.isServing }
+            if case .exited(let exit) = event, supervisor.isOver { end.withLock { $0 = exit } }
         }
     }
 
