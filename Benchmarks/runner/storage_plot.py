@@ -80,7 +80,9 @@ def timelines(results, top):
         parts.append(f'<polyline points="{path}" fill="none" stroke="{WAYS[way]}" stroke-width="1.5"/>')
         parts.append(f'<line x1="{done:.1f}" x2="{done:.1f}" y1="{y(most):.1f}" y2="{bottom}" stroke="{WAYS[way]}" '
                      'stroke-dasharray="4 3"/>')
-        parts.append(text(done + 4, y(most) + 10, f"by {way}"))
+        near_edge = done > WIDTH - RIGHT - 90
+        parts.append(text(done - 4 if near_edge else done + 4, y(most) + (24 if near_edge else 10), f"by {way}",
+                          "end" if near_edge else "start"))
     parts.append(f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{y(most):.1f}" y2="{bottom}" stroke="#555"/>')
     for seconds in ticks(low, high):
         parts.append(text(x(seconds), bottom + 16, f"{seconds} s", "middle"))
