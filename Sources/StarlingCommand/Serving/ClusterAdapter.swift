@@ -86,7 +86,8 @@ struct ClusterAdapter: ClusterView {
         let isSelf = peer.member.id == status.node
         let isReachable = isSelf || peer.silentMilliseconds.map { $0 < reachableWithinMilliseconds } ?? false
         // A leader knows what is durable elsewhere; the others, what each says of itself.
-        let known = peer.match ?? peer.last
+        // One that has just been elected knows of nobody yet.
+        let known = peer.match.flatMap { $0 > .zero ? $0 : nil } ?? peer.last
         var member = record(peer.member)
         member.role = isReachable ? role(peer) : .unknown
         member.isReachable = isReachable
