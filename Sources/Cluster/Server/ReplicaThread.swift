@@ -366,8 +366,10 @@ final class ReplicaThread<Files: FileSystem> {
     }
 
     private func publish() {
+        // Who has been added meanwhile asks no more, and would be shown for some seconds yet.
+        let joining = endpoint.joining.members.filter { replica.configuration[$0.id] == nil }
         board.publish(
-            replica, endpoint.counters, transport.statistics, joining: endpoint.joining.members,
+            replica, endpoint.counters, transport.statistics, joining: joining,
             malformedMessages: malformedMessages, applyLatency: applyLatency)
     }
 }
