@@ -13,7 +13,7 @@ import time
 
 import faults
 from network import Network
-from servers import Servers
+from servers import GUEST, Servers
 
 NAMES = ["a", "b", "c"]
 
@@ -105,7 +105,7 @@ def main():
     directory = tempfile.mkdtemp(prefix="starling-chaos-")
     isGood = False
     try:
-        with Network(NAMES + ["clients"]) as network:
+        with Network(NAMES + [GUEST, "clients"]) as network:
             count, result, unexpected = play(chosen, network, directory)
         verdict = result["verdict"]
         violations = verdict["violations"] + unexpected

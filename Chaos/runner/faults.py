@@ -3,6 +3,8 @@
 import signal
 import time
 
+from servers import GUEST
+
 
 class Fault:
     """One misfortune: `begin` does it, `end` mends it."""
@@ -146,5 +148,30 @@ class ClockJump(Fault):
         self.servers.set_clock(self.name, 0)
 
 
+class Transfer(Fault):
+    def begin(self):
+        self.lasts = 0
+        self.servers.wait_ready()
+        self.servers.starling("cluster", "transfer")
+        return "no fault, but a planned transfer of leadership"
+
+    def end(self):
+        pass
+
+
+class Guest(Fault):
+    """The members change: one joins, becomes a voter, and is removed again."""
+
+    def begin(self):
+        self.servers.wait_ready()
+        self.servers.start(GUEST)
+        self.servers.starling("cluster", "add", GUEST, "--yes", "--wait", "60")
+        return f"no fault, but a fourth server: {GUEST} joins, and is removed afterwards"
+
+    def end(self):
+        self.servers.starling("cluster", "remove", GUEST)
+        self.servers.end_removed(GUEST)
+
+
 ALL = [Kill, KillLeader, KillLeader, KillMajority, Restart, Pause, Pause, Stutter, Isolate, Isolate, OneWay, Bridge, FullDisk,
-       ClockJump]
+       ClockJump, Transfer, Guest]

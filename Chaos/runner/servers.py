@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -10,6 +11,8 @@ import time
 from network import run
 
 DISK_BYTES = 768 << 20
+# A server that no plan knows: it joins, and is removed again.
+GUEST = "d"
 
 
 def find_faketime():
@@ -60,7 +63,7 @@ class Servers:
     def prepare(self):
         plan = ",".join(f"{name}={self.network.address(name)}:7440" for name in self.names)
         run(self.program, "cluster", "plan", "--servers", plan, "--out", self.path("plan"))
-        for name in self.names:
+        for name in [*self.names, GUEST]:
             self.disks[name] = Disk(self.directory, name, self.say)
             self.set_clock(name, 0)
 
@@ -75,12 +78,43 @@ class Servers:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("STARLING_")}
         environment |= {"LD_PRELOAD": self.faketime, "FAKETIME_TIMESTAMP_FILE": self.path(f"clock-{name}"),
                         "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "XDG_CONFIG_HOME": self.directory}
+        address = self.network.address(name)
+        origin = ["--plan", self.path("plan", f"{name}.plan.json")] if name != GUEST else [
+            "--join", ",".join(self.client_addresses()), "--client-file", self.client_file, "--peer", f"{address}:7440",
+            "--client", f"{address}:7460", "--http", f"{address}:7480"]
         words = self.network.words(name, [
-            self.program, "serve", "--name", name, "--data", os.path.join(self.disks[name].place, "data"), "--plan",
-            self.path("plan", f"{name}.plan.json"), "--open", "--snapshot-entries", "5000", "--segment-mebibytes", "1"])
+            self.program, "serve", "--name", name, "--data", self.data(name), *origin, "--open", "--snapshot-entries", "5000",
+            "--segment-mebibytes", "1"])
         with open(self.path(f"{name}.log"), "ab") as log:
             self.processes[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
+
+    def data(self, name):
+        return os.path.join(self.disks[name].place, "data")
+
+    def client_addresses(self):
+        return [f"{self.network.address(name)}:7460" for name in self.names]
+
+    def starling(self, *words):
+        """Runs a command of the operator's; what went wrong is noted."""
+        result = self.network.inside(
+            "clients", self.program, *words, "--client-file", self.client_file, "--operator-file",
+            self.path("plan", "operator.json"), check=False)
+        if result.returncode != 0:
+            self.unexpected.append(f"starling {' '.join(words)} exited with {result.returncode}: {result.stderr.strip()}")
+        return result.returncode == 0
+
+    def end_removed(self, name):
+        """A server that was removed ends by itself and says so; its disk is wiped."""
+        process = self.processes.pop(name)
+        try:
+            code = process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if code != 6:
+            self.unexpected.append(f"server {name} was removed, and ended with {code}")
+        shutil.rmtree(self.data(name))
 
     def set_clock(self, name, seconds):
         """Moves the wall clock that a server sees, for good; its monotonic clock goes on evenly."""
