@@ -50,9 +50,12 @@ struct Verdict: Codable {
         spaces = bySpace.count
         for space in bySpace.keys.sorted() {
             let own = bySpace[space] ?? []
-            switch LinearizabilityChecker.check(own.compactMap(Self.checked), from: SequentialSpace(), budget: 2_000_000) {
+            switch LinearizabilityChecker.check(
+                own.compactMap(Self.checked), from: SequentialSpace(), budget: 2_000_000)
+            {
             case .linearizable: break
-            case .notLinearizable: violations.append("no order explains what clients saw in space \(space) (\(own.count) operations)")
+            case .notLinearizable:
+                violations.append("no order explains what clients saw in space \(space) (\(own.count) operations)")
             case .undecided: undecided += 1
             }
         }
@@ -69,7 +72,7 @@ struct Verdict: Codable {
         }
     }
 
-    private static let anything = Template([.literal(.string("chaos")), .any])
+    static let anything = Template([.literal(.string("chaos")), .any])
 
     static func tuple(_ value: Int) -> Tuple { Tuple([.string("chaos"), .int(Int64(value))]) }
 
@@ -89,8 +92,10 @@ struct Verdict: Codable {
             let isCount = operation.kind == .count
             input = .query(
                 isCount
-                    ? .count(space: operation.space, template: anything) : .read(space: operation.space, template: anything))
-            output = isCount ? .count(UInt64(operation.found ?? 0)) : operation.found.map { .found(tuple($0)) } ?? .noMatch
+                    ? .count(space: operation.space, template: anything)
+                    : .read(space: operation.space, template: anything))
+            output =
+                isCount ? .count(UInt64(operation.found ?? 0)) : operation.found.map { .found(tuple($0)) } ?? .noMatch
         }
         return .init(input: input, began: operation.began, ended: operation.ended, output: output)
     }

@@ -32,6 +32,7 @@ final class JobQueue: Sendable {
             } catch {
                 if error.code == .outcomeUnknown { _ = ledger.withLock { $0.perhaps.insert(number) } }
             }
+            // 50 jobs a second, each 16 KiB: some MiB of log within the time that a disk is full.
             try? await Task.sleep(for: .milliseconds(20))
         }
     }
@@ -40,11 +41,13 @@ final class JobQueue: Sendable {
         while ContinuousClock.now < end { await takeOne(client, timeout: .milliseconds(500)) }
     }
 
-    /// - Returns: false if there is none.
+    /// - Returns: false if there is none; nil if nobody knows.
     @discardableResult
     private func takeOne(_ client: StarlingClient, timeout: Timeout) async -> Bool? {
         do throws(Failure) {
-            guard let held = try await client.take(Self.anyJob, from: Self.space, timeout: timeout) else { return false }
+            guard let held = try await client.take(Self.anyJob, from: Self.space, timeout: timeout) else {
+                return false
+            }
             if let number = Load.value(held.stored.tuple) { ledger.withLock { $0.done[number, default: 0] += 1 } }
             await held.acknowledge()
             return true
@@ -66,6 +69,7 @@ final class JobQueue: Sendable {
                 let since = emptySince ?? ContinuousClock.now
                 emptySince = since
                 if isComplete, ContinuousClock.now - since > .seconds(2) { break }
+                // Given back by a session's end, seconds from now: nothing is gained by asking more often.
                 try? await Task.sleep(for: .milliseconds(200))
             } else if isFound == true {
                 emptySince = nil

@@ -7,7 +7,8 @@ import TupleSpace
 /// For `script/bench failover`: writes without pause, and notes when each write began and was acknowledged.
 struct PulseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pulse", abstract: "Write without pause until standard input ends; a line a write on standard output.",
+        commandName: "pulse",
+        abstract: "Write without pause until standard input ends; a line a write on standard output.",
         discussion: "A line: began ended ok|failed, nanoseconds of the monotonic clock.")
 
     @OptionGroup var cluster: ClusterOptions
@@ -43,17 +44,11 @@ struct PulseCommand: AsyncParsableCommand {
         while !Task.isCancelled {
             number += 1
             let tuple = Tuple([.string("pulse"), .int(Int64(writer)), .int(number)])
-            let began = now()
+            let began = monotonicNanoseconds()
             // Shielded, so that what was sent is awaited.
             let isDone = await Task { (try? await client.write(tuple, to: "pulse")) != nil }.value
-            lines.add("\(began) \(now()) \(isDone ? "ok" : "failed")\n")
+            lines.add("\(began) \(monotonicNanoseconds()) \(isDone ? "ok" : "failed")\n")
         }
-    }
-
-    private static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// Standard output, many lines at a time.

@@ -65,8 +65,8 @@ public struct SnapshotPiece: Equatable, Sendable {
         writer.write(raw: bytes)
     }
 
-    public init(_ payload: UnsafeRawBufferPointer) throws(MalformedBytes) {
-        var reader = ByteReader(payload)
+    /// Reads to the end.
+    public init(from reader: inout ByteReader) throws(MalformedBytes) {
         index = try reader.readUInt64("log index")
         term = try reader.readUInt64("term")
         total = try reader.readUInt64("file size")

@@ -137,7 +137,7 @@ final class SessionState {
 /// Milliseconds of the clock that nobody sets.
 func monotonicMilliseconds() -> UInt64 { monotonicNanoseconds() / 1_000_000 }
 
-func monotonicNanoseconds() -> UInt64 {
+package func monotonicNanoseconds() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

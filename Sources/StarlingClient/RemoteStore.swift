@@ -134,12 +134,7 @@ struct RemoteStore: Sendable {
     }
 
     static func reply(_ answer: Answer) throws(Failure) -> Reply {
-        let reply: Reply
-        do throws(MalformedBytes) {
-            reply = try answer.decodeReply()
-        } catch {
-            throw Failure(.malformed, "the server sent a reply that cannot be read: \(error)")
-        }
+        let reply = try answer.decode("reply") { reader throws(MalformedBytes) in try Reply(from: &reader) }
         if case .failed(let failure) = reply { throw failure }
         return reply
     }
@@ -154,16 +149,26 @@ struct RemoteStore: Sendable {
 }
 
 extension Answer {
-    func decodeReply() throws(MalformedBytes) -> Reply {
+    /// - Parameter what: how a failure calls it.
+    /// - Throws: `malformed` unless all of the payload is one.
+    func decode<Value>(
+        _ what: String, _ read: (inout ByteReader) throws(MalformedBytes) -> Value
+    ) throws(Failure) -> Value {
         // The closure of withUnsafeBytes cannot name its error, so the result carries it.
-        let result: Result<Reply, MalformedBytes> = payload.withUnsafeBytes { bytes in
+        let result: Result<Value, MalformedBytes> = payload.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             do throws(MalformedBytes) {
-                return .success(try Reply(from: &reader))
+                let value = try read(&reader)
+                try reader.requireEnd(what)
+                return .success(value)
             } catch {
                 return .failure(error)
             }
         }
-        return try result.get()
+        do throws(MalformedBytes) {
+            return try result.get()
+        } catch {
+            throw Failure(.malformed, "the server sent a \(what) that cannot be read: \(error)")
+        }
     }
 }

@@ -85,21 +85,7 @@ public final class StarlingClient: TupleStore, Sendable {
         request.encode(into: &writer)
         let answer = try await store.send(.cluster(writer.take()), wait: .milliseconds(15_000))
         // A failure comes as a reply, and was thrown.
-        let outcome: Result<ClusterOutcome, MalformedBytes> = answer.payload.withUnsafeBytes { bytes in
-            var reader = ByteReader(bytes)
-            do throws(MalformedBytes) {
-                let outcome = try ClusterOutcome(from: &reader)
-                try reader.requireEnd("outcome")
-                return .success(outcome)
-            } catch {
-                return .failure(error)
-            }
-        }
-        do throws(MalformedBytes) {
-            return try outcome.get()
-        } catch {
-            throw Failure(.malformed, "the server sent an outcome that cannot be read: \(error)")
-        }
+        return try answer.decode("outcome") { reader throws(MalformedBytes) in try ClusterOutcome(from: &reader) }
     }
 
     /// Tells the server that this client is connected to of a server that waits to be added. It forgets that after some seconds.
@@ -115,13 +101,8 @@ public final class StarlingClient: TupleStore, Sendable {
     public func snapshotPiece(_ request: SnapshotPieceRequest) async throws(Failure) -> SnapshotPiece {
         let answer = try await store.send(
             .snapshotPiece(request), wait: request.index == 0 ? .milliseconds(300_000) : .none)
-        let piece: Result<SnapshotPiece, MalformedBytes> = answer.payload.withUnsafeBytes { bytes in
-            do throws(MalformedBytes) { return .success(try SnapshotPiece(bytes)) } catch { return .failure(error) }
-        }
-        do throws(MalformedBytes) {
-            return try piece.get()
-        } catch {
-            throw Failure(.malformed, "the server sent a piece of a snapshot that cannot be read: \(error)")
+        return try answer.decode("piece of a snapshot") { reader throws(MalformedBytes) in
+            try SnapshotPiece(from: &reader)
         }
     }
 

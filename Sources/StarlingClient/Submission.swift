@@ -5,7 +5,7 @@ import ZeroMQ
 
 /// What came back for a request.
 struct Answer: Sendable {
-    /// An encoded `Reply` or `ClusterOutcome`, or the text of a status.
+    /// An encoded `Reply`, `ClusterOutcome` or `SnapshotPiece`, or the text of a status.
     var payload: [UInt8]
     var position: Position
     /// Of a command: whose it was, so that a held take can be acknowledged.

@@ -1,20 +1,17 @@
 import Cluster
 import Foundation
 import Logging
+import Synchronization
 import Testing
 
 @testable import starling
 
 @Suite("What a server says") struct LogTests {
-    private final class Lines: @unchecked Sendable {
-        // Proof: one test, one task.
-        var all: [String] = []
-    }
 
     private func lines(_ format: ServerLog.Format, _ body: (ServerLog) -> Void) -> [String] {
-        let lines = Lines()
-        body(ServerLog(server: "a", format: format, level: .info) { lines.all.append($0) })
-        return lines.all
+        let lines = Mutex<[String]>([])
+        body(ServerLog(server: "a", format: format, level: .info) { line in lines.withLock { $0.append(line) } })
+        return lines.withLock { $0 }
     }
 
     private func talk(_ log: ServerLog) {

@@ -14,6 +14,7 @@ import Testing
         }
         struct Joiner: Decodable {
             var name: String
+            var peer: String
             var publicKey: String
         }
         var leader: String?
@@ -203,8 +204,23 @@ import Testing
         try await withCluster(servers: 3) { cluster in
             let rotate = ["cluster", "rotate-key", "b", "--plan", "plan/b.plan.json"]
             let before = try #require(try await status(cluster).members.first { $0.name == "b" })
+            // What an earlier attempt left, from when other operators were listed: of it only the keys are used.
+            let other = try await Program.run(
+                ["cluster", "plan", "--servers", "a=127.0.0.1:9000,b=127.0.0.1:9001", "--out", "other"],
+                in: cluster.directory)
+            #expect(other.code == 0)
+            let path = cluster.directory.path
+            try FileManager.default.copyItem(
+                atPath: "\(path)/other/b.plan.json", toPath: "\(path)/plan/b.plan.json.next")
+            func operators() throws -> [String]? {
+                let data = try Data(contentsOf: URL(fileURLWithPath: "\(path)/plan/b.plan.json"))
+                return (try JSONSerialization.jsonObject(with: data) as? [String: Any])?["operators"] as? [String]
+            }
+            let listed = try operators()
             let begun = try await done(cluster, rotate)
             #expect(begun.output.contains("Start b again, then repeat this command"))
+            #expect(try operators() == listed && listed?.count == 1)
+            #expect(!FileManager.default.fileExists(atPath: "\(path)/plan/b.plan.json.next"))
             let both = try #require(try await status(cluster).members.first { $0.name == "b" })
             #expect(both.publicKey == before.publicKey && both.nextPublicKey != nil)
             // It still runs with the old one.
@@ -256,6 +272,31 @@ import Testing
                 cluster.serveArguments("a") + ["--members", rubbish], in: cluster.directory)
             #expect(
                 members.code == 2 && members.errors.contains("is not what `starling cluster members --json` prints"))
+        }
+    }
+
+    @Test(
+        "A server that waits to be added asks with the addresses it has now, and does not wait where nobody can add it")
+    func waits() async throws {
+        try await withCluster(servers: 1) { cluster in
+            let first = try cluster.startJoining("d")
+            try await cluster.waitUntil("d", says: "waits to be added")
+            cluster.kill("d")
+            let base = try cluster.startJoining("d", base: Ports.base())
+            #expect(base != first)
+            while try await status(cluster).joining.first?.peer != "127.0.0.1:\(base)" {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(try await cluster.stop("d") == 0)
+            #expect(try await cluster.stop("a") == 0)
+            try cluster.launch(
+                "alone",
+                [
+                    "serve", "--data", "data-d", "--name", "d", "--join", cluster.clientAddress("a"), "--client-file",
+                    "plan/client.json",
+                ], environment: ["STARLING_REQUEST_TIMEOUT": "1"])
+            #expect(try await cluster.waitForEnd("alone") == 5)
+            #expect(cluster.log("alone").contains("is no member yet, and knows nobody who could add it"))
         }
     }
 

@@ -100,6 +100,13 @@ private struct Posts: Decodable {
     @Test("Without its plan the survivor gets a new key") func withoutItsPlan() async throws {
         try await withCluster(servers: 3) { cluster in
             try await survivor(cluster)
+            // A directory with the present cluster's operator in it must not make the new cluster the old one.
+            let files = FileManager.default
+            let path = cluster.directory.path
+            try files.createDirectory(atPath: "\(path)/same", withIntermediateDirectories: true)
+            try files.copyItem(atPath: "\(path)/plan/operator.json", toPath: "\(path)/same/operator.json")
+            let same = try await operate(cluster, ["recover", "--data", "data-a", "--out", "same", "--yes"])
+            #expect(same.code == 1 && same.errors.contains("is of the present cluster"), "\(same.errors)")
             let done = try await operate(cluster, ["recover", "--data", "data-a", "--out", "new", "--yes"])
             #expect(done.code == 0, "\(done.errors)")
             try cluster.start("a", ["--plan", "new/a.plan.json"])

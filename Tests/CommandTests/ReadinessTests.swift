@@ -44,6 +44,14 @@ import Testing
         #expect(failed(status).map { $0.prefix { $0 != ":" } } == ["disk-has-room", "may-vote", "caught-up"])
     }
 
+    @Test("What a new leader does not know of a member yet is what the member said of itself") func trailing() {
+        var status = status()
+        status.peers[1].match = .zero
+        status.peers[2].match = LogIndex(1_990)
+        let shown = ClusterAdapter.status(status).members
+        #expect(shown.map(\.trailsBy) == [0, 0, 10])
+    }
+
     @Test("One that has just started waits for the others to find their way back to it, but not for the dead")
     func hearing() {
         #expect(failed(status(heard: [10, nil])) == ["hears-all: not heard yet since this server's start: c"])

@@ -67,6 +67,15 @@ import Testing
         #expect(try String(contentsOfFile: "\(cluster.directory.path)/logs/a.log", encoding: .utf8).contains("page at"))
     }
 
+    @Test("It ends, saying so, when no server can be started with its settings") func wrongSettings() async throws {
+        let cluster = try await TestCluster(servers: 1)
+        defer { cluster.end() }
+        _ = try cluster.directory.write(file(cluster) + "    log-level: loud\n", to: "cluster.yaml")
+        let result = try await Program.run(["up", "-c", "cluster.yaml"], in: cluster.directory)
+        #expect(result.code == 2 && result.output.contains("mend its settings"), "\(result.output)")
+        #expect(result.errors.contains("server a cannot be started with its settings"), "\(result.errors)")
+    }
+
     @Test(
         "What is wrong in the file is named with its line, and nothing is started",
         arguments: [

@@ -13,7 +13,7 @@ struct DecoderTests {
     /// They pass bytes on to a decoder that has a target, and look at none of them themselves.
     private static let passesOn: Set<String> = [
         "Cluster.PeerRoster.verify(_:proof:)", "Cluster.PeerRoster.verifyIntroduction(_:proof:)",
-        "StarlingClient.Answer.decodeReply()",
+        "StarlingClient.Answer.decode(_:_:)",
         // Foundation's decoder of JSON, and nothing of ours: the program is no library that a target could use.
         "StarlingCommand.ClusterReport.init(json:)",
     ]

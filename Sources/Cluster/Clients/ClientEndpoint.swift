@@ -222,20 +222,12 @@ final class ClientEndpoint {
             case .status:
                 let json = statusJSON()
                 respond(connection, request.id, .status, replica.position) { $0.write(raw: Array(json.utf8)) }
-            case .cluster:
-                if let refusal = reasonNotToOperate() {
-                    return answer(connection, request.id, .failed(refusal), at: replica.position)
-                }
-                let wanted = try ClusterRequest(whole: request.payload)
-                replica.clusterRequest(token(connection, request.id, isCancellable: false, &replica), wanted)
-            case .snapshotPiece:
-                if let refusal = reasonNotToOperate() {
-                    return answer(connection, request.id, .failed(refusal), at: replica.position)
-                }
-                let piece = try SnapshotPieceRequest(request.payload)
-                pieceRequests.append((token(connection, request.id, isCancellable: false, &replica), piece))
+            case .cluster, .snapshotPiece: try operate(request, from: connection, &replica)
             case .join:
-                let outcome = join(try MemberChange(whole: request.payload), replica, now)
+                var reader = ByteReader(request.payload)
+                let change = try MemberChange(from: &reader)
+                try reader.requireEnd("member change")
+                let outcome = join(change, replica, now)
                 answer(connection, request.id, outcome, at: replica.position)
             case nil:
                 answer(
@@ -251,6 +243,22 @@ final class ClientEndpoint {
     }
 
     // MARK: - Requests of operators, and of servers that want to join
+
+    private func operate(
+        _ request: ClientRequest, from connection: ClientConnection, _ replica: inout Replica
+    ) throws(MalformedBytes) {
+        if let refusal = reasonNotToOperate() {
+            return answer(connection, request.id, .failed(refusal), at: replica.position)
+        }
+        if request.kind == .snapshotPiece {
+            let piece = try SnapshotPieceRequest(request.payload)
+            return pieceRequests.append((token(connection, request.id, isCancellable: false, &replica), piece))
+        }
+        var reader = ByteReader(request.payload)
+        let wanted = try ClusterRequest(from: &reader)
+        try reader.requireEnd("cluster request")
+        replica.clusterRequest(token(connection, request.id, isCancellable: false, &replica), wanted)
+    }
 
     /// By the key of the very connection that the frame at hand came over.
     private func reasonNotToOperate() -> Failure? {
@@ -342,9 +350,6 @@ final class ClientEndpoint {
         guard let request = finish(token) else { return }
         answer(request.connection, request.id, .failed(failure), at: position)
     }
-
-    /// Whether somebody still waits.
-    func isWaiting(_ token: RequestToken) -> Bool { requests[token] != nil }
 
     func deliver(_ delivery: ReplicaEffects.EventDelivery) {
         guard let request = requests[delivery.token] else { return }
@@ -459,21 +464,5 @@ final class ClientEndpoint {
             requests[token] = nil
         }
         connection.requests.removeAll()
-    }
-}
-
-extension ClusterRequest {
-    fileprivate init(whole payload: UnsafeRawBufferPointer) throws(MalformedBytes) {
-        var reader = ByteReader(payload)
-        self = try ClusterRequest(from: &reader)
-        try reader.requireEnd("cluster request")
-    }
-}
-
-extension MemberChange {
-    fileprivate init(whole payload: UnsafeRawBufferPointer) throws(MalformedBytes) {
-        var reader = ByteReader(payload)
-        self = try MemberChange(from: &reader)
-        try reader.requireEnd("member change")
     }
 }

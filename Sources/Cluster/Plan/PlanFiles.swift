@@ -1,5 +1,6 @@
 import Foundation
 import Raft
+import WriteAheadLog
 import ZeroMQ
 
 /// The plan files' JSON: docs/formats/plan-files.md.
@@ -110,13 +111,13 @@ extension ServerPlan {
                 throw PlanError(path, "cannot be replaced by a file of the same owner: \(problem)")
             }
         }
-        guard rename(temporary, path) == 0 else {
-            throw PlanError(path, "cannot be written: \(String(cString: strerror(errno)))")
+        do throws(FileSystemError) {
+            let files = PosixFileSystem()
+            try files.rename(temporary, to: path)
+            try files.syncDirectory(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        } catch {
+            throw PlanError(path, error.description)
         }
-        let directory = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY)
-        guard directory >= 0 else { throw PlanError(path, "its directory cannot be opened") }
-        defer { close(directory) }
-        guard fsync(directory) == 0 else { throw PlanError(path, "its directory cannot be synced") }
     }
 }
 

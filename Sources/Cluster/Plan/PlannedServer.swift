@@ -55,6 +55,10 @@ public struct ServerPlacement: Equatable, Sendable {
         self.httpPort = httpPort ?? peerPort &+ 40
     }
 
+    public var peerAddress: String { "\(host):\(peerPort)" }
+    public var clientAddress: String { "\(host):\(clientPort)" }
+    public var httpAddress: String { "\(host):\(httpPort)" }
+
     /// Reads `a=HOST:PORT,b=HOST:PEER:CLIENT:HTTP,…`. With one port, the clients' is 20 above it and the HTTP port 40.
     public static func parse(list: String) throws(PlanError) -> [ServerPlacement] {
         var placements: [ServerPlacement] = []

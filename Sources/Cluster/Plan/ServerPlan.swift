@@ -108,9 +108,8 @@ public struct ClusterPlan: Sendable {
             keys.append(pair)
             planned.append(
                 PlannedServer(
-                    name: placement.name, peerAddress: "\(placement.host):\(placement.peerPort)",
-                    clientAddress: "\(placement.host):\(placement.clientPort)",
-                    httpAddress: "\(placement.host):\(placement.httpPort)", publicKey: pair.publicKey))
+                    name: placement.name, peerAddress: placement.peerAddress, clientAddress: placement.clientAddress,
+                    httpAddress: placement.httpAddress, publicKey: pair.publicKey))
         }
         if let problem = Self.problem(in: planned) { throw PlanError("--servers", problem) }
         let own: CurveKeyPair

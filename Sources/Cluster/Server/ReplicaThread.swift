@@ -302,6 +302,8 @@ final class ReplicaThread<Files: FileSystem> {
     // MARK: - Snapshots for operators
 
     private func serveExports(_ now: MonotonicTime) {
+        // Nearly always.
+        if endpoint.pieceRequests.isEmpty, exports.isIdle { return }
         for (token, request) in endpoint.pieceRequests {
             if request.index == 0 {
                 exports.wait(token, request, for: replica.appliedIndex, at: now)
@@ -310,10 +312,9 @@ final class ReplicaThread<Files: FileSystem> {
             }
         }
         endpoint.pieceRequests.removeAll()
-        guard !exports.isIdle else { return }
         let newest = replica.newestSnapshotIndex
         for (token, request) in exports.ready(newest) { export(request, for: token) }
-        for token in exports.late(now) where endpoint.isWaiting(token) {
+        for token in exports.late(now) {
             let seconds = SnapshotExports.patienceMilliseconds / 1_000
             endpoint.refuse(
                 token,

@@ -1,5 +1,8 @@
 /// Dates from milliseconds since 1970, in UTC, by the proleptic Gregorian calendar.
 package enum Timestamp {
+    /// By this machine's wall clock.
+    package static var now: String { iso8601(milliseconds: WallClock.now()) }
+
     /// Such as `2026-02-28T23:59:07Z`.
     package static func iso8601(milliseconds: UInt64) -> String {
         let (date, time) = parts(milliseconds)

@@ -75,7 +75,13 @@ struct ClusterAddCommand: AsyncParsableCommand {
         var isTold = false
         while true {
             let report = try await client.report()
-            if report.find(name) != nil { return nil }
+            if let member = report.find(name) {
+                guard key == nil || member.publicKey == key || member.nextPublicKey == key else {
+                    throw Complaint(
+                        .failed, "the member \(member.name) has another key, \(member.publicKey): nothing was changed")
+                }
+                return nil
+            }
             let joiners = report.joiners(name).filter { key == nil || $0.publicKey == key }
             if joiners.count > 1 {
                 throw Complaint(
@@ -94,7 +100,7 @@ struct ClusterAddCommand: AsyncParsableCommand {
                 isTold = true
                 Terminal.progress("waiting for server \(name) to ask: start it with `starling serve --join …`\n")
             }
-            try await Task.sleep(for: .milliseconds(500))
+            try await Task.sleep(for: ClusterReport.renewedEvery)
         }
     }
 
@@ -118,13 +124,12 @@ struct ClusterAddCommand: AsyncParsableCommand {
     ) async throws {
         let report = try await client.report()
         let member = try report.member(name)
-        guard !member.voter, !learner, !dryRun else {
-            return Terminal.line("\(member.name) is a \(member.voter ? "voter" : "learner")")
-        }
+        if member.voter { return Promotion.tell(member.name, report) }
         guard member.promotedWhenCaughtUp else {
             return Terminal.line(
                 "\(member.name) is a learner, and stays one until `starling cluster promote \(member.name)`")
         }
+        if dryRun { return Terminal.line("\(member.name) is a learner, and a voter as soon as it has caught up") }
         try await Promotion(client: client, name: member.name).wait(until: deadline)
     }
 }
@@ -141,10 +146,7 @@ struct Promotion {
         while true {
             let report = try? await client.report()
             let member = report?.find(name)
-            if let report, let member, member.voter {
-                return Terminal.line(
-                    "\(name) is a voter. Now: \(QuorumForesight.sentence(report.voters.map(\.name).sorted()))")
-            }
+            if let report, let member, member.voter { return Self.tell(name, report) }
             if let report, member == nil {
                 throw Complaint(
                     .failed,
@@ -156,8 +158,12 @@ struct Promotion {
                 toldAt = clock.now
                 Terminal.progress("\(progress(member))\n")
             }
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: ClusterReport.renewedEvery)
         }
+    }
+
+    static func tell(_ name: String, _ report: ClusterReport) {
+        Terminal.line("\(name) is a voter. Now: \(QuorumForesight.sentence(report.voters.map(\.name).sorted()))")
     }
 
     private func progress(_ member: ClusterReport.Member?) -> String {

@@ -5,8 +5,11 @@ import TupleSpace
 /// A change of the members or of the leader, asked for until it is known to be done, or refused.
 struct ClusterChange {
     let client: StarlingClient
-    /// Beyond what one request may take.
-    var patience: Duration = .seconds(60)
+    private static let patience = Duration.seconds(60)
+    /// Between two tries: what stands in the way, an election or another change, takes about as long.
+    private static let pause = Duration.milliseconds(300)
+    /// A server that does not lead shows a change some heartbeats later; one that is cut off, never.
+    private static let settlesWithin = Duration.seconds(5)
 
     /// - Parameter isDone: whether the cluster is as wanted already: asked when nobody knows what came of a request.
     /// - Throws: exits 4 for who is no operator, 5 if no outcome came in time.
@@ -14,7 +17,7 @@ struct ClusterChange {
         _ request: ClusterRequest, isDone: (ClusterReport) throws -> Bool
     ) async throws -> ClusterOutcome? {
         let clock = ContinuousClock()
-        let deadline = clock.now + patience
+        let deadline = clock.now + Self.patience
         var told = ""
         while true {
             let trouble: Complaint
@@ -33,15 +36,16 @@ struct ClusterChange {
                 told = trouble.text
                 Terminal.progress("not yet: \(told)\n")
             }
-            try await Task.sleep(for: .milliseconds(300))
+            try await Task.sleep(for: Self.pause)
         }
     }
 
-    /// A server shows what is so a moment later, one that does not lead another moment later.
+    /// So that the next command, or the person who looks, sees it too.
     private func settle(_ isDone: (ClusterReport) throws -> Bool) async throws {
-        for _ in 0..<50 {
+        let deadline = ContinuousClock.now + Self.settlesWithin
+        while ContinuousClock.now < deadline {
             if let report = try? await client.report(), try isDone(report) { return }
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: ClusterReport.renewedEvery)
         }
     }
 
@@ -75,6 +79,11 @@ struct ClusterChange {
     private static let passing: Set<String> = [
         "not-ready", "change-under-way", "transferring", "no-leader", "busy", "not-leader",
     ]
+}
+
+extension ClusterReport {
+    /// A server makes its view anew ten times a second: looking more often shows nothing new.
+    static let renewedEvery = Duration.milliseconds(100)
 }
 
 extension StarlingClient {

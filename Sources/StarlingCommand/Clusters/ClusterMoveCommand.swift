@@ -49,6 +49,6 @@ struct ClusterMoveCommand: AsyncParsableCommand {
 
 extension ServerPlacement {
     fileprivate var addresses: (String, String, String) {
-        ("\(host):\(peerPort)", "\(host):\(clientPort)", "\(host):\(httpPort)")
+        (peerAddress, clientAddress, httpAddress)
     }
 }

@@ -44,6 +44,7 @@ struct ServiceManager: Sendable {
         guard let watchdog else { return }
         while !Task.isCancelled {
             if await isWell() { tell("WATCHDOG=1") }
+            // sd_watchdog_enabled(3) asks for half of it; a third bears a late wake-up.
             try? await Task.sleep(for: watchdog / 3)
         }
     }

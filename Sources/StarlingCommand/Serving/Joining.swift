@@ -68,6 +68,7 @@ struct Joining {
             for refusal in refusals where told.insert(refusal).inserted {
                 log.say(.warning, "this server cannot be added so: \(refusal)")
             }
+            // Servers remember for ten seconds: a few may be lost.
             try? await Task.sleep(for: .seconds(1))
         }
     }

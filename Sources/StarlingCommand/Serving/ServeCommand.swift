@@ -132,6 +132,8 @@ struct ServePlan {
     var log: ServerLog
     /// Not nil for a server that is to say that it waits to be added.
     var joining: (how: Joining, report: ClusterReport)?
+    /// It was to join, and nobody answered: good enough for a member only.
+    var mustBeMember = false
 
     init(_ settings: Settings) async throws {
         let transport = settings[.transport] ?? ""
@@ -148,6 +150,7 @@ struct ServePlan {
         let plan = try await Self.plan(settings, name, data, log, &joining)
         configuration = ServerConfiguration(dataDirectory: data, plan: plan)
         configuration.joins = settings[.plan] == nil
+        mustBeMember = configuration.joins && joining == nil && settings[.members] == nil
         if let path = settings[.members] {
             configuration.memberFile = try Self.members(UserDirectories.expanded(path), of: plan.cluster)
         } else if let report = joining?.report {

@@ -1,9 +1,8 @@
 import Cluster
-import Foundation
 import Gateways
 import Logging
 
-/// What a server says: a line each, on standard output, and complaints on standard error.
+/// What a server says while it runs: a line each, on standard output. Why it did not start, or ended, is said on standard error.
 struct ServerLog: Sendable {
     enum Format: String, CaseIterable, Sendable {
         /// The sentence alone, for a person at a terminal, and for a service manager that adds time and level by itself.
@@ -67,7 +66,7 @@ private struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        let time = Timestamp.iso8601(milliseconds: UInt64(Date().timeIntervalSince1970 * 1_000))
+        let time = Timestamp.now
         let message = event.message.description
         switch format {
         case .plain:

@@ -44,10 +44,18 @@ struct ServerProcess {
                     _exit(Outcome.failed.rawValue)
                 })
         }
+        let isMember = await isMember(server)
+        if plan.mustBeMember, !isMember {
+            await blocking { server.stop() }
+            throw Complaint(
+                .unavailable,
+                "server \(own.name) is no member yet, and knows nobody who could add it: start it again with --join when the cluster answers"
+            )
+        }
         let signals = StopSignals()
         let snapshots = SnapshotSignal { server.takeSnapshot() }
         defer { snapshots.cancel() }
-        let announcement = announce(server)
+        let announcement = isMember ? nil : announce(server)
         let end = await serveUntilAsked(server, signals, removals)
         announcement?.cancel()
         await blocking { server.stop() }
@@ -63,11 +71,16 @@ struct ServerProcess {
         log.say("server \(own.name) has stopped; its data is in \(configuration.dataDirectory)")
     }
 
+    /// By what it has on its disk.
+    private func isMember(_ server: Server) async -> Bool {
+        // Behind the replica thread's first pass its status is published.
+        _ = await server.probe()
+        return server.status.peers.contains { $0.member.id == server.node }
+    }
+
     /// A server that joins says so until it is a member.
     private func announce(_ server: Server) -> Task<Void, Never>? {
-        guard let joining = plan.joining, !server.status.peers.contains(where: { $0.member.id == server.node }) else {
-            return nil
-        }
+        guard let joining = plan.joining else { return nil }
         let (keys, member) = (plan.configuration.plan.keys, plan.configuration.plan.own.member(id: server.node))
         log.say(
             "server \(server.name), id \(server.node), with the key \(keys.publicKey), waits to be added: starling cluster add \(server.name)"

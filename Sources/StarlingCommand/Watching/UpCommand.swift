@@ -63,6 +63,7 @@ struct UpCommand: AsyncParsableCommand {
     private func tell(_ manager: ServiceManager?, of watchdogs: [Watchdog]) async {
         guard let manager else { return }
         while !Task.isCancelled, !watchdogs.allSatisfy({ $0.isServing || $0.finalExit != nil }) {
+            // Whoever waits for it waits for seconds anyway.
             try? await Task.sleep(for: .milliseconds(100))
         }
         guard !Task.isCancelled else { return }
@@ -83,8 +84,7 @@ struct UpCommand: AsyncParsableCommand {
             watchdogs.append(
                 Watchdog(
                     server, executable: executable, logs: file.logs, http: try server.probeAddress(),
-                    rules: Supervisor.Rules(),
-                    say: { say($0) }))
+                    say: say))
         }
         return watchdogs
     }
@@ -92,7 +92,7 @@ struct UpCommand: AsyncParsableCommand {
 
 /// When and what, a line each.
 @Sendable private func say(_ sentence: String) {
-    Terminal.line("\(Timestamp.iso8601(milliseconds: UInt64(Date().timeIntervalSince1970 * 1_000)))  \(sentence)")
+    Terminal.line("\(Timestamp.now)  \(sentence)")
 }
 
 extension UpFile.Server {

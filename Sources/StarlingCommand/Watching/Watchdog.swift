@@ -4,28 +4,28 @@ import Synchronization
 
 /// Runs one server as a process, as its `Supervisor` decides.
 final class Watchdog: Sendable {
-    /// What became of it, to be said once.
     let name: String
     private let executable: String
     private let environment: [String: String]
     let log: String
     /// Where a probe is sent that goes through the server's replica thread and back.
     private let http: String
-    private let rules: Supervisor.Rules
     private let say: @Sendable (String) -> Void
+    /// How exactly the supervisor's times, none of which is shorter than half a second, are kept.
+    private static let tick = Duration.milliseconds(100)
+
     private let serving = Mutex(false)
     private let end = Mutex<ChildExit?>(nil)
     private let inputs: AsyncStream<Supervisor.Input>
     private let input: AsyncStream<Supervisor.Input>.Continuation
 
     init(
-        _ server: UpFile.Server, executable: String, logs: String, http: String, rules: Supervisor.Rules,
+        _ server: UpFile.Server, executable: String, logs: String, http: String,
         say: @escaping @Sendable (String) -> Void
     ) {
         name = server.name
         self.executable = executable
         self.http = http
-        self.rules = rules
         self.say = say
         log = "\(logs)/\(server.name).log"
         // It gets what the file says, and nothing that this user has set for other servers.
@@ -53,12 +53,12 @@ final class Watchdog: Sendable {
         let began = clock.now
         let ticking = Task { [input] in
             while !Task.isCancelled {
-                try? await Task.sleep(for: .milliseconds(100))
+                try? await Task.sleep(for: Self.tick)
                 input.yield(.tick)
             }
         }
         defer { ticking.cancel() }
-        var supervisor = Supervisor(name, rules: rules)
+        var supervisor = Supervisor(name)
         var child: ChildProcess?
         input.yield(.begin)
         for await event in inputs {

@@ -23,7 +23,7 @@ extension FuzzTarget {
             decoders: [
                 "ClientProtocol.ClientFrameReader.nextResponse()", "ClientProtocol.ClientFrameReader.readRefusal()",
                 "ClientProtocol.Welcome.init(from:)", "ClientProtocol.EventsPayload.decode(_:)",
-                "ClientProtocol.FailurePayload.decode(_:)", "ClientProtocol.SnapshotPiece.init(_:)",
+                "ClientProtocol.FailurePayload.decode(_:)", "ClientProtocol.SnapshotPiece.init(from:)",
             ],
             seeds: serverSeeds
         ) { bytes, tamper in try rewritten(bytes, tamper, toServer: false) },

@@ -77,7 +77,8 @@ enum FrameCopy {
             }
         case .status, .outcome: writer.appendResponse(id: id, kind: kind, position: position, payload: payload)
         case .snapshotPiece:
-            let piece = try SnapshotPiece(payload)
+            var reader = ByteReader(payload)
+            let piece = try SnapshotPiece(from: &reader)
             writer.appendResponse(id: id, kind: kind, position: position) { piece.encode(into: &$0) }
         case .end:
             let failure = try FailurePayload.decode(payload)
