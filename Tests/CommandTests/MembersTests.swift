@@ -24,10 +24,18 @@ import Testing
         var voters: [String] { members.filter(\.voter).map(\.name) }
     }
 
-    private func status(_ cluster: TestCluster, at names: [String]? = nil) async throws -> Status {
-        let result = try await cluster.run(["cluster", "members", "--json"], at: names)
-        try #require(result.code == 0, "\(result.errors)")
-        return try result.json(Status.self)
+    /// How a server sees the cluster, once it sees it so: one that does not lead is some heartbeats late. As it does after ten seconds, if it
+    /// does not.
+    static func status(
+        _ cluster: TestCluster, at names: [String]? = nil, when holds: (Status) -> Bool = { _ in true }
+    ) async throws -> Status {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            let result = try await cluster.run(["cluster", "members", "--json"], at: names)
+            try #require(result.code == 0, "\(result.errors)")
+            let status = try result.json(Status.self)
+            if holds(status) || ContinuousClock.now > deadline { return status }
+        }
     }
 
     /// Runs a command that has to succeed.
@@ -53,7 +61,7 @@ import Testing
                 "cluster", "add", "d", "--wait", "0", "--key", String(repeating: "0", count: 40),
             ])
             #expect(wrong.code == 3 && wrong.errors.contains("no server asks to join as d"), "\(wrong.errors)")
-            let key = try #require(try await status(cluster).joining.first?.publicKey)
+            let key = try #require(try await Self.status(cluster) { !$0.joining.isEmpty }.joining.first?.publicKey)
             let added = try await done(cluster, ["cluster", "add", "d", "--key", key])
             #expect(added.output.contains("It becomes a learner, and a voter as soon as it has caught up."))
             #expect(added.output.contains("after: 2 voters (a and d): none of them may fail"))
@@ -67,7 +75,7 @@ import Testing
             let second = try await waiting
             #expect(second.code == 0 && second.errors.contains("waiting for server e to ask"), "\(second)")
             #expect(second.output.contains("Now: 3 voters (a, d and e): 1 of them may fail at once"))
-            let grown = try await status(cluster)
+            let grown = try await Self.status(cluster) { $0.voters.count == 3 }
             #expect(grown.voters == ["a", "d", "e"] && grown.joining.isEmpty)
             // What was there is at the new ones, and so is the program's own way to them.
             let read = try await Program.run(
@@ -98,7 +106,7 @@ import Testing
                 #expect(try await cluster.waitForEnd(name) == 6)
                 #expect(cluster.log(name).contains("was removed from the cluster"))
             }
-            #expect(try await status(cluster).voters == ["a"])
+            #expect(try await Self.status(cluster) { $0.voters.count == 1 }.voters == ["a"])
             #expect(try await done(cluster, ["tuple", "read", "jobs", #"["kept", null]"#]).output.contains("kept"))
         }
     }
@@ -149,7 +157,7 @@ import Testing
             }
             // The dead one can.
             try await done(cluster, ["cluster", "remove", "c"])
-            #expect(try await status(cluster).voters == ["a", "b"])
+            #expect(try await Self.status(cluster) { $0.voters.count == 2 }.voters == ["a", "b"])
             // Its directory is of no use any more, and says so.
             try cluster.start("c")
             #expect(try await cluster.waitForEnd("c") == 6)
@@ -159,11 +167,11 @@ import Testing
     @Test("Leadership goes to whoever is named, and is said to be there already when asked again")
     func transfer() async throws {
         try await withCluster(servers: 3) { cluster in
-            let before = try await status(cluster)
+            let before = try await Self.status(cluster)
             let target = try #require(["a", "b", "c"].first { $0 != before.leader })
-            let moved = try await done(cluster, ["cluster", "transfer", target])
-            #expect(moved.output.contains("\(target) leads"))
-            #expect(try await status(cluster).leader == target)
+            let told = try await done(cluster, ["cluster", "transfer", target])
+            #expect(told.output.contains("\(target) leads"))
+            #expect(try await Self.status(cluster).leader == target)
             #expect(
                 try await done(cluster, ["cluster", "transfer", target]).output.contains("\(target) leads already"))
             #expect(try await done(cluster, ["cluster", "transfer"]).output.contains(" leads"))
@@ -203,7 +211,7 @@ import Testing
     func rotates() async throws {
         try await withCluster(servers: 3) { cluster in
             let rotate = ["cluster", "rotate-key", "b", "--plan", "plan/b.plan.json"]
-            let before = try #require(try await status(cluster).members.first { $0.name == "b" })
+            let before = try #require(try await Self.status(cluster).members.first { $0.name == "b" })
             // What an earlier attempt left, from when other operators were listed: of it only the keys are used.
             let other = try await Program.run(
                 ["cluster", "plan", "--servers", "a=127.0.0.1:9000,b=127.0.0.1:9001", "--out", "other"],
@@ -221,7 +229,8 @@ import Testing
             #expect(begun.output.contains("Start b again, then repeat this command"))
             #expect(try operators() == listed && listed?.count == 1)
             #expect(!FileManager.default.fileExists(atPath: "\(path)/plan/b.plan.json.next"))
-            let both = try #require(try await status(cluster).members.first { $0.name == "b" })
+            func b(_ status: Status) -> Status.Member? { status.members.first { $0.name == "b" } }
+            let both = try #require(b(try await Self.status(cluster) { b($0)?.nextPublicKey != nil }))
             #expect(both.publicKey == before.publicKey && both.nextPublicKey != nil)
             // It still runs with the old one.
             let early = try await cluster.run(rotate)
@@ -230,7 +239,7 @@ import Testing
             try cluster.start("b")
             try await cluster.waitUntilReady("b")
             #expect(try await done(cluster, rotate).output.contains("b has only its new key now"))
-            let after = try #require(try await status(cluster, at: ["a"]).members.first { $0.name == "b" })
+            let after = try #require(b(try await Self.status(cluster) { b($0)?.nextPublicKey == nil }))
             #expect(after.publicKey == both.nextPublicKey && after.nextPublicKey == nil)
             try await done(cluster, ["tuple", "write", "jobs", #"["still", 1]"#])
         }
@@ -284,9 +293,8 @@ import Testing
             cluster.kill("d")
             let base = try cluster.startJoining("d", base: Ports.base())
             #expect(base != first)
-            while try await status(cluster).joining.first?.peer != "127.0.0.1:\(base)" {
-                try await Task.sleep(for: .milliseconds(50))
-            }
+            let asks = try await Self.status(cluster) { $0.joining.first?.peer == "127.0.0.1:\(base)" }
+            #expect(asks.joining.map(\.peer) == ["127.0.0.1:\(base)"])
             #expect(try await cluster.stop("d") == 0)
             #expect(try await cluster.stop("a") == 0)
             try cluster.launch(
@@ -306,7 +314,7 @@ import Testing
             let arguments = ["cluster", "watch", "--interval", "0.1", "--client-file", "plan/client.json"]
             try cluster.launch("watch", arguments)
             try await cluster.waitUntil("watch", says: "leader ")
-            let leader = try #require(try await status(cluster).leader)
+            let leader = try #require(try await Self.status(cluster).leader)
             cluster.kill(leader)
             try await cluster.waitUntil("watch", says: "✗\(leader)")
             #expect(try await cluster.run(["cluster", "watch", "--interval", "0"]).code == 2)
