@@ -33,6 +33,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         // Hummingbird's own vocabulary, named because we use it directly.
         .package(url: "https://github.com/apple/swift-http-types", from: "1.0.0"),
@@ -47,6 +50,14 @@ let package = Package(
 
         room("ByteCoding", ["CChecksum"]),
         room("ZeroMQ", ["CZeroMQ"]),
+        room(
+            "Certificates",
+            [
+                "ZeroMQ",
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         room("Raft", ["ByteCoding", deque]),
         room("TupleSpace", ["ByteCoding", deque]),
         room("ClientProtocol", ["ByteCoding", "TupleSpace"]),
@@ -56,7 +67,17 @@ let package = Package(
         room("StarlingClient", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol"]),
         room(
             "Cluster",
-            ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol"]),
+            [
+                "ByteCoding", "ZeroMQ", "Certificates", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol",
+                deque,
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+            ]),
         room("Microblog", ["TupleSpace"]),
         room(
             "Gateways",
@@ -111,7 +132,14 @@ let package = Package(
         tests("WriteAheadLogTests", ["WriteAheadLog", "Simulation", "Raft", "ByteCoding"]),
         tests("ReplicaTests", ["Replica", "Raft", "TupleSpace", "ByteCoding"]),
         tests("SimulationTests", ["Simulation", "Replica", "Raft", "TupleSpace", "WriteAheadLog", "ByteCoding"]),
-        tests("TransportTests", ["Cluster", "Raft", "ZeroMQ", "ByteCoding"]),
+        tests("CertificatesTests", ["Certificates", "ZeroMQ"]),
+        tests(
+            "TransportTests",
+            [
+                "Cluster", "Certificates", "Raft", "ZeroMQ", "ByteCoding",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         tests(
             "StarlingClientTests",
             ["StarlingClient", "ClientProtocol", "Raft", "TupleSpace", "ZeroMQ", "ByteCoding", "TupleStoreConformance"]),

@@ -226,4 +226,6 @@ final class InMemoryPeerTransport: PeerTransport {
     var pollItems: [TransportPollItem] { [] }
     var nextDeadline: MonotonicTime? { switchboard.requests.nextDeadline }
     var statistics: TransportStatistics { switchboard.statistics }
+    var boundAddress: String { address }
+    func close() { isClosed = true }
 }

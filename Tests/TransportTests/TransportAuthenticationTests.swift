@@ -6,7 +6,7 @@ import ZeroMQ
 
 @Suite("Every peer transport, against what should not come in,", .serialized)
 struct TransportAuthenticationTests {
-    static let secure: [WorldKind] = [.lossyMemory, .curveZeroMQ]
+    static let secure: [WorldKind] = [.lossyMemory, .curveZeroMQ, .secureHTTP]
 
     @Test("refuses a server that has not the key of the member it claims to be", arguments: secure)
     func wrongKey(_ kind: WorldKind) throws {

@@ -26,6 +26,8 @@ enum WorldKind: String, CaseIterable, CustomTestStringConvertible {
     case lossyMemory = "lossy memory"
     case plainZeroMQ = "ZeroMQ without security"
     case curveZeroMQ = "ZeroMQ with CURVE"
+    case plainHTTP = "HTTP without security"
+    case secureHTTP = "HTTP with TLS"
 
     var testDescription: String { rawValue }
 
@@ -34,6 +36,8 @@ enum WorldKind: String, CaseIterable, CustomTestStringConvertible {
         case .lossyMemory: LossyWorld(seed: 1)
         case .plainZeroMQ: ZeroMQWorld(isSecure: false)
         case .curveZeroMQ: ZeroMQWorld(isSecure: true)
+        case .plainHTTP: try HTTPWorld(isSecure: false)
+        case .secureHTTP: try HTTPWorld(isSecure: true)
         }
     }
 }

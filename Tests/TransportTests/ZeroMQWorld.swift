@@ -37,9 +37,10 @@ final class ZeroMQWorld: TransportWorld {
         limits.handshakeTimeoutMilliseconds = 200
         let transport = try listening(at: address ?? "127.0.0.1:0") { address throws(ZeroMQError) in
             try ZeroMQPeerTransport(
-                node: identity.id, cluster: identity.cluster, bindAddress: address,
-                security: authenticator.map { .curve(identity.keys, $0) } ?? .none, context: context, limits: limits,
-                log: { _ in })
+                node: identity.id, cluster: identity.cluster,
+                carrier: ZeroMQPeerCarrier(
+                    bindAddress: address, security: authenticator.map { .curve(identity.keys, $0) } ?? .none,
+                    context: context, limits: limits), limits: limits, log: { _ in })
         }
         running.append(Running(transport: transport, authenticator: authenticator))
         return (transport, transport.boundAddress)

@@ -7,11 +7,11 @@ import ZeroMQ
 struct FirstStartShell {
     private let plan: ServerPlan
     private let node: NodeID
-    private let transport: ZeroMQPeerTransport
+    private let transport: any PeerTransport
     private let log: @Sendable (String) -> Void
 
     init(
-        _ plan: ServerPlan, _ node: NodeID, _ transport: ZeroMQPeerTransport,
+        _ plan: ServerPlan, _ node: NodeID, _ transport: any PeerTransport,
         _ log: @escaping @Sendable (String) -> Void
     ) {
         self.plan = plan
@@ -24,7 +24,7 @@ struct FirstStartShell {
     func run(_ directory: inout OwnedDirectory) throws(StartFailure) {
         var state = FirstStart(plan: plan, node: node, held: directory.heldConfiguration)
         let poller = Poller()
-        for case .socket(let socket) in transport.pollItems { _ = poller.add(socket) }
+        poller.add(transport.pollItems)
         var toldAt = MonotonicTime.current
         var effects: [FirstStart.Effect] = []
         state.step(.tick(.current), into: &effects)

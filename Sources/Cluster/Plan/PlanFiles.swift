@@ -1,6 +1,6 @@
+import Certificates
 import Foundation
 import Raft
-import WriteAheadLog
 import ZeroMQ
 
 /// The plan files' JSON: docs/formats/plan-files.md.
@@ -99,22 +99,9 @@ extension ServerPlan {
 
     /// Readable by its owner only, or by those who could read what was there; whole or not at all.
     public func write(to path: String) throws(PlanError) {
-        let temporary = path + ".tmp"
-        unlink(temporary)
-        try writeNew(temporary, try encoded(), mode: 0o600)
-        // Whoever could read the old one has to read the new one: the user that the server runs as.
-        var old = stat()
-        if stat(path, &old) == 0 {
-            guard chown(temporary, old.st_uid, old.st_gid) == 0, chmod(temporary, old.st_mode & 0o777) == 0 else {
-                let problem = String(cString: strerror(errno))
-                unlink(temporary)
-                throw PlanError(path, "cannot be replaced by a file of the same owner: \(problem)")
-            }
-        }
-        do throws(FileSystemError) {
-            let files = PosixFileSystem()
-            try files.rename(temporary, to: path)
-            try files.syncDirectory(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        let bytes = [UInt8](try encoded())
+        do throws(NewFile.Failure) {
+            try NewFile.replace(path, bytes, mode: 0o600)
         } catch {
             throw PlanError(path, error.description)
         }
@@ -206,20 +193,12 @@ extension ClusterPlan {
 
 // MARK: Files
 
-/// Makes a file that must not exist, with its mode from the very beginning, so that a secret is never readable by others.
 private func writeNew(_ path: String, _ data: Data, mode: mode_t) throws(PlanError) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw PlanError(path, "cannot be made: \(String(cString: strerror(errno)))") }
-    defer { close(descriptor) }
-    let bytes = [UInt8](data)
-    var written = 0
-    while written < bytes.count {
-        let count = bytes[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { throw PlanError(path, "cannot be written: \(String(cString: strerror(errno)))") }
-        written += count
+    do throws(NewFile.Failure) {
+        try NewFile.make(path, [UInt8](data), mode: mode)
+    } catch {
+        throw PlanError(path, error.description)
     }
-    guard fsync(descriptor) == 0 else { throw PlanError(path, "cannot be synced: \(String(cString: strerror(errno)))") }
 }
 
 private func readFile(_ path: String) throws(PlanError) -> Data {

@@ -74,12 +74,7 @@ final class ReplicaThread<Files: FileSystem> {
     /// Runs until it is told to stop, or something fails for good.
     func run() {
         _ = poller.add(fileDescriptor: inbox.waker.fileDescriptor)
-        for item in transport.pollItems {
-            switch item {
-            case .socket(let socket): _ = poller.add(socket)
-            case .fileDescriptor(let descriptor): _ = poller.add(fileDescriptor: descriptor)
-            }
-        }
+        poller.add(transport.pollItems)
         endpoint.addTo(poller)
         endpoint.statusJSON = statusJSON
         // What happens first is told with the members' names.

@@ -1,5 +1,7 @@
+import Certificates
 import ClientProtocol
 import Glibc
+import NIOCore
 import Raft
 import Replica
 import TupleSpace
@@ -13,8 +15,10 @@ public struct ServerConfiguration: Sendable {
     /// Where to listen; by default what the plan says.
     public var peerAddress: String
     public var clientAddress: String
-    /// CURVE on the peers' and the clients' doors. Off only for tests and to measure what it costs.
+    /// On the peers' and the clients' doors. Off only for tests and to measure what it costs.
     public var isEncrypted = true
+    /// What carries the messages between servers; the same at all of them.
+    public var transport = PeerTransportKind.zeroMQ
     /// A new server of a cluster that runs: it begins without a configuration, and waits until the cluster, where it has to be added by the
     /// id of its data directory, tells it one. Only the first start asks.
     public var joins = false
@@ -30,6 +34,13 @@ public struct ServerConfiguration: Sendable {
         peerAddress = plan.own.peerAddress
         clientAddress = plan.own.clientAddress
     }
+}
+
+/// What carries the messages between servers.
+public enum PeerTransportKind: Sendable {
+    case zeroMQ
+    /// With certificates, unless there is no encryption.
+    case http(CertificateFiles)
 }
 
 /// How much a line that a server says matters.
@@ -105,7 +116,7 @@ public final class Server: Sendable {
         } catch {
             throw StartFailure("ZeroMQ cannot be used: \(error)")
         }
-        let transport = try Self.listen(configuration, node: node, context, authenticator, warn)
+        let transport = try Self.listen(configuration, node: node, context, authenticator, tell)
         let others = configuration.plan.servers.filter { $0.name != configuration.plan.name }
         transport.update(plannedPeers: others.map(\.peer))
         peerAddress = transport.boundAddress
@@ -174,7 +185,7 @@ public final class Server: Sendable {
     }
 
     private func start(
-        _ replica: Replica, _ transport: ZeroMQPeerTransport, _ endpoint: ClientEndpoint,
+        _ replica: Replica, _ transport: any PeerTransport, _ endpoint: ClientEndpoint,
         _ responder: FirstStartResponder?,
         _ recovery: Recovery, memberFile: [Member], _ listeners: Listeners
     ) throws(StartFailure) {
@@ -282,15 +293,32 @@ public final class Server: Sendable {
 
     private static func listen(
         _ configuration: ServerConfiguration, node: NodeID, _ context: Context, _ authenticator: ZAPAuthenticator?,
-        _ log: @escaping @Sendable (String) -> Void
-    ) throws(StartFailure) -> ZeroMQPeerTransport {
-        let security: PeerSecurity = authenticator.map { .curve(configuration.plan.keys, $0) } ?? .none
-        do throws(ZeroMQError) {
-            return try ZeroMQPeerTransport(
-                node: node, cluster: configuration.plan.cluster, bindAddress: configuration.peerAddress,
-                security: security, context: context, log: log)
-        } catch {
-            throw cannotListen("peers", configuration.peerAddress, error)
+        _ tell: @escaping @Sendable (LogLevel, String) -> Void
+    ) throws(StartFailure) -> any PeerTransport {
+        let plan = configuration.plan
+        let warn: (String) -> Void = { tell(.warning, $0) }
+        switch configuration.transport {
+        case .zeroMQ:
+            do throws(ZeroMQError) {
+                let carrier = try ZeroMQPeerCarrier(
+                    bindAddress: configuration.peerAddress, security: authenticator.map { .curve(plan.keys, $0) } ?? .none,
+                    context: context)
+                return DirectPeerTransport(node: node, cluster: plan.cluster, carrier: carrier, log: warn)
+            } catch {
+                throw cannotListen("peers", configuration.peerAddress, error)
+            }
+        case .http(let files):
+            do {
+                let carrier = try HTTPPeerCarrier(
+                    bindAddress: configuration.peerAddress,
+                    security: configuration.isEncrypted ? .tls(files, member: plan.keys.publicKey) : .none, tell: tell)
+                return DirectPeerTransport(node: node, cluster: plan.cluster, carrier: carrier, log: warn)
+            } catch let error as IOError {
+                throw cannotListen(
+                    "peers", configuration.peerAddress, ZeroMQError("listen", code: error.errnoCode))
+            } catch {
+                throw StartFailure("\(error)")
+            }
         }
     }
 

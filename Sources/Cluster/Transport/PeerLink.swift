@@ -1,155 +1,67 @@
 import ZeroMQ
 
-/// The way to one peer: for each lane a DEALER, two while the peer's key is being changed. Messages go out here and nothing
-/// ever comes back: what the peer has to say comes by its own DEALERs to our ROUTER, authenticated as the peer.
-final class PeerLink {
-    /// Everything that, when it changes, needs new connections.
-    struct Target: Equatable {
-        var address: String
-        /// Empty without security.
-        var keys: [CurvePublicKey]
-    }
+/// The way to one peer, with a connection for each lane. Messages go out here and nothing ever comes back: what the peer has to
+/// say comes over connections that it made itself, authenticated as the peer.
+protocol PeerLink: AnyObject, SendableMetatype {
+    var target: PeerTarget { get }
 
-    /// A socket's connection, as its monitor tells.
-    private struct Watch {
-        let monitor: SocketMonitor
-        var isReady = false
-    }
+    /// Whether a connection of the main lane stands, as far as `takeLoss` has heard.
+    var isConnected: Bool { get }
 
-    private struct Lane {
-        var sockets: [Socket]
-        /// Of the main lane only, in the order of its sockets.
-        var watches: [Watch] = []
-        let budget: ByteBudget
-        /// Which socket took the last message: while a key is changed only one of two can connect.
-        var preferred = 0
-    }
+    /// That wait to be written.
+    var queuedBytes: Int { get }
 
-    let target: Target
-    private var main: Lane
-    private var bulk: Lane
+    func send(_ envelope: PeerEnvelope, _ payload: UnsafeRawBufferPointer, over lane: PeerLane) -> SendOutcome
 
-    init(
-        to target: Target, security: PeerSecurity, context: Context, limits: TransportLimits
-    ) throws(ZeroMQError) {
-        self.target = target
-        func lane(_ messages: Int32, _ bytes: Int, isWatched: Bool) throws(ZeroMQError) -> Lane {
-            var lane = Lane(sockets: [], budget: ByteBudget(limit: bytes))
-            func add(_ option: SocketOption?) throws(ZeroMQError) {
-                let socket = try Self.socket(option, messages, context, limits)
-                // Before it connects, or the first news would be missed.
-                if isWatched { lane.watches.append(Watch(monitor: try SocketMonitor(of: socket, for: .connections))) }
-                try Self.connect(socket, target.address)
-                lane.sockets.append(socket)
-            }
-            switch security {
-            case .none: try add(nil)
-            case .curve(let keys, _):
-                for key in target.keys { try add(.curveClient(keys, server: key)) }
-            }
-            return lane
-        }
-        main = try lane(limits.queuedMessagesPerPeer, limits.queuedBytesPerPeer, isWatched: true)
-        bulk = try lane(limits.bulkQueuedMessagesPerPeer, limits.bulkQueuedBytesPerPeer, isWatched: false)
-    }
+    /// Digests the news of the connections, also of those that nothing is sent by.
+    /// - Returns: whether a connection stands.
+    func refresh() throws(TransportFailed) -> Bool
 
-    private static func connect(_ socket: Socket, _ address: String) throws(ZeroMQError) {
-        guard let endpoint = Endpoint(address) else {
-            throw ZeroMQError("connect to \(address), which is not HOST:PORT", code: invalidArgument)
-        }
-        try socket.connect(to: endpoint.tcp)
-    }
-
-    private static func socket(
-        _ security: SocketOption?, _ messages: Int32, _ context: Context, _ limits: TransportLimits
-    ) throws(ZeroMQError) -> Socket {
-        let socket = try Socket(.dealer, in: context)
-        // `immediate`: what could only go to a peer that is away is refused, not kept for its return. No routing id is set, so
-        // that a ROUTER never takes a new connection for an old one.
-        try socket.set(
-            .linger(milliseconds: 0), .immediate(true), .sendHighWaterMark(messages), .receiveHighWaterMark(1),
-            .maximumMessageSize(0x1000),
-            .heartbeat(
-                intervalMilliseconds: limits.heartbeatMilliseconds,
-                timeoutMilliseconds: limits.heartbeatTimeoutMilliseconds),
-            .reconnectInterval(
-                milliseconds: limits.reconnectMilliseconds, maximumMilliseconds: limits.maximumReconnectMilliseconds),
-            .connectTimeout(milliseconds: limits.connectTimeoutMilliseconds),
-            .handshakeTimeout(milliseconds: limits.handshakeTimeoutMilliseconds),
-            .tcpKeepAlive(idleSeconds: 10, intervalSeconds: 5, count: 3))
-        if let security { try socket.set(security) }
-        return socket
-    }
-
-    func send(
-        _ envelope: PeerEnvelope, _ payload: UnsafeRawBufferPointer, over lane: PeerLane
-    ) -> SendOutcome {
-        switch lane {
-        case .main: Self.send(envelope, payload, &main)
-        case .bulk: Self.send(envelope, payload, &bulk)
-        }
-    }
-
-    private static func send(
-        _ envelope: PeerEnvelope, _ payload: UnsafeRawBufferPointer, _ lane: inout Lane
-    ) -> SendOutcome {
-        for step in lane.sockets.indices {
-            let index = (lane.preferred + step) % lane.sockets.count
-            guard
-                let result = try? lane.sockets[index].send(
-                    count: PeerEnvelope.byteCount + payload.count, within: lane.budget,
-                    fill: { envelope.write(to: $0, followedBy: payload) })
-            else { return .refused(.closed) }
-            switch result {
-            case .sent:
-                lane.preferred = index
-                return .sent
-            case .overBudget: return .refused(.queueFull)
-            case .wouldBlock, .unroutable: continue
-            }
-        }
-        // libzmq does not say which of the two it was; it drops what waits when a connection breaks.
-        return .refused(lane.budget.used > 0 ? .queueFull : .notConnected)
-    }
-
-    /// As far as `takeLoss` has heard.
-    var isConnected: Bool { main.watches.contains { $0.isReady } }
-
-    var queuedBytes: Int { main.budget.used + bulk.budget.used }
-
-    /// Lets the sockets digest the news of their connections, also those that nothing is sent by.
-    /// - Returns: whether a connection stands that has room.
-    func refresh() throws(ZeroMQError) -> Bool {
-        var isConnected = false
-        for socket in main.sockets { if try socket.readiness.contains(.writable) { isConnected = true } }
-        for socket in bulk.sockets { _ = try socket.readiness }
-        return isConnected || main.budget.used > 0
-    }
-
-    /// News of the connections since the last call.
-    /// - Returns: whether one broke, and none stands in its place.
-    func takeLoss() throws(ZeroMQError) -> Bool {
-        var hasLost = false
-        for i in main.watches.indices {
-            while let (event, _) = try main.watches[i].monitor.next() {
-                switch event {
-                case .ready: main.watches[i].isReady = true
-                case .disconnected where main.watches[i].isReady:
-                    main.watches[i].isReady = false
-                    hasLost = true
-                case .connected, .accepted, .disconnected, .handshakeFailed, .other: break
-                }
-            }
-        }
-        return hasLost && !isConnected
-    }
+    /// - Returns: whether a connection of the main lane broke since the last call, and none stands in its place.
+    func takeLoss() throws(TransportFailed) -> Bool
 
     /// Drops what waits and breaks the connections.
-    func close() {
-        for watch in main.watches { watch.monitor.close() }
-        for socket in main.sockets + bulk.sockets { socket.close() }
-    }
+    func close()
 }
 
-/// EINVAL, without a C library to import for it.
-private let invalidArgument: Int32 = 22
+/// Everything that, when it changes, needs new connections.
+struct PeerTarget: Equatable, Sendable {
+    /// `host:port`.
+    var address: String
+    /// Of the server that must be there: the key in force and perhaps the next one. Empty without security.
+    var keys: [CurvePublicKey]
+}
+
+/// What carries frames between servers: ZeroMQ, or HTTP.
+protocol PeerCarrier: AnyObject, SendableMetatype {
+    associatedtype Link: PeerLink
+
+    /// `host:port` that is listened at, with the port that was chosen for port 0.
+    var boundAddress: String { get }
+
+    /// What the thread waits for. Never changes.
+    var pollItems: [TransportPollItem] { get }
+
+    /// Says whose connections are let in from now on; at first nobody's. What is connected stays connected.
+    func admit(_ keys: Set<CurvePublicKey>)
+
+    /// Begins to connect, for all the time until the link is closed.
+    func link(to target: PeerTarget) throws(TransportFailed) -> Link
+
+    /// Hands what has arrived to the sink, whose pointers are valid only within the call.
+    /// - Parameter limit: at most so many frames.
+    /// - Returns: how many were taken.
+    func receive(limit: Int, into sink: (ArrivedFrame) -> Void) throws(TransportFailed) -> Int
+
+    /// When the certificate that the others are shown expires, in seconds since 1970; nil if none is shown.
+    var certificateExpires: UInt64? { get }
+
+    /// Breaks all connections and gives the address back.
+    func close()
+}
+
+enum ArrivedFrame {
+    case frame(UnsafeRawBufferPointer, PeerProof)
+    /// What came was not one whole frame.
+    case malformed
+}

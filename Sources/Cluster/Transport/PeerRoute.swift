@@ -1,21 +1,19 @@
-import ZeroMQ
-
 /// The way to one member, whose address may change: until a connection to the newest address stands, the one that stood before is used.
 ///
 /// A change of addresses is in force as soon as it is in a log, and has to reach a majority by the addresses from before; and a server moves
 /// some time before or after the members' list says so.
-final class PeerRoute {
-    private(set) var link: PeerLink
-    private(set) var former: PeerLink?
+final class PeerRoute<Link: PeerLink> {
+    private(set) var link: Link
+    private(set) var former: Link?
 
-    init(_ link: PeerLink) {
+    init(_ link: Link) {
         self.link = link
     }
 
     /// Turns to another address or other keys.
     /// - Parameter make: a link to a target, or nil if it is of no use.
     /// - Returns: false if there is no way any more.
-    func turn(to target: PeerLink.Target, _ make: (PeerLink.Target) -> PeerLink?) -> Bool {
+    func turn(to target: PeerTarget, _ make: (PeerTarget) -> Link?) -> Bool {
         if link.target == target { return true }
         // A key that is the member's no more opens nothing, not even a connection that stands.
         if let known = former, !known.target.keys.allSatisfy(target.keys.contains) { closeFormer() }
@@ -46,9 +44,9 @@ final class PeerRoute {
 
     var queuedBytes: Int { link.queuedBytes + (former?.queuedBytes ?? 0) }
 
-    /// Lets the sockets digest the news of their connections. The former address is given up when the newest one answers.
-    /// - Returns: whether a connection stands that has room.
-    func refresh() throws(ZeroMQError) -> Bool {
+    /// Digests the news of the connections. The former address is given up when the newest one answers.
+    /// - Returns: whether a connection stands.
+    func refresh() throws(TransportFailed) -> Bool {
         if try link.refresh() {
             if link.isConnected { closeFormer() }
             return true
@@ -57,7 +55,7 @@ final class PeerRoute {
     }
 
     /// - Returns: whether a connection broke since the last call, and none stands in its place.
-    func takeLoss() throws(ZeroMQError) -> Bool {
+    func takeLoss() throws(TransportFailed) -> Bool {
         let hasLost = try link.takeLoss()
         let hasLostFormer = try former?.takeLoss() ?? false
         return (hasLost || hasLostFormer) && !link.isConnected && !(former?.isConnected ?? false)

@@ -44,6 +44,12 @@ public protocol PeerTransport: AnyObject {
     var nextDeadline: MonotonicTime? { get }
 
     var statistics: TransportStatistics { get }
+
+    /// `host:port` that is listened at, with the port that was chosen for port 0.
+    var boundAddress: String { get }
+
+    /// Breaks all connections. Everything sent afterwards is refused.
+    func close()
 }
 
 extension PeerTransport {
@@ -144,6 +150,17 @@ public struct PlannedPeer: Hashable, Sendable {
 public enum TransportPollItem {
     case socket(Socket)
     case fileDescriptor(Int32)
+}
+
+extension Poller {
+    func add(_ items: [TransportPollItem]) {
+        for item in items {
+            switch item {
+            case .socket(let socket): _ = add(socket)
+            case .fileDescriptor(let descriptor): _ = add(fileDescriptor: descriptor)
+            }
+        }
+    }
 }
 
 /// The transport itself no longer works: its thread should end the server, or is ending it.

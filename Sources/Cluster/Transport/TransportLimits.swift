@@ -10,6 +10,8 @@ public struct TransportLimits: Sendable, Equatable {
     public var bulkQueuedBytesPerPeer = 16 << 20
     public var receivedMessagesPerConnection: Int32 = 256
     public var outstandingRequestsPerPeer = 1024
+    /// Over HTTP: those that have not shown yet whose they are count too.
+    public var incomingConnections = 256
 
     /// A silent connection is asked for a sign of life so often, and broken when none comes in time.
     public var heartbeatMilliseconds: Int32 = 1000

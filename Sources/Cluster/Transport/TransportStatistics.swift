@@ -34,6 +34,8 @@ public struct TransportStatistics: Equatable, Sendable {
 
     /// In order of id.
     public var peers: [Peer]
+    /// When the certificate that the others are shown expires, in seconds since 1970; nil if none is shown.
+    public var certificateExpires: UInt64?
     private var drops: [Int]
 
     init(peers: [Peer] = []) {
