@@ -98,8 +98,7 @@ let package = Package(
             dependencies: [
                 "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica", "Simulation",
                 "StarlingClient", "Cluster",
-                "Microblog",
-                "Gateways",
+                "Certificates", "Microblog", "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 logging,
                 .product(name: "Crypto", package: "swift-crypto"),

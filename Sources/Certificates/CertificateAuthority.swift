@@ -90,6 +90,8 @@ public struct CertificateAuthority: Sendable, CustomStringConvertible {
         return .ipAddress(ASN1OctetString(contentBytes: ArraySlice(parts.compactMap { $0 })))
     }
 
+    public var expires: Date { certificate.notValidAfter }
+
     /// Without the secret.
     public var description: String { "certificate authority \(certificate.subjectName)" }
 
@@ -109,6 +111,7 @@ public struct NodeCertificate: Sendable, CustomStringConvertible {
     }
 
     public var leaf: Certificate { chain[0] }
+    public var expires: Date { leaf.notValidAfter }
 
     /// Without the secret.
     public var description: String { "certificate of \(leaf.subjectName)" }

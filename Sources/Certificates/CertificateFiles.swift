@@ -74,7 +74,7 @@ public struct LoadedCertificates: Sendable {
         self.authorities = authorities
     }
 
-    public var expires: Date { own.leaf.notValidAfter }
+    public var expires: Date { own.expires }
 }
 
 extension CertificateAuthority {
@@ -109,13 +109,18 @@ extension CertificateAuthority {
 }
 
 extension NodeCertificate {
-    /// Writes, or replaces, a server's key, its certificate and its authority. Its key first: a server that looks in between
-    /// finds that they do not fit, and looks again.
+    /// Writes, or replaces, a server's key and its certificate, and adds the authority to those it trusts. The key first: a
+    /// server that looks in between finds that they do not fit, and looks again.
     public func write(to files: CertificateFiles, authority: CertificateAuthority) throws(CertificateProblem) {
-        for (path, text, mode) in [
-            (files.authority, try authority.certificateText(), mode_t(0o644)),
+        var changes = [
             (files.key, try keyText(), mode_t(0o600)), (files.certificate, try certificateText(), mode_t(0o644)),
-        ] {
+        ]
+        var trusted = access(files.authority, F_OK) == 0 ? try PEM.certificates(at: files.authority) : []
+        if !trusted.contains(authority.certificate) {
+            trusted.append(authority.certificate)
+            changes.insert((files.authority, try PEM.text(of: trusted), mode_t(0o644)), at: 0)
+        }
+        for (path, text, mode) in changes {
             do throws(NewFile.Failure) {
                 try NewFile.replace(path, Array(text.utf8), mode: mode)
             } catch {

@@ -27,7 +27,8 @@ struct StarlingCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Cluster",
                 subcommands: [
-                    DemoCommand.self, ServeCommand.self, UpCommand.self, ClusterCommand.self, OperatorCommand.self,
+                    DemoCommand.self, ServeCommand.self, UpCommand.self, ClusterCommand.self, CertCommand.self,
+                    OperatorCommand.self,
                 ]),
             CommandGroup(name: "Microblog", subcommands: [PostCommand.self, TimelineCommand.self, TopicCommand.self]),
             CommandGroup(name: "Tuplespace", subcommands: [TupleCommand.self]),

@@ -78,6 +78,8 @@ public struct ServerStatus: Sendable {
     public var refusedMessages: UInt64 = 0
     /// At the peers' door, by reason.
     public var droppedFrames: [(reason: DropReason, count: Int)] = []
+    /// In seconds since 1970; nil if the others are shown no certificate.
+    public var certificateExpires: UInt64?
     public var mayVote = true
     /// Newest first.
     public var events: [Event] = []

@@ -69,6 +69,7 @@ final class StatusBoard: Sendable {
             status.transfersFailed = replica.transfersFailed
             status.refusedMessages = replica.refusedMessages
             status.droppedFrames = dropped
+            status.certificateExpires = transport.certificateExpires
             status.publishedAt = .current
         }
     }

@@ -12,6 +12,7 @@ struct DemoCheck {
     /// Nil: load none.
     let fortunes: String?
     let kills: Int
+    let transport: DemoTransport
 
     func run(until signals: StopSignals) async throws {
         let path = try data.map(DemoCommand.absolute) ?? Self.temporaryDirectory()
@@ -19,7 +20,7 @@ struct DemoCheck {
         let isHere = FileManager.default.fileExists(atPath: directory.clientFile)
         let base = isHere ? portBase : try portBase ?? Self.freePorts(servers ?? 3)
         let (plan, _) = try directory.plan(servers: servers, portBase: base)
-        let cluster = try DemoCluster(directory, plan)
+        let cluster = try DemoCluster(directory, plan, transport)
         try Demo.checkPorts(cluster)
         let result: Result<Void, any Error> = await withTaskGroup(of: Result<Void, any Error>.self) { group in
             group.addTask {

@@ -1,6 +1,12 @@
+import ArgumentParser
 import Cluster
 import Foundation
 import Synchronization
+
+/// How the servers of a demo speak with each other.
+enum DemoTransport: String, ExpressibleByArgument {
+    case zeromq, http
+}
 
 /// The servers of a demo, each a process of this very program.
 final class DemoCluster: Sendable {
@@ -12,6 +18,7 @@ final class DemoCluster: Sendable {
 
     let directory: DemoDirectory
     let plan: ClientPlan
+    private let transport: DemoTransport
     /// Ends of servers that nobody asked for.
     let departures: AsyncStream<Departure>
     private let departed: AsyncStream<Departure>.Continuation
@@ -20,9 +27,11 @@ final class DemoCluster: Sendable {
     private let children = Mutex<[String: ChildProcess]>([:])
     private let expected = Mutex<Set<pid_t>>([])
 
-    init(_ directory: DemoDirectory, _ plan: ClientPlan) throws(Complaint) {
+    init(_ directory: DemoDirectory, _ plan: ClientPlan, _ transport: DemoTransport) throws(Complaint) {
         self.directory = directory
         self.plan = plan
+        self.transport = transport
+        if transport == .http { try directory.makeCertificates(plan) }
         (departures, departed) = AsyncStream.makeStream()
         do {
             executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -49,6 +58,7 @@ final class DemoCluster: Sendable {
 
     private func arguments(_ name: String) -> [String] {
         ["serve", "--data", directory.data(name), "--name", name, "--plan", directory.planFile(name)]
+            + (transport == .http ? ["--transport", "http"] : [])
     }
 
     /// What a person would type to start the server again.

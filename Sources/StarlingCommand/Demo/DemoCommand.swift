@@ -28,6 +28,8 @@ struct DemoCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "The first server's port for its peers; clients are 20 above it, HTTP 40. Else 7440.", valueName: "port"))
     var portBase: Int?
+    @Option(help: "How the servers speak with each other: zeromq, or http with certificates.")
+    var transport = DemoTransport.zeromq
     @Option(help: ArgumentHelp("Where the fortunes are.", valueName: "directory"))
     var fortunes = FortuneLoader.standardDirectory
     @Flag(name: .customLong("no-load"), help: "Load no posts.")
@@ -55,12 +57,13 @@ struct DemoCommand: AsyncParsableCommand {
         let signals = StopSignals()
         if check {
             let story = DemoCheck(
-                servers: servers, data: data, portBase: portBase, fortunes: noLoad ? nil : fortunes, kills: kills)
+                servers: servers, data: data, portBase: portBase, fortunes: noLoad ? nil : fortunes, kills: kills,
+                transport: transport)
             try await story.run(until: signals)
         } else {
             let directory = DemoDirectory(path: Self.absolute(data ?? DemoDirectory.standard()))
             let (plan, isNew) = try directory.plan(servers: servers, portBase: portBase)
-            let cluster = try DemoCluster(directory, plan)
+            let cluster = try DemoCluster(directory, plan, transport)
             try await Demo(cluster: cluster, isNew: isNew, fortunes: noLoad ? nil : fortunes, restarts: restart)
                 .run(until: signals)
         }

@@ -1,3 +1,4 @@
+import Certificates
 import Cluster
 import Foundation
 
@@ -60,6 +61,27 @@ struct DemoDirectory: Sendable {
             try files.moveItem(atPath: draft, toPath: planDirectory)
         } catch {
             throw PlanError(planDirectory, error.localizedDescription)
+        }
+    }
+
+    /// Of an authority that only this demo knows; those that are there and valid are used again.
+    func makeCertificates(_ plan: ClientPlan) throws(Complaint) {
+        do throws(CertificateProblem) {
+            let isThere = FileManager.default.fileExists(
+                atPath: CertificateFiles.authorityKeyFile(in: planDirectory))
+            let authority =
+                try isThere
+                ? CertificateAuthority(readFrom: planDirectory)
+                : CertificateAuthority(named: "starling demo \(plan.cluster)", days: 3_650)
+            if !isThere { _ = try authority.write(to: planDirectory) }
+            for server in plan.servers {
+                let files = CertificateFiles(inDirectory: planDirectory, ofServer: server.name)
+                if (try? files.load(for: server.publicKey)) != nil { continue }
+                try authority.issue(for: server.publicKey, named: server.name, hosts: ["127.0.0.1"], days: 365)
+                    .write(to: files, authority: authority)
+            }
+        } catch {
+            throw Complaint(.failed, error.description)
         }
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Certificates
 import Cluster
 import Gateways
 import Microblog
@@ -45,6 +46,7 @@ enum Outcome: Int32 {
         case let failure as Failure: Complaint(failure)
         case let problem as PostProblem: Complaint(.wrongUsage, problem.description)
         case let error as PlanError: Complaint(.failed, error.description)
+        case let problem as CertificateProblem: Complaint(.failed, problem.description)
         case let failure as StartFailure: Complaint(failure.isRemoved ? .removed : .failed, failure.description)
         case let error as GatewayError: Complaint(.failed, error.description)
         case let failure as LoadFailure: Complaint(.unavailable, failure.description)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Certificates
 import Cluster
 import Foundation
 import Raft
@@ -61,8 +62,25 @@ struct ServeCommand: AsyncParsableCommand {
             writes everything. (STARLING_OPEN=yes)
             """)
     var open = false
-    @Option(help: ArgumentHelp("How servers speak with each other: zeromq. (STARLING_TRANSPORT)", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "How servers speak with each other, all of them alike: zeromq, or http with certificates; see `starling cert`. "
+                + "(STARLING_TRANSPORT)", valueName: "name"))
     var transport: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --transport http: this server's certificate; else NAME.cert.pem beside the plan. A changed file is used without a "
+                + "restart, as the next two are. (STARLING_CERTIFICATE)", valueName: "file"))
+    var certificate: String?
+    @Option(
+        help: ArgumentHelp(
+            "Its private key; else NAME.key.pem beside the plan. (STARLING_CERTIFICATE_KEY)", valueName: "file"))
+    var certificateKey: String?
+    @Option(
+        help: ArgumentHelp(
+            "Who may have issued the others' certificates; else authority.cert.pem beside the plan. (STARLING_AUTHORITY)",
+            valueName: "file"))
+    var authority: String?
     @Flag(
         name: .customLong("no-curve"),
         help: "No encryption for peers and clients, on all servers alike. For tests and measuring. (STARLING_CURVE=no)")
@@ -115,7 +133,8 @@ struct ServeCommand: AsyncParsableCommand {
             flags: [
                 .data: data, .name: name, .plan: plan, .join: join, .clientFile: clientFile,
                 .members: members, .open: open ? "yes" : nil, .peer: peer, .client: client, .http: http,
-                .transport: transport,
+                .transport: transport, .certificate: certificate, .certificateKey: certificateKey,
+                .authority: authority,
                 .curve: noCurve ? "no" : nil, .leaseReads: leaseReads ? "yes" : nil,
                 .snapshotEntries: snapshotEntries, .trailingEntries: trailingEntries,
                 .trailingMebibytes: trailingMebibytes, .segmentMebibytes: segmentMebibytes, .logFormat: logFormat,
@@ -136,14 +155,6 @@ struct ServePlan {
     var mustBeMember = false
 
     init(_ settings: Settings) async throws {
-        let transport = settings[.transport] ?? ""
-        guard transport == "zeromq" else {
-            throw Complaint(
-                .wrongUsage,
-                "\(settings.origin(of: .transport)): the transport is zeromq, and not \"\(transport)\"; http comes "
-                    + "later"
-            )
-        }
         let name = try settings.required(.name)
         log = try ServerLog(settings, server: name)
         let data = UserDirectories.expanded(try settings.required(.data))
@@ -158,6 +169,7 @@ struct ServePlan {
         }
         let isOpen = try settings.flag(.open)
         configuration.isEncrypted = try settings.flag(.curve)
+        configuration.transport = try Self.transport(settings, name, data, isEncrypted: configuration.isEncrypted)
         // Nobody but the members gets anywhere at the peers' door, if they must show their keys there.
         configuration.peerAddress = try Self.address(
             .peer, settings, plan.own.peerAddress, isOpen: isOpen || configuration.isEncrypted)
@@ -169,6 +181,37 @@ struct ServePlan {
         configuration.settings.trailingEntries = try settings.count(.trailingEntries)
         configuration.settings.trailingBytes = try settings.count(.trailingMebibytes) << 20
         configuration.log.segmentBytes = UInt64(try settings.count(.segmentMebibytes, atMost: 1_024)) << 20
+    }
+
+    /// Of a server whose plan is there.
+    private static func transport(
+        _ settings: Settings, _ name: String, _ data: String, isEncrypted: Bool
+    ) throws(Complaint) -> PeerTransportKind {
+        let transport = settings[.transport] ?? ""
+        switch transport {
+        case "zeromq": return .zeroMQ
+        case "http": break
+        default:
+            throw Complaint(
+                .wrongUsage,
+                "\(settings.origin(of: .transport)): the transport is zeromq or http, and not \"\(transport)\"")
+        }
+        let plan = settings[.plan].map(UserDirectories.expanded) ?? PlanSource.pathOfJoined(data)
+        let directory = URL(fileURLWithPath: plan).deletingLastPathComponent().relativePath
+        var files = CertificateFiles(inDirectory: directory, ofServer: name)
+        if let path = settings[.certificate] { files.certificate = UserDirectories.expanded(path) }
+        if let path = settings[.certificateKey] { files.key = UserDirectories.expanded(path) }
+        if let path = settings[.authority] { files.authority = UserDirectories.expanded(path) }
+        if isEncrypted, !FileManager.default.fileExists(atPath: files.certificate) {
+            throw Complaint(
+                .failed,
+                """
+                server \(name) has no certificate: \(files.certificate) is not there. Make one where the authority's key is, \
+                with this server's plan file:
+                  starling cert node --authority DIRECTORY --plan \(plan)
+                """)
+        }
+        return .http(files)
     }
 
     private static func plan(

@@ -6,7 +6,7 @@ import Replica
 /// One server's status as Prometheus metrics, named after etcd's where there is a twin.
 enum ServerMetrics {
     static func families(_ status: ServerStatus) -> [MetricFamily] {
-        consensus(status) + members(status) + log(status) + peers(status) + state(status) + clients(status)
+        consensus(status) + members(status) + certificate(status) + log(status) + peers(status) + state(status) + clients(status)
     }
 
     private static func consensus(_ status: ServerStatus) -> [MetricFamily] {
@@ -63,6 +63,16 @@ enum ServerMetrics {
                 series: status.droppedFrames.map { reason, count in
                     .init(labels: [.init("reason", "\(reason)")], value: .number(Double(count)))
                 }),
+        ]
+    }
+
+    /// Of a server whose others know it by a certificate.
+    private static func certificate(_ status: ServerStatus) -> [MetricFamily] {
+        guard let expires = status.certificateExpires else { return [] }
+        return [
+            .gauge(
+                "starling_peer_certificate_expires_timestamp_seconds",
+                "When the certificate that this server shows the others expires, in seconds since 1970.", number(expires))
         ]
     }
 

@@ -17,6 +17,9 @@ enum Setting: String, CaseIterable {
     case http
     case open
     case transport
+    case certificate
+    case certificateKey = "certificate-key"
+    case authority
     case snapshotEntries = "snapshot-entries"
     case trailingEntries = "trailing-entries"
     case trailingMebibytes = "trailing-mebibytes"
@@ -52,7 +55,7 @@ enum Setting: String, CaseIterable {
     /// A path, which in a config file is relative to that file.
     var isPath: Bool {
         switch self {
-        case .clientFile, .operatorFile, .data, .plan, .members: true
+        case .clientFile, .operatorFile, .data, .plan, .members, .certificate, .certificateKey, .authority: true
         default: false
         }
     }
@@ -82,7 +85,11 @@ enum Setting: String, CaseIterable {
         case .peer: "serve: where to listen for the other servers, HOST:PORT"
         case .client: "serve: where to listen for native clients, HOST:PORT"
         case .http: "serve: where to listen for HTTP, HOST:PORT"
-        case .transport: "serve: how servers speak with each other"
+        case .transport: "serve: how servers speak with each other, zeromq or http; all of them alike"
+        case .certificate: "serve, with transport http: this server's certificate, PEM; else NAME.cert.pem beside the plan"
+        case .certificateKey: "serve, with transport http: its private key, PEM; else NAME.key.pem beside the plan"
+        case .authority:
+            "serve, with transport http: certificates of the authorities that are trusted, PEM; else authority.cert.pem beside the plan"
         case .logFormat: "serve: plain, text (with time and level) or json"
         case .logLevel: "serve: trace, debug (every HTTP request), info, notice, warning, error or critical"
         case .leaseReads: "serve: whether reads rest on clocks that run evenly (yes or no)"
