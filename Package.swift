@@ -131,13 +131,21 @@ let package = Package(
         tests("WriteAheadLogTests", ["WriteAheadLog", "Simulation", "Raft", "ByteCoding"]),
         tests("ReplicaTests", ["Replica", "Raft", "TupleSpace", "ByteCoding"]),
         tests("SimulationTests", ["Simulation", "Replica", "Raft", "TupleSpace", "WriteAheadLog", "ByteCoding"]),
-        tests("CertificatesTests", ["Certificates", "ZeroMQ"]),
+        tests(
+            "CertificatesTests",
+            [
+                "Certificates", "ZeroMQ",
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         tests(
             "TransportTests",
             [
                 "Cluster", "Certificates", "Raft", "ZeroMQ", "ByteCoding",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         tests(
             "StarlingClientTests",

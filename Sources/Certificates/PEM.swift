@@ -27,7 +27,7 @@ enum PEM {
         do {
             documents = try PEMDocument.parseMultiple(pemString: text)
         } catch {
-            throw CertificateProblem(path, "is not a PEM file: \(error)")
+            throw CertificateProblem(path, "is not a PEM file that can be read")
         }
         let blocks = documents.filter { $0.discriminator == Certificate.defaultPEMDiscriminator }
         guard !blocks.isEmpty else { throw CertificateProblem(path, "holds no certificate") }
@@ -36,7 +36,7 @@ enum PEM {
             do {
                 certificates.append(try Certificate(pemDocument: block))
             } catch {
-                throw CertificateProblem(path, "certificate \(i + 1) of \(blocks.count) cannot be read: \(error)")
+                throw CertificateProblem(path, "certificate \(i + 1) of \(blocks.count) cannot be read")
             }
         }
         return certificates
@@ -48,7 +48,7 @@ enum PEM {
         do {
             return try Certificate.PrivateKey(pemEncoded: text)
         } catch {
-            throw CertificateProblem(path, "holds no private key that can be read: \(error)")
+            throw CertificateProblem(path, "holds no private key that can be read")
         }
     }
 
