@@ -81,6 +81,7 @@ def run_matrix(options, processes, work, say):
 
 
 MODES = {"storage": (storage_options.parse, storage.run), "paired": (paired.parse, paired.run),
+         "transports": (paired.parse_transports, paired.run),
          "failover": (failover.parse, failover.run)}
 
 

@@ -1,4 +1,5 @@
-"""script/bench paired: one program against another, as before and after a change."""
+"""script/bench paired and transports: one program against another, as before and after a change, and one transport against
+the other."""
 
 import argparse
 import datetime
@@ -19,9 +20,14 @@ from report import table, write_files
 from paired_plot import plot
 
 SYSTEMS = ("before", "after")
+TRANSPORTS = ("zeromq", "http")
 DESCRIPTION = """Measures two programs of Starling against each other: in each repetition a fresh cluster of either,
 driven in turn with the same loads, now the one first and now the other. What counts is the median of the repetitions'
 ratios. Takes about a quarter of an hour."""
+
+TRANSPORTS_DESCRIPTION = """Measures servers that speak with each other over HTTP, with certificates, against servers that do over
+ZeroMQ, with CURVE: in each repetition a fresh cluster of either, driven in turn with the same loads. What counts is the median of
+the repetitions' ratios. Takes about ten minutes."""
 
 
 def parse(arguments):
@@ -32,6 +38,29 @@ def parse(arguments):
         help="the program in question (.build/release/starling)")
     add("--before-version", default="unknown", metavar="TEXT", help="what the page calls it, such as its commit")
     add("--after-version", metavar="TEXT", help="what the page calls it (git describe)")
+    add_common(parser, "before-after")
+    options = parser.parse_args(arguments)
+    options.requests, options.limit = None, 1e6
+    options.systems, options.title, options.transports = SYSTEMS, "Before and after", {}
+    return options
+
+
+def parse_transports(arguments):
+    parser = argparse.ArgumentParser(prog="script/bench transports", description=TRANSPORTS_DESCRIPTION)
+    parser.add_argument("--program", default=".build/release/starling", metavar="PATH",
+                        help="the program in question (.build/release/starling)")
+    add_common(parser, "transports")
+    options = parser.parse_args(arguments)
+    options.requests, options.limit = None, 1e6
+    options.systems, options.title = TRANSPORTS, "ZeroMQ and HTTP between servers"
+    options.transports = {name: name for name in TRANSPORTS}
+    for name in TRANSPORTS:
+        setattr(options, name, options.program)
+    return options
+
+
+def add_common(parser, what):
+    add = parser.add_argument
     add("--operations", type=names(OPERATIONS), default=OPERATIONS, metavar="OPS", help="some of write,read (both)")
     add("--windows", type=windows, default=windows("1x1,64x8,512x32"), metavar="LIST",
         help="loads as SESSIONSxCONNECTIONS (1x1,64x8,512x32)")
@@ -41,11 +70,8 @@ def parse(arguments):
     add("--curve", choices=("yes", "no"), default="yes", help="encrypt (yes)")
     add("--require", type=positive(float), metavar="RATIO", help="exit 1 when a median ratio is below this, as in 0.95")
     add("--out", default="docs/benchmarks", help="where the page goes (docs/benchmarks)")
-    add("--what", type=page_name, default="before-after", help="name of the page after its date (before-after)")
+    add("--what", type=page_name, default=what, help=f"name of the page after its date ({what})")
     add("--keep", action="store_true", help="keep the servers' data and logs")
-    options = parser.parse_args(arguments)
-    options.requests, options.limit = None, 1e6
-    return options
 
 
 class Program(Starling):
@@ -55,8 +81,9 @@ class Program(Starling):
     def __init__(self, name, options, processes, directory):
         super().__init__(argparse.Namespace(**vars(options), starling=getattr(options, name)), processes, directory)
         self.name = name
+        self.transport = options.transports.get(name, "zeromq")
         if not os.access(self.program, os.X_OK):
-            raise Failure(f"{self.program} (--{name}) is not a program")
+            raise Failure(f"{self.program} is not a program")
 
     def start(self):
         super().start()
@@ -82,16 +109,17 @@ def run(options, processes, work, say):
     runs = []
     for repeat in range(options.repeats):
         runs += repetition(options, processes, os.path.join(work, str(repeat)), repeat, say)
-    page = {"title": "Before and after", "what": options.what, "date": datetime.date.today().isoformat(),
+    page = {"title": options.title, "systems": options.systems, "what": options.what, "date": datetime.date.today().isoformat(),
             "command": shlex.join(["script/bench", *sys.argv[1:]]), "machine": described,
             "versions": versions(options, processes),
             "size": options.size, "repeats": options.repeats, "seconds": options.seconds, "runs": runs}
-    summary = summarize(runs)
+    summary = summarize(runs, options.systems)
+    first, second = options.systems
     for (operation, sessions), values in summary.items():
-        say(f"{operation:5} {sessions:4} sessions  after / before {values['ratio']:.3f}  "
+        say(f"{operation:5} {sessions:4} sessions  {second} / {first} {values['ratio']:.3f}  "
             f"({values['lowest']:.3f}-{values['highest']:.3f})")
     say(f"written: {write(page, options.out)}")
-    missed = [f"{operation}s at {counted(sessions, 'session')}: {values['ratio']:.3f} of before, "
+    missed = [f"{operation}s at {counted(sessions, 'session')}: {values['ratio']:.3f} of {first}, "
               f"{options.require:g} is required"
               for (operation, sessions), values in summary.items()
               if options.require and values["ratio"] < options.require]
@@ -101,6 +129,9 @@ def run(options, processes, work, say):
 
 
 def versions(options, processes):
+    if options.transports:
+        return {"starling": f"{processes.run(['git', 'describe', '--always', '--dirty'], 10).strip()}, "
+                            f"{fingerprint(options.program)}"}
     after = options.after_version or processes.run(["git", "describe", "--always", "--dirty"], 10).strip()
     return {"before": f"{options.before_version}, {fingerprint(options.before)}",
             "after": f"{after}, {fingerprint(options.after)}"}
@@ -113,7 +144,7 @@ def fingerprint(path):
 
 def repetition(options, processes, work, repeat, say):
     """One pair of runs of every load. The order of the two programs changes from repetition to repetition."""
-    order = SYSTEMS if repeat % 2 == 0 else tuple(reversed(SYSTEMS))
+    order = options.systems if repeat % 2 == 0 else tuple(reversed(options.systems))
     say(f"repetition {repeat + 1} of {options.repeats}: {order[0]} first")
     peers = []
     for name in order:
@@ -127,17 +158,17 @@ def repetition(options, processes, work, repeat, say):
     return [{**run, "repeat": repeat} for run in matrix.runs]
 
 
-def summarize(runs):
+def summarize(runs, systems=SYSTEMS):
     """By (operation, sessions): the median of the ratios of each pair, and the medians of the rates and p99."""
-    summary = {}
+    (first, second), summary = systems, {}
     for load in dict.fromkeys((run["operation"], run["sessions"]) for run in runs):
         chosen = [run for run in runs if (run["operation"], run["sessions"]) == load]
         rates = {(run["repeat"], run["system"]): run["rate"] for run in chosen}
-        ratios = [rates[repeat, "after"] / rates[repeat, "before"] for repeat, system in rates if system == "after"]
+        ratios = [rates[repeat, second] / rates[repeat, first] for repeat, system in rates if system == second]
         summary[load] = {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios),
                          "ratios": ratios,
                          "others": max(run["others"] for run in chosen)}
-        for system in SYSTEMS:
+        for system in systems:
             own = [run for run in chosen if run["system"] == system]
             summary[load][system] = {key: statistics.median(run[key] for run in own)
                                      for key in ("rate", "p50_ms", "p99_ms")}
@@ -145,24 +176,24 @@ def summarize(runs):
 
 
 def write(page, directory):
-    return write_files(page, directory, lambda image: markdown(page, image), plot(page, summarize(page["runs"])))
+    return write_files(page, directory, lambda image: markdown(page, image), plot(page, summarize(page["runs"], page["systems"])))
 
 
 def markdown(page, image):
-    summary = summarize(page["runs"])
+    first, second = page["systems"]
+    summary = summarize(page["runs"], page["systems"])
     rows = [(f"{operation}, {counted(sessions, 'session')}", f"{v['ratio']:.3f}",
              f"{v['lowest']:.3f}–{v['highest']:.3f}",
-             f"{v['before']['rate']:,.0f}", f"{v['after']['rate']:,.0f}",
-             f"{v['before']['p50_ms']:.2f} → {v['after']['p50_ms']:.2f}",
-             f"{v['before']['p99_ms']:.2f} → {v['after']['p99_ms']:.2f}",
+             f"{v[first]['rate']:,.0f}", f"{v[second]['rate']:,.0f}",
+             f"{v[first]['p50_ms']:.2f} → {v[second]['p50_ms']:.2f}",
+             f"{v[first]['p99_ms']:.2f} → {v[second]['p99_ms']:.2f}",
              f"{100 * v['others']:.0f} %") for (operation, sessions), v in summary.items()]
     lines = [f"# {page['title']}", "",
              f"{page['date']}. {page['repeats']} pairs of runs of about {page['seconds']:g} s for each load, with "
-             f"fresh clusters for each, the "
-             f"two programs in turn. The ratio is the median of the pairs' ratios of rates; rates and latencies are "
+             f"fresh clusters for each, {first} and {second} in turn. The ratio is the median of the pairs' ratios of rates; rates and latencies are "
              f"medians. {page['size']} "
              "bytes a write, one request outstanding a session. How to read this: [README](README.md).", "",
-             *table(("load", "after / before", "lowest–highest", "before, a second", "after", "p50, ms", "p99, ms",
+             *table(("load", f"{second} / {first}", "lowest–highest", f"{first}, a second", second, "p50, ms", "p99, ms",
                      "others"), rows),
              "", f"![Ratios of each pair]({image})", "", "## Machine and versions", "",
              *table(("what", "value"), {**page["machine"], **page["versions"]}.items(), ["---", "---"]),

@@ -18,8 +18,8 @@ def plot(page, summary):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 40}" font-family="sans-serif" '
              f'font-size="12">',
              f'<rect width="{WIDTH}" height="{bottom + 40}" fill="white"/>',
-             f'<text x="16" y="24" font-size="16">{escape(page["title"])}, {page["date"]}: rate after / rate '
-             f'before</text>']
+             f'<text x="16" y="24" font-size="16">{escape(page["title"])}, {page["date"]}: rate {page["systems"][1]} / '
+             f'rate {page["systems"][0]}</text>']
     for ratio, colour in ((0.95, "#d55e00"), (1.0, "#555"), (1.05, "#ddd")):
         parts.append(f'<line x1="{x(ratio):.1f}" x2="{x(ratio):.1f}" y1="{TOP - 10}" y2="{bottom}" stroke="{colour}" '
                      f'stroke-dasharray="4 3"/>')

@@ -17,6 +17,7 @@ class Starling:
         self.options, self.processes, self.directory = options, processes, directory
         self.program = options.starling
         self.curve = ["--no-curve"] if options.curve == "no" else []
+        self.transport = "zeromq"
 
     def build(self):
         if self.options.build:
@@ -33,7 +34,7 @@ class Starling:
 
     def start(self):
         self.client_addresses, self.client_file = start_starling(
-            self.program, self.processes, self.directory, self.curve)
+            self.program, self.processes, self.directory, self.curve, self.transport)
 
     def command(self, operation, window, requests):
         return [self.program, "bench", operation, "--sessions", str(window.sessions), "--connections",
@@ -42,7 +43,7 @@ class Starling:
 
 
 # ---- start_starling: the one place that knows how a Starling cluster is started -------------------------------------
-def start_starling(program, processes, directory, curve):
+def start_starling(program, processes, directory, curve, transport="zeromq"):
     """Plans and starts three servers, waits until each is ready, and returns their client addresses and client file."""
     base = free_ports([offset + i for offset in (0, CLIENT_OFFSET, HTTP_OFFSET) for i in range(len(NAMES))])
     peers = [f"127.0.0.1:{base + i}" for i in range(len(NAMES))]
@@ -50,9 +51,14 @@ def start_starling(program, processes, directory, curve):
     https = [f"127.0.0.1:{base + HTTP_OFFSET + i}" for i in range(len(NAMES))]
     plan = ",".join(f"{name}={peer}" for name, peer in zip(NAMES, peers))
     processes.run([program, "cluster", "plan", "--servers", plan, "--out", directory], 30)
+    if transport == "http":
+        processes.run([program, "cert", "authority", "--out", directory], 30)
+        processes.run([program, "cert", "node", "--authority", directory, "--plan",
+                       *(f"{directory}/{name}.plan.json" for name in NAMES)], 30)
+    flags = [*curve, *(["--transport", transport] if transport != "zeromq" else [])]
     servers = [processes.start([
         program, "serve", "--data", f"{directory}/{name}", "--name", name, "--plan", f"{directory}/{name}.plan.json",
-        "--peer", peer, "--client", client, "--http", web, *curve,
+        "--peer", peer, "--client", client, "--http", web, *flags,
     ], f"{directory}/{name}.log") for name, peer, client, web in zip(NAMES, peers, clients, https)]
     wait_until(lambda: all(http(f"http://{web}/readyz") is not None for web in https), servers,
                "starling becomes ready")

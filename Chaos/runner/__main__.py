@@ -27,6 +27,7 @@ def options():
     parser.add_argument("--seed", type=int, help="of the faults' order")
     parser.add_argument("--program", default=".build/release/starling", help="the starling to test")
     parser.add_argument("--clients", default=".build/release/chaos-clients", help="the clients' program")
+    parser.add_argument("--transport", choices=("zeromq", "http"), default="zeromq", help="between the servers")
     parser.add_argument("--keep", action="store_true", help="keep logs and history, which are kept anyway if something is wrong")
     return parser.parse_args()
 
@@ -68,7 +69,7 @@ class Run:
 
 
 def play(chosen, network, directory):
-    servers = Servers(os.path.abspath(chosen.program), network, NAMES, directory, say)
+    servers = Servers(os.path.abspath(chosen.program), network, NAMES, directory, say, chosen.transport)
     try:
         servers.prepare()
         for name in NAMES:

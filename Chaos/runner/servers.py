@@ -55,17 +55,24 @@ class Disk:
 
 
 class Servers:
-    def __init__(self, program, network, names, directory, say):
+    def __init__(self, program, network, names, directory, say, transport="zeromq"):
         self.program, self.network, self.names, self.directory, self.say = program, network, names, directory, say
+        self.transport = transport
         self.processes, self.disks, self.unexpected = {}, {}, []
         self.faketime = find_faketime()
 
     def prepare(self):
         plan = ",".join(f"{name}={self.network.address(name)}:7440" for name in self.names)
         run(self.program, "cluster", "plan", "--servers", plan, "--out", self.path("plan"))
+        if self.transport == "http":
+            run(self.program, "cert", "authority", "--out", self.path("plan"))
+            self.make_certificates([self.path("plan", f"{name}.plan.json") for name in self.names])
         for name in [*self.names, GUEST]:
             self.disks[name] = Disk(self.directory, name, self.say)
             self.set_clock(name, 0)
+
+    def make_certificates(self, plans):
+        run(self.program, "cert", "node", "--authority", self.path("plan"), "--plan", *plans)
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
@@ -84,7 +91,11 @@ class Servers:
             "--client", f"{address}:7460", "--http", f"{address}:7480"]
         words = self.network.words(name, [
             self.program, "serve", "--name", name, "--data", self.data(name), *origin, "--open", "--snapshot-entries", "5000",
-            "--segment-mebibytes", "1"])
+            "--segment-mebibytes", "1", "--transport", self.transport])
+        if name == GUEST and self.transport == "http" and not os.path.exists(plan := f"{self.data(name)}/plan.json"):
+            # At first it makes its key, and says that it has no certificate.
+            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False, env=environment)
+            self.make_certificates([plan])
         with open(self.path(f"{name}.log"), "ab") as log:
             self.processes[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)

@@ -9,8 +9,8 @@ public struct CertificateAuthority: Sendable, CustomStringConvertible {
     public let certificate: Certificate
     private let key: Certificate.PrivateKey
 
-    /// For clocks that differ a little.
-    private static let leeway: TimeInterval = 3600
+    /// For clocks that differ, as those do that were set to local time.
+    private static let leeway: TimeInterval = 86_400
 
     /// Makes a new one, with a new key (P-256).
     /// - Parameters:
@@ -60,7 +60,8 @@ public struct CertificateAuthority: Sendable, CustomStringConvertible {
         let end = min(now + Double(days) * 86_400, certificate.notValidAfter)
         guard end > now else {
             throw CertificateProblem(
-                "authority \(certificate.subjectName)", "expired on \(certificate.notValidAfter.dayAndTime): make a new one")
+                "authority \(certificate.subjectName)",
+                "expired on \(certificate.notValidAfter.dayAndTime): make a new one")
         }
         do {
             var names: [GeneralName] = [.uniformResourceIdentifier(MemberKeyName.uri(for: member))]
@@ -76,7 +77,8 @@ public struct CertificateAuthority: Sendable, CustomStringConvertible {
                     try ExtendedKeyUsage([.serverAuth, .clientAuth])
                     SubjectAlternativeNames(names)
                     SubjectKeyIdentifier(hash: key.publicKey)
-                    try AuthorityKeyIdentifier(keyIdentifier: certificate.extensions.subjectKeyIdentifier?.keyIdentifier)
+                    try AuthorityKeyIdentifier(
+                        keyIdentifier: certificate.extensions.subjectKeyIdentifier?.keyIdentifier)
                 }, issuerPrivateKey: self.key)
             return NodeCertificate(chain: [leaf], key: key)
         } catch {

@@ -59,8 +59,10 @@ public struct CertificateFiles: Equatable, Sendable {
     }
 
     /// Changes whenever one of the files has been replaced or written to.
-    public var stamp: [UInt64] {
-        paths.flatMap(FileStamp.of)
+    public var stamp: Stamp { Stamp(files: paths.map(FileStamp.init(of:))) }
+
+    public struct Stamp: Equatable, Sendable {
+        var files: [FileStamp]
     }
 }
 

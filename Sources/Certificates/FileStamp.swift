@@ -1,14 +1,16 @@
-import Glibc
+import Foundation
 
 /// Tells whether a file was replaced or written to.
-enum FileStamp {
-    /// Zeros if there is none.
-    static func of(_ path: String) -> [UInt64] {
-        var found = stat()
-        guard stat(path, &found) == 0 else { return [0, 0, 0, 0] }
-        return [
-            UInt64(found.st_ino), UInt64(bitPattern: Int64(found.st_size)),
-            UInt64(bitPattern: Int64(found.st_mtim.tv_sec)), UInt64(bitPattern: Int64(found.st_mtim.tv_nsec)),
-        ]
+struct FileStamp: Equatable, Sendable {
+    private var number: Int?
+    private var size: Int?
+    private var changed: Date?
+
+    /// Of the file at this path, or of there being none.
+    init(of path: String) {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        number = (attributes?[.systemFileNumber] as? NSNumber)?.intValue
+        size = (attributes?[.size] as? NSNumber)?.intValue
+        changed = attributes?[.modificationDate] as? Date
     }
 }

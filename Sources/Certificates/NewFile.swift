@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 
 /// Files that hold secrets, or that a running process reads.
@@ -27,14 +28,17 @@ public enum NewFile {
     /// other, after a crash too.
     /// - Parameter mode: of a file that was not there.
     public static func replace(_ path: String, _ bytes: [UInt8], mode: mode_t) throws(Failure) {
-        let temporary = path + ".new"
+        let temporary = path + ".tmp"
         // What an earlier attempt left.
         unlink(temporary)
         try make(temporary, bytes, mode: mode)
         // Whoever could read the old one has to read the new one: the user that the server runs as.
-        var old = stat()
-        if stat(path, &old) == 0 {
-            guard chown(temporary, old.st_uid, old.st_gid) == 0, chmod(temporary, old.st_mode & 0o777) == 0 else {
+        if let old = try? FileManager.default.attributesOfItem(atPath: path),
+            let owner = (old[.ownerAccountID] as? NSNumber)?.uint32Value,
+            let group = (old[.groupOwnerAccountID] as? NSNumber)?.uint32Value,
+            let mode = (old[.posixPermissions] as? NSNumber)?.uint32Value
+        {
+            guard chown(temporary, owner, group) == 0, chmod(temporary, mode & 0o777) == 0 else {
                 let problem = failure("replaced by a file of the same owner")
                 unlink(temporary)
                 throw problem

@@ -65,7 +65,9 @@ enum PEM {
             throw CertificateProblem(path, "cannot be read: \(error.localizedDescription)")
         }
         guard data.count <= limit else { throw CertificateProblem(path, "is larger than \(limit) bytes") }
-        guard let text = String(data: data, encoding: .utf8) else { throw CertificateProblem(path, "is not a PEM file") }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw CertificateProblem(path, "is not a PEM file")
+        }
         return text
     }
 }

@@ -5,6 +5,8 @@ enum FileNames {
     static let lock = "lock"
     /// Of a server that joined: who it is and its secret key. Whoever starts it keeps it here, before the directory is anybody's.
     static let plan = "plan.json"
+    /// Certificates and keys, which are put beside such a plan.
+    static func isPEM(_ name: String) -> Bool { name.hasSuffix(".pem") || name.hasSuffix(".pem" + temporarySuffix) }
     static let identity = "identity"
     static let genesis = "genesis"
     static let held = "genesis-held"

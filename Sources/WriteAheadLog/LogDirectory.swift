@@ -313,7 +313,8 @@ public struct LogDirectory<Files: FileSystem>: Sendable {
             FileNames.lock, FileNames.identity + FileNames.temporarySuffix, FileNames.plan,
             FileNames.plan + FileNames.temporarySuffix,
         ]
-        let foreign = names.filter { !own.contains($0) }
+        let joins = names.contains(FileNames.plan)
+        let foreign = names.filter { !own.contains($0) && !(joins && FileNames.isPEM($0)) }
         guard foreign.isEmpty else {
             let more = foreign.count > 3 ? " and \(foreign.count - 3) more" : ""
             throw .notStarling(path: path, found: foreign.prefix(3).joined(separator: ", ") + more)

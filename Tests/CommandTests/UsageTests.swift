@@ -29,7 +29,10 @@ import Testing
                 "name a is there twice"
             ),
             (["serve"], "name is missing"),
-            (["serve", "--transport", "http", "--data", "d", "--name", "a", "--plan", "p"], "the transport is zeromq"),
+            (
+                ["serve", "--transport", "pigeon", "--data", "d", "--name", "a", "--plan", "p"],
+                "the transport is zeromq or http, and not \"pigeon\""
+            ),
             (["bench", "write", "--sessions", "0"], "--sessions is 1 to"),
             (["bench", "jump"], "jump"),
             (["bench", "take", "--seconds", "1"], "--requests"),

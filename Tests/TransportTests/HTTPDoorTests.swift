@@ -108,7 +108,8 @@ struct HTTPDoorTests {
         #expect(listener.text.isEmpty)
         if kind == "foreign" {
             #expect(
-                told.contains("refused a peer's connection from 127.0.0.1: certificate of \"b\": was issued by \"elsewhere\""))
+                told.contains(
+                    "refused a peer's connection from 127.0.0.1: certificate of \"b\": was issued by \"elsewhere\""))
         }
         if kind == "expired" { #expect(told.contains("certificate of \"b\": expired on ")) }
     }

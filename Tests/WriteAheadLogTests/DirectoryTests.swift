@@ -87,6 +87,26 @@ struct DirectoryTests {
         #expect(try unknown.list(testPath) == ["letters", "photos"])
     }
 
+    @Test(
+        "a server that joins may have its plan in its directory, and beside that its certificates and keys, and nothing else"
+    )
+    func joining() throws {
+        for (names, foreign) in [
+            (["plan.json"], nil), (["plan.json.tmp"], nil), (["plan.json", "d.cert.pem", "d.key.pem.tmp"], nil),
+            (["d.cert.pem"], "d.cert.pem"), (["plan.json", "photo.jpeg"], "photo.jpeg"),
+        ] as [([String], String?)] {
+            let files = SimulatedFileSystem(seed: 1)
+            try files.createDirectory(testPath)
+            for name in names { _ = try files.open("\(testPath)/\(name)", .create) }
+            guard let foreign else {
+                _ = try open(files)
+                continue
+            }
+            let refused = failure { _ = try open(files) }
+            #expect(refused == .notStarling(path: testPath, found: foreign), "\(names)")
+        }
+    }
+
     @Test("a second process is refused, and told who has the directory")
     func locked() throws {
         let files = SimulatedFileSystem(seed: 1)

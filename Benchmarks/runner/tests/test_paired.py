@@ -26,7 +26,7 @@ class Ratios(unittest.TestCase):
 
     def test_the_page_and_its_plot_are_whole(self):
         runs = [run(system, repeat, 100.0 + repeat) for repeat in range(2) for system in paired.SYSTEMS]
-        page = {"title": "Before <and> after", "date": "2026-01-02", "repeats": 2, "seconds": 5.0, "size": 256,
+        page = {"title": "Before <and> after", "systems": paired.SYSTEMS, "date": "2026-01-02", "repeats": 2, "seconds": 5.0, "size": 256,
                 "machine": {},
                 "versions": {"before": "1"}, "command": "x", "runs": runs}
         self.assertIn("| write, 1 session | 1.000 | 1.000–1.000 | 100 | 100 |", paired.markdown(page, "x.svg"))
@@ -37,6 +37,16 @@ class Ratios(unittest.TestCase):
         with self.assertRaises(SystemExit):
             paired.parse([])
         self.assertEqual(paired.parse(["--before", "x"]).repeats, 5)
+
+    def test_transports_are_compared_by_their_names(self):
+        options = paired.parse_transports(["--program", "x"])
+        self.assertEqual((options.zeromq, options.http, options.systems), ("x", "x", ("zeromq", "http")))
+        runs = [run("zeromq", 0, 100.0), run("http", 0, 70.0)]
+        self.assertEqual(paired.summarize(runs, options.systems)["write", 1]["ratio"], 0.7)
+        page = {"title": "T", "systems": options.systems, "date": "2026-01-02", "repeats": 1, "seconds": 5.0, "size": 256,
+                "machine": {}, "versions": {}, "command": "x", "runs": runs}
+        self.assertIn("| http / zeromq |", paired.markdown(page, "x.svg").replace("load | ", "| ", 1))
+        self.assertIn("rate http / rate zeromq", plot(page, paired.summarize(runs, options.systems)))
 
 
 if __name__ == "__main__":

@@ -301,7 +301,8 @@ public final class Server: Sendable {
         case .zeroMQ:
             do throws(ZeroMQError) {
                 let carrier = try ZeroMQPeerCarrier(
-                    bindAddress: configuration.peerAddress, security: authenticator.map { .curve(plan.keys, $0) } ?? .none,
+                    bindAddress: configuration.peerAddress,
+                    security: authenticator.map { .curve(plan.keys, $0) } ?? .none,
                     context: context)
                 return DirectPeerTransport(node: node, cluster: plan.cluster, carrier: carrier, log: warn)
             } catch {

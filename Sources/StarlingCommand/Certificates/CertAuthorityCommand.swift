@@ -4,7 +4,8 @@ import Foundation
 
 struct CertAuthorityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "authority", abstract: "Make a private authority, which issues the certificates of one cluster's servers.",
+        commandName: "authority",
+        abstract: "Make a private authority, which issues the certificates of one cluster's servers.",
         discussion: """
             Writes authority.cert.pem, which every server needs, and authority.key.pem: whoever has that can make a \
             certificate for any server, so keep it off the servers. Neither is ever overwritten.
@@ -25,17 +26,26 @@ struct CertAuthorityCommand: ParsableCommand {
     }
 
     func run() throws {
-        let directory = UserDirectories.expanded(out)
+        let directory = try CertDirectory.made(out)
+        let authority = try CertificateAuthority(named: name, days: days)
+        let files = try authority.write(to: directory)
+        Terminal.line("authority \"\(name)\", valid until \(authority.expires.dayAndTime); written:")
+        for file in files { Terminal.line("  \(file)") }
+        Terminal.line(
+            "Keep the key where nobody else gets it. Next: starling cert node --authority \(out) --plan FILE…")
+    }
+}
+
+enum CertDirectory {
+    /// The directory that a flag names, made if need be.
+    static func made(_ path: String) throws(Complaint) -> String {
+        let directory = UserDirectories.expanded(path)
         do {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         } catch {
             throw Complaint(.failed, "the directory \(directory) cannot be made: \(error.localizedDescription)")
         }
-        let authority = try CertificateAuthority(named: name, days: days)
-        let files = try authority.write(to: directory)
-        Terminal.line("authority \"\(name)\", valid until \(authority.expires.dayAndTime); written:")
-        for file in files { Terminal.line("  \(file)") }
-        Terminal.line("Keep the key where nobody else gets it. Next: starling cert node --authority \(out) --plan FILE…")
+        return directory
     }
 }
 

@@ -22,7 +22,7 @@ struct CertNodeCommand: ParsableCommand {
     var authority: String
     @Option(parsing: .upToNextOption, help: ArgumentHelp("The servers' plan files.", valueName: "file"))
     var plan: [String]
-    @Option(help: ArgumentHelp("Instead of beside each plan.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Instead of beside each plan; made if need be.", valueName: "directory"))
     var out: String?
     @Option(
         help: ArgumentHelp(
@@ -45,9 +45,9 @@ struct CertNodeCommand: ParsableCommand {
         let plans = try plan.map { path in
             (path: UserDirectories.expanded(path), plan: try ServerPlan.read(from: UserDirectories.expanded(path)))
         }
+        let out = try self.out.map { try CertDirectory.made($0) }
         for (path, plan) in plans {
-            let directory =
-                out.map(UserDirectories.expanded) ?? URL(fileURLWithPath: path).deletingLastPathComponent().relativePath
+            let directory = out ?? URL(fileURLWithPath: path).deletingLastPathComponent().relativePath
             try make(plan, authority, in: directory)
         }
     }

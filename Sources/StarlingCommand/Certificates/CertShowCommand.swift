@@ -22,7 +22,8 @@ struct CertShowCommand: ParsableCommand {
             return
         }
         var table = Table(
-            ("FILE", .left), ("NAME", .left), ("VALID UNTIL", .left), ("DAYS", .right), ("ISSUED BY", .left), ("KEY", .left),
+            ("FILE", .left), ("NAME", .left), ("VALID UNTIL", .left), ("DAYS", .right), ("ISSUED BY", .left),
+            ("KEY", .left),
             ("HOSTS", .left))
         for (path, summary) in found {
             table.add(

@@ -12,7 +12,7 @@ struct DemoCheck {
     /// Nil: load none.
     let fortunes: String?
     let kills: Int
-    let transport: DemoTransport
+    let transport: TransportName
 
     func run(until signals: StopSignals) async throws {
         let path = try data.map(DemoCommand.absolute) ?? Self.temporaryDirectory()

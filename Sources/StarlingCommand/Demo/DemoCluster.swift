@@ -1,12 +1,6 @@
-import ArgumentParser
 import Cluster
 import Foundation
 import Synchronization
-
-/// How the servers of a demo speak with each other.
-enum DemoTransport: String, ExpressibleByArgument {
-    case zeromq, http
-}
 
 /// The servers of a demo, each a process of this very program.
 final class DemoCluster: Sendable {
@@ -18,7 +12,7 @@ final class DemoCluster: Sendable {
 
     let directory: DemoDirectory
     let plan: ClientPlan
-    private let transport: DemoTransport
+    private let transport: TransportName
     /// Ends of servers that nobody asked for.
     let departures: AsyncStream<Departure>
     private let departed: AsyncStream<Departure>.Continuation
@@ -27,7 +21,7 @@ final class DemoCluster: Sendable {
     private let children = Mutex<[String: ChildProcess]>([:])
     private let expected = Mutex<Set<pid_t>>([])
 
-    init(_ directory: DemoDirectory, _ plan: ClientPlan, _ transport: DemoTransport) throws(Complaint) {
+    init(_ directory: DemoDirectory, _ plan: ClientPlan, _ transport: TransportName) throws(Complaint) {
         self.directory = directory
         self.plan = plan
         self.transport = transport

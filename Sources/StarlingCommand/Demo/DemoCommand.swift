@@ -29,7 +29,7 @@ struct DemoCommand: AsyncParsableCommand {
             "The first server's port for its peers; clients are 20 above it, HTTP 40. Else 7440.", valueName: "port"))
     var portBase: Int?
     @Option(help: "How the servers speak with each other: zeromq, or http with certificates.")
-    var transport = DemoTransport.zeromq
+    var transport = TransportName.zeromq
     @Option(help: ArgumentHelp("Where the fortunes are.", valueName: "directory"))
     var fortunes = FortuneLoader.standardDirectory
     @Flag(name: .customLong("no-load"), help: "Load no posts.")

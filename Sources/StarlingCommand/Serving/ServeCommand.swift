@@ -155,6 +155,7 @@ struct ServePlan {
     var mustBeMember = false
 
     init(_ settings: Settings) async throws {
+        let transport = try Self.transport(settings)
         let name = try settings.required(.name)
         log = try ServerLog(settings, server: name)
         let data = UserDirectories.expanded(try settings.required(.data))
@@ -169,7 +170,10 @@ struct ServePlan {
         }
         let isOpen = try settings.flag(.open)
         configuration.isEncrypted = try settings.flag(.curve)
-        configuration.transport = try Self.transport(settings, name, data, isEncrypted: configuration.isEncrypted)
+        if transport == .http {
+            configuration.transport = .http(
+                try Self.certificates(settings, name, data, isNeeded: configuration.isEncrypted))
+        }
         // Nobody but the members gets anywhere at the peers' door, if they must show their keys there.
         configuration.peerAddress = try Self.address(
             .peer, settings, plan.own.peerAddress, isOpen: isOpen || configuration.isEncrypted)
@@ -183,26 +187,26 @@ struct ServePlan {
         configuration.log.segmentBytes = UInt64(try settings.count(.segmentMebibytes, atMost: 1_024)) << 20
     }
 
-    /// Of a server whose plan is there.
-    private static func transport(
-        _ settings: Settings, _ name: String, _ data: String, isEncrypted: Bool
-    ) throws(Complaint) -> PeerTransportKind {
-        let transport = settings[.transport] ?? ""
-        switch transport {
-        case "zeromq": return .zeroMQ
-        case "http": break
-        default:
+    private static func transport(_ settings: Settings) throws(Complaint) -> TransportName {
+        let text = settings[.transport] ?? ""
+        guard let name = TransportName(rawValue: text) else {
             throw Complaint(
-                .wrongUsage,
-                "\(settings.origin(of: .transport)): the transport is zeromq or http, and not \"\(transport)\"")
+                .wrongUsage, "\(settings.origin(of: .transport)): the transport is zeromq or http, and not \"\(text)\"")
         }
+        return name
+    }
+
+    /// Of a server whose plan is there.
+    private static func certificates(
+        _ settings: Settings, _ name: String, _ data: String, isNeeded: Bool
+    ) throws(Complaint) -> CertificateFiles {
         let plan = settings[.plan].map(UserDirectories.expanded) ?? PlanSource.pathOfJoined(data)
         let directory = URL(fileURLWithPath: plan).deletingLastPathComponent().relativePath
         var files = CertificateFiles(inDirectory: directory, ofServer: name)
         if let path = settings[.certificate] { files.certificate = UserDirectories.expanded(path) }
         if let path = settings[.certificateKey] { files.key = UserDirectories.expanded(path) }
         if let path = settings[.authority] { files.authority = UserDirectories.expanded(path) }
-        if isEncrypted, !FileManager.default.fileExists(atPath: files.certificate) {
+        if isNeeded, !FileManager.default.fileExists(atPath: files.certificate) {
             throw Complaint(
                 .failed,
                 """
@@ -211,7 +215,7 @@ struct ServePlan {
                   starling cert node --authority DIRECTORY --plan \(plan)
                 """)
         }
-        return .http(files)
+        return files
     }
 
     private static func plan(

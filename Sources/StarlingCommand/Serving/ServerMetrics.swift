@@ -6,7 +6,8 @@ import Replica
 /// One server's status as Prometheus metrics, named after etcd's where there is a twin.
 enum ServerMetrics {
     static func families(_ status: ServerStatus) -> [MetricFamily] {
-        consensus(status) + members(status) + certificate(status) + log(status) + peers(status) + state(status) + clients(status)
+        consensus(status) + members(status) + certificate(status) + log(status) + peers(status) + state(status)
+            + clients(status)
     }
 
     private static func consensus(_ status: ServerStatus) -> [MetricFamily] {
@@ -72,7 +73,8 @@ enum ServerMetrics {
         return [
             .gauge(
                 "starling_peer_certificate_expires_timestamp_seconds",
-                "When the certificate that this server shows the others expires, in seconds since 1970.", number(expires))
+                "When the certificate that this server shows the others expires, in seconds since 1970.",
+                number(expires))
         ]
     }
 

@@ -86,7 +86,8 @@ enum Setting: String, CaseIterable {
         case .client: "serve: where to listen for native clients, HOST:PORT"
         case .http: "serve: where to listen for HTTP, HOST:PORT"
         case .transport: "serve: how servers speak with each other, zeromq or http; all of them alike"
-        case .certificate: "serve, with transport http: this server's certificate, PEM; else NAME.cert.pem beside the plan"
+        case .certificate:
+            "serve, with transport http: this server's certificate, PEM; else NAME.cert.pem beside the plan"
         case .certificateKey: "serve, with transport http: its private key, PEM; else NAME.key.pem beside the plan"
         case .authority:
             "serve, with transport http: certificates of the authorities that are trusted, PEM; else authority.cert.pem beside the plan"

@@ -53,7 +53,8 @@ final class HTTPPeerReceiver: ChannelDuplexHandler {
     }
 
     private func beat(_ context: ChannelHandlerContext) {
-        let patience = connection == nil ? door.limits.handshakeTimeoutMilliseconds : door.limits.heartbeatTimeoutMilliseconds
+        let patience =
+            connection == nil ? door.limits.handshakeTimeoutMilliseconds : door.limits.heartbeatTimeoutMilliseconds
         // Who is not read from cannot be heard.
         guard isReadHeld || NIODeadline.now() - lastHeard < .milliseconds(Int64(patience)) else {
             return context.close(promise: nil)
@@ -75,7 +76,9 @@ final class HTTPPeerReceiver: ChannelDuplexHandler {
                 while let frame = try frames.next() { door.inbox.post(frame, from: connection) }
             } catch {
                 door.inbox.post(nil, from: connection)
-                refuse(.payloadTooLarge, "a frame of \(error.length) bytes: the limit is \(door.limits.maximumMessageBytes)", context)
+                refuse(
+                    .payloadTooLarge,
+                    "a frame of \(error.length) bytes: the limit is \(door.limits.maximumMessageBytes)", context)
             }
         case .end:
             guard !isOver else { return }
@@ -88,7 +91,8 @@ final class HTTPPeerReceiver: ChannelDuplexHandler {
     private func admit(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard connection == nil, !isOver else { return context.close(promise: nil) }
         guard HTTPPeerPath.all.contains(head.uri) else {
-            return refuse(.notFound, "this is the door for Starling's other servers; there is nothing at \(head.uri)", context)
+            return refuse(
+                .notFound, "this is the door for Starling's other servers; there is nothing at \(head.uri)", context)
         }
         guard head.method == .POST else {
             return refuse(.methodNotAllowed, "frames are sent by POST, and not by \(head.method.rawValue)", context)

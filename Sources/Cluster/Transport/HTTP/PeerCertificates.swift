@@ -16,9 +16,9 @@ final class PeerCertificates: Sendable {
         var client: NIOSSLContext
         var authorities: [Certificate]
         var expires: Date
-        var stamp: [UInt64]
+        var stamp: CertificateFiles.Stamp
         /// Of files that were found unusable.
-        var refusedStamp: [UInt64]?
+        var refusedStamp: CertificateFiles.Stamp?
         var warnedAt: Date?
     }
 
@@ -45,7 +45,8 @@ final class PeerCertificates: Sendable {
     /// In seconds since 1970.
     var expires: UInt64 { UInt64(max(0, inForce.withLock { $0.expires }.timeIntervalSince1970)) }
 
-    private static func load(_ files: CertificateFiles, _ member: CurvePublicKey) throws(CertificateProblem) -> InForce {
+    private static func load(_ files: CertificateFiles, _ member: CurvePublicKey) throws(CertificateProblem) -> InForce
+    {
         // Before they are read: what is written meanwhile is seen the next time.
         let stamp = files.stamp
         let loaded = try files.load(for: member)
@@ -86,11 +87,13 @@ final class PeerCertificates: Sendable {
         warn(now)
     }
 
-    private func reload(_ stamp: [UInt64]) {
+    private func reload(_ stamp: CertificateFiles.Stamp) {
         do throws(CertificateProblem) {
             let new = try Self.load(files, member)
             inForce.withLock { $0 = new }
-            tell(.info, "the certificate \(files.certificate) was read anew; it is valid until \(new.expires.dayAndTime)")
+            tell(
+                .info, "the certificate \(files.certificate) was read anew; it is valid until \(new.expires.dayAndTime)"
+            )
         } catch {
             // Perhaps only one of the files has been replaced so far.
             inForce.withLock { $0.refusedStamp = stamp }
