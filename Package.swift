@@ -173,7 +173,8 @@ let package = Package(
             "FuzzingTests",
             [
                 "ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica",
-                "Simulation", "StarlingClient", "Cluster", "Microblog", "Gateways",
+                "Simulation", "StarlingClient", "Certificates", "Cluster", "Microblog", "Gateways",
+                .product(name: "NIOCore", package: "swift-nio"),
             ]),
     ]
 )

@@ -25,12 +25,27 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 
 let package = Package(
     name: "starling-fuzz",
-    dependencies: [.package(url: "https://github.com/apple/swift-collections", from: "1.6.0")],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+    ],
     targets: [
         .systemLibrary(
             name: "CZeroMQ", path: "Sources/CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "CChecksum", path: "Sources/CChecksum"),
         room("ByteCoding", ["CChecksum"]),
+        room(
+            "Certificates",
+            [
+                "ZeroMQ",
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         room("ZeroMQ", ["CZeroMQ"]),
         room("Raft", ["ByteCoding", deque]),
         room("TupleSpace", ["ByteCoding", deque]),
@@ -41,20 +56,31 @@ let package = Package(
         room("StarlingClient", ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol"]),
         room(
             "Cluster",
-            ["ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol"]),
+            [
+                "ByteCoding", "ZeroMQ", "Certificates", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol",
+                deque,
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
         room("Microblog", ["TupleSpace"]),
         room(
             "Gateways", ["TupleSpace"], exclude: ["Web"],
             sources: [
                 "TupleAPI/JSON", "TupleAPI/ClusterJSON.swift", "Operations/ClusterView.swift",
                 "Operations/MetricFamily.swift",
-                "Serving/PercentCoding.swift", "Serving/Timestamp.swift",
+                "Serving/PercentCoding.swift", "Serving/Timestamp.swift", "Serving/WallClock.swift",
             ]),
         .target(
             name: "Fuzzing",
             dependencies: [
                 "ByteCoding", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica",
-                "Simulation", "StarlingClient", "Cluster", "Microblog", "Gateways",
+                "Simulation", "StarlingClient", "Certificates", "Cluster", "Microblog", "Gateways",
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Fuzzing", swiftSettings: settings),
         .target(name: "AllocationMeter", path: "AllocationMeter"),

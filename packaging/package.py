@@ -136,12 +136,58 @@ def check(package):
     shutil.rmtree(ROOT)
 
 
+# A root of its own with systemd as its first process; nothing of it is seen outside, and it ends with its process.
+BOOT = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -t proc proc "$1/proc"
+mount -t sysfs sysfs "$1/sys"
+mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
+mount -t tmpfs tmpfs "$1/run"
+mount -t tmpfs tmpfs "$1/tmp"
+mount --rbind /dev "$1/dev"
+mkdir -p "$1/.old"
+cd "$1"
+pivot_root . .old
+umount -l /.old
+ip link set lo up
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=starling /lib/systemd/systemd --system --unit=starling-check.service \\
+    --log-target=null --show-status=no
+"""
+CHECK_UNIT = """[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /under-systemd.sh
+StandardOutput=append:/check.out
+StandardError=append:/check.out
+ExecStopPost=/bin/systemctl poweroff --force
+"""
+
+
+def run_under_systemd():
+    install("packaging/under-systemd.sh", f"{ROOT}/under-systemd.sh", 0o755)
+    with open(f"{ROOT}/etc/systemd/system/starling-check.service", "w", encoding="utf-8") as file:
+        file.write(CHECK_UNIT)
+    try:
+        subprocess.run(
+            ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child", "bash", "-c", BOOT,
+             "boot", os.path.abspath(ROOT)], timeout=180, check=False, capture_output=True)
+    except subprocess.TimeoutExpired:
+        print("systemd did not end within three minutes")
+    said = open(f"{ROOT}/check.out", encoding="utf-8").read() if os.path.exists(f"{ROOT}/check.out") else ""
+    if not said.endswith("well\n"):
+        sys.exit(f"the units do not work under systemd:\n{said}")
+    print(said.removesuffix("well\n"), end="", flush=True)
+
+
 def use(package):
     name = os.path.basename(package)
     shutil.copyfile(package, f"{ROOT}/tmp/{name}")
     # With the machine's network: what it depends on comes from Debian.
     run("chroot", ROOT, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q", "--no-install-recommends",
-        f"/tmp/{name}", "iproute2", stdout=subprocess.DEVNULL)
+        f"/tmp/{name}", "iproute2", "systemd", stdout=subprocess.DEVNULL)
     print("installed in a clean root")
     print(inside("starling", "version", capture_output=True).stdout.strip())
     result = inside("sh", "-c", STORY, check=False, capture_output=True)
@@ -149,6 +195,7 @@ def use(package):
         log = open(f"{ROOT}/tmp/a.log", encoding="utf-8").read() if os.path.exists(f"{ROOT}/tmp/a.log") else ""
         sys.exit(f"what was installed does not work:\n{result.stdout}{result.stderr}{log}")
     print("a server ran there as the user starling, took a post, showed it, and ended in order")
+    run_under_systemd()
     run("chroot", ROOT, "dpkg", "--purge", "starling", stdout=subprocess.DEVNULL)
     left = [path for path in ("usr/bin/starling", "usr/lib/starling", "lib/systemd/system/starling@.service")
             if os.path.lexists(f"{ROOT}/{path}")]

@@ -6,6 +6,7 @@ import TupleSpace
 /// A cluster of three in which nothing happens.
 struct FakeCluster: ClusterView {
     var leader: String? = "b"
+    var joining: [ClusterStatus.Member] = []
     var checks = [HealthCheck(name: "has-leader", isOK: true, detail: "b leads")]
     var isAlive = true
 
@@ -24,7 +25,8 @@ struct FakeCluster: ClusterView {
                     id: 3, name: "c", httpAddress: "127.0.0.1:3", role: .follower, isReachable: false, trailsBy: 12_345),
             ],
             commitLatency: [.init(percent: 50, milliseconds: 0.5), .init(percent: 99.9, milliseconds: 2)],
-            events: [.init(millisecondsSince1970: 1_700_000_000_000, text: "b became leader <in> term 3")], tuples: 7)
+            events: [.init(millisecondsSince1970: 1_700_000_000_000, text: "b became leader <in> term 3")], tuples: 7,
+            joining: joining)
     }
 
     func readiness() async -> [HealthCheck] { checks }

@@ -164,6 +164,21 @@ struct WebTests {
         }
     }
 
+    @Test("shows who asks to join, with the key to compare, whatever it calls itself")
+    func joining() async throws {
+        try await withServer { client in
+            let page = try await client.get("/cluster").body
+            #expect(!page.contains("Asking to join"))
+        }
+        var cluster = FakeCluster()
+        cluster.joining = [.init(id: 9, name: "<d>", peerAddress: "10.0.0.9:7440", publicKey: "k<&>y")]
+        try await withServer(cluster: cluster) { client in
+            let page = try await client.get("/cluster").body
+            #expect(page.contains("Asking to join") && page.contains("<th scope=\"row\">&lt;d&gt;</th>"))
+            #expect(page.contains("10.0.0.9:7440") && page.contains("<code>k&lt;&amp;&gt;y</code>"))
+        }
+    }
+
     @Test("tells people of errors on a page")
     func errors() async throws {
         try await withServer { client in

@@ -19,6 +19,13 @@ struct ClusterPageView: Sendable {
         var url: String?
     }
 
+    /// A server that asks to be added.
+    struct Joiner: Sendable {
+        var name: String
+        var address: String
+        var key: String
+    }
+
     struct Event: Sendable {
         var text: String
         var iso: String
@@ -29,6 +36,8 @@ struct ClusterPageView: Sendable {
     var frame: Frame
     var summary: String
     var members: [Member]
+    var hasJoiners: Bool
+    var joiners: [Joiner]
     var charts: [BarChart]
     var tuples: String
     var waiters: String
@@ -42,6 +51,8 @@ struct ClusterPageView: Sendable {
         frame.isCluster = true
         summary = Self.summary(status)
         members = status.members.map { Self.member($0, status: status) }
+        joiners = status.joining.map { Joiner(name: $0.name, address: $0.peerAddress, key: $0.publicKey) }
+        hasJoiners = !joiners.isEmpty
         charts = Self.charts(status)
         tuples = Figures.count(UInt64(status.tuples))
         waiters = Figures.count(UInt64(status.waiters))

@@ -1,9 +1,11 @@
 import ByteCoding
 import Foundation
+import NIOCore
 import Raft
 import StarlingClient
 import ZeroMQ
 
+@testable import Certificates
 @testable import Cluster
 
 extension FuzzTarget {
@@ -18,6 +20,10 @@ extension FuzzTarget {
             try require(tamper(frame) == [UInt8](bytes), "a frame is not what is written of it")
             return .accepted
         },
+        FuzzTarget(
+            "peer-frames",
+            decoders: ["Cluster.PeerFrameStream.next()", "Certificates.MemberKeyName.key(in:)"],
+            base: 1 << 20, seeds: frameSeeds, check: checkFrames),
         FuzzTarget(
             "first-start", decoders: ["Cluster.FirstStartMessage.init(decoding:)"], factor: 256, base: 1 << 20,
             seeds: firstStartSeeds, check: checkFirstStart),
@@ -50,6 +56,46 @@ extension FuzzTarget {
             }
             return frame
         }
+    }
+
+    // MARK: Frames over HTTP
+
+    private static func frameSeeds() -> [[UInt8]] {
+        let frames: [UInt8] = [0, 0, 0, 0, 3, 0, 0, 0, 1, 2, 3, 1, 0, 0, 0, 9, 0, 0, 0, 0, 2, 0, 0, 0, 4, 5]
+        let uri = "urn:starling:member:" + String(repeating: "0123456789abcdef", count: 4)
+        return [[0] + frames, [5] + frames, [1, 1, 4, 0, 0], [0] + Array(uri.utf8)]
+    }
+
+    /// The first byte says where the rest is cut. However that is, the same frames are found; and there is one name for each key.
+    private static func checkFrames(_ bytes: UnsafeRawBufferPointer, _ tamper: Tamper) throws -> Verdict {
+        guard let cut = bytes.first else { return .refused }
+        let rest = UnsafeRawBufferPointer(rebasing: bytes.dropFirst())
+        let size = max(1, Int(cut))
+        let parts = stride(from: 0, to: rest.count, by: size).map { Array(rest[$0..<min($0 + size, rest.count)]) }
+        let (whole, isWhole) = frames(of: [[UInt8](rest)])
+        let (cuts, isCut) = frames(of: parts)
+        try require(cuts.map(tamper) == whole && isCut == isWhole, "the frames depend on where the stream is cut")
+        let text = String(decoding: rest, as: UTF8.self)
+        if let key = MemberKeyName.key(in: text) {
+            try require(MemberKeyName.uri(for: key) == text, "a key has two names")
+            return .accepted
+        }
+        return isWhole && !whole.isEmpty ? .accepted : .refused
+    }
+
+    /// - Returns: the frames, and whether the stream went on behind them.
+    private static func frames(of parts: [[UInt8]]) -> (frames: [[UInt8]], goesOn: Bool) {
+        var stream = PeerFrameStream(limit: 1_024)
+        var found: [[UInt8]] = []
+        for part in parts {
+            stream.append(ByteBuffer(bytes: part))
+            do throws(PeerFrameStream.TooLarge) {
+                while let frame = try stream.next() { found.append(Array(frame.readableBytesView)) }
+            } catch {
+                return (found, false)
+            }
+        }
+        return (found, true)
     }
 
     // MARK: First start
