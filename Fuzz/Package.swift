@@ -57,7 +57,8 @@ let package = Package(
         room(
             "Cluster",
             [
-                "ByteCoding", "ZeroMQ", "Certificates", "Raft", "TupleSpace", "WriteAheadLog", "Replica", "ClientProtocol",
+                "ByteCoding", "ZeroMQ", "Certificates", "Raft", "TupleSpace", "WriteAheadLog", "Replica",
+                "ClientProtocol",
                 deque,
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),

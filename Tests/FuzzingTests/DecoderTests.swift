@@ -7,7 +7,8 @@ struct DecoderTests {
     /// What makes a declaration a decoder of bytes that may come from anywhere.
     private static let marks = [
         "inout ByteReader", "throws(MalformedBytes)", "init(decoding ", "init(json:", "throws(MalformedJSON)",
-        "throws(DropReason)", "throws(TooLarge)", "key(in uri", "body: UnsafeRawBufferPointer)", "expecting magic: Magic",
+        "throws(DropReason)", "throws(TooLarge)", "key(in uri", "body: UnsafeRawBufferPointer)",
+        "expecting magic: Magic",
         "in bytes: UnsafeRawBufferPointer, ",
     ]
     /// They pass bytes on to a decoder that has a target, and look at none of them themselves.
