@@ -47,6 +47,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "CChecksum"),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
 
         room("ByteCoding", ["CChecksum"]),
         room("ZeroMQ", ["CZeroMQ"]),
@@ -59,7 +60,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         room("Raft", ["ByteCoding", deque]),
-        room("TupleSpace", ["ByteCoding", deque]),
+        room("TupleSpace", ["ByteCoding", "CRE2", deque]),
         room("ClientProtocol", ["ByteCoding", "TupleSpace"]),
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),
@@ -127,7 +128,7 @@ let package = Package(
             swiftSettings: settings),
         tests("RaftTests", ["Raft", "ByteCoding"], exclude: ["Scripts"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
-        tests("TupleSpaceTests", ["TupleSpace", "ByteCoding", "TupleStoreConformance"]),
+        tests("TupleSpaceTests", ["TupleSpace", "ByteCoding", "CRE2", "TupleStoreConformance"]),
         tests("ClientProtocolTests", ["ClientProtocol", "TupleSpace", "ByteCoding"]),
         tests("WriteAheadLogTests", ["WriteAheadLog", "Simulation", "Raft", "ByteCoding"]),
         tests("ReplicaTests", ["Replica", "Raft", "TupleSpace", "ByteCoding"]),

@@ -37,6 +37,7 @@ let package = Package(
         .systemLibrary(
             name: "CZeroMQ", path: "Sources/CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "CChecksum", path: "Sources/CChecksum"),
+        .target(name: "CRE2", path: "Sources/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         room("ByteCoding", ["CChecksum"]),
         room(
             "Certificates",
@@ -48,7 +49,7 @@ let package = Package(
             ]),
         room("ZeroMQ", ["CZeroMQ"]),
         room("Raft", ["ByteCoding", deque]),
-        room("TupleSpace", ["ByteCoding", deque]),
+        room("TupleSpace", ["ByteCoding", "CRE2", deque]),
         room("ClientProtocol", ["ByteCoding", "TupleSpace"]),
         room("WriteAheadLog", ["ByteCoding", "Raft"]),
         room("Replica", ["ByteCoding", "Raft", "TupleSpace", deque]),

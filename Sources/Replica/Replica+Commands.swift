@@ -14,7 +14,10 @@ extension Replica {
                 ),
                 to: token)
         }
-        if let failure = refusal ?? tooManyPending { return effects.reply(.failed(failure), to: token) }
+        let level = FeatureLevels.needed(byOperation: operation)
+        if let failure = refusal ?? tooManyPending ?? notYet(level) {
+            return effects.reply(.failed(failure), to: token)
+        }
         var writer = ByteWriter(reserving: operation.count + 40)
         header.encode(into: &writer)
         writer.write(raw: operation)
@@ -41,6 +44,15 @@ extension Replica {
             effects.notices.append(.transferring(to: target))
         }
         absorb()
+    }
+
+    /// A server of an older version would not know what it is.
+    func notYet(_ level: UInt32) -> Failure? {
+        guard level > featureLevel else { return nil }
+        return Failure(
+            .unsupported,
+            "this needs feature level \(level), and the cluster is at \(featureLevel): it rises by itself when all servers run a version that supports it"
+        )
     }
 
     private var tooManyPending: Failure? {

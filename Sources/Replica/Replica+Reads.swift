@@ -105,7 +105,7 @@ extension Replica {
 
     private mutating func wake(by events: [Event]) {
         var writer = ByteWriter()
-        for event in events where event.kind != .take {
+        for event in events where event.makesVisible {
             writer.reset()
             event.tuple.tuple.encode(into: &writer)
             let matched = writer.bytes.withUnsafeBytes { watches.take(matching: $0, in: event.space) }

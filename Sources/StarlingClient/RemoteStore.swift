@@ -19,6 +19,13 @@ struct RemoteStore: Sendable {
         return WriteResult(id: id, position: position)
     }
 
+    func perform(
+        _ operation: Operation, key: IdempotencyKey?
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        let answer = try await send(.command(session: session, operation: try encode(operation, key)))
+        return (try Self.reply(answer), answer.position)
+    }
+
     func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? {

@@ -43,6 +43,12 @@ public final class TupleSession: TupleStore, Sendable {
         try await store.write(tuple, to: space, key: key)
     }
 
+    public func perform(
+        _ operation: TupleSpace.Operation, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        try await store.perform(operation, key: key)
+    }
+
     public func take(
         _ template: Template, from space: String, timeout: Timeout = .none, key: IdempotencyKey? = nil
     ) async throws(Failure) -> HeldTuple? {

@@ -25,6 +25,17 @@ public enum Limits {
     public static let eventRingBytes = 32 << 20
     /// Tuples that one operation may look at without finding what it wants, then `template-too-broad`.
     public static let examinedCandidates = 200_000
+    /// A regular expression in a template: bytes of it, its size in characters with all repetitions multiplied out, times of one
+    /// repetition, and groups within groups.
+    public static let regexBytes = 256
+    public static let regexSize = 1_000
+    public static let regexRepetitions = 255
+    public static let regexDepth = 16
+    /// Longest finite lease of a tuple.
+    public static let leaseMilliseconds: UInt64 = 366 * 86_400_000
+    /// Bytes of the tuples that one take-all takes, and of all replies that a session may keep before it may take so many again.
+    public static let takeAllBytes = 1 << 20
+    public static let keptReplyBytes = 16 << 20
     /// Tuples in one page of read-all, and their bytes.
     public static let pageTuples = 1_000
     public static let pageBytes = 4 << 20

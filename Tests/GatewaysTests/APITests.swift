@@ -30,6 +30,55 @@ struct APITests {
         }
     }
 
+    @Test("gives tuples leases, renews and ends them, and takes and replaces them by their ids")
+    func byID() async throws {
+        try await withServer { client in
+            let written = try await client.json("/v1/spaces/s/tuples", #"{"tuple":["a"],"lease":60.5}"#)
+            #expect(written.status == 201)
+            let number = try #require(written.body.split(separator: "\"").dropFirst(3).first.map(String.init))
+            let path = "/v1/spaces/s/tuples/\(number)"
+            let renewed = try await client.json("\(path)/renew", #"{"lease":null}"#)
+            #expect(renewed.status == 200 && renewed.body == "{\"id\":\"\(number)\"}\n")
+            let put = try await client.request(
+                "PUT", path, headers: ["Content-Type": "application/json"], body: #"{"tuple":["b",2]}"#)
+            #expect(put.status == 200 && put.body.contains(number))
+            let deleted = try await client.request("DELETE", path)
+            #expect(deleted.status == 200 && deleted.body.contains(#""tuple":["b",2]"#))
+            for reply in [
+                try await client.request("DELETE", path), try await client.json("\(path)/renew", #"{"lease":1}"#),
+                try await client.request(
+                    "PUT", path, headers: ["Content-Type": "application/json"], body: #"{"tuple":[1]}"#),
+            ] { #expect(reply.status == 404 && reply.body.contains(#""code":"no-match""#)) }
+            for (path, body, part) in [
+                ("tuples", #"{"tuple":[1],"lease":-1}"#, "'lease' is 0 to 31622400 seconds"),
+                ("tuples", #"{"tuple":[1],"lease":1e9}"#, "'lease' is 0 to 31622400 seconds"),
+                ("tuples", #"{"tuple":[1],"lease":"x"}"#, "'lease' is a number of seconds or null, not a string"),
+                ("tuples/5/renew", "{}", "'lease' is missing"), ("tuples/05/renew", #"{"lease":1}"#, "not '05'"),
+                ("tuples/x/renew", #"{"lease":1}"#, "a tuple's id is a decimal number"),
+            ] {
+                let reply = try await client.json("/v1/spaces/s/\(path)", body)
+                #expect(reply.status == 400 && reply.body.contains(part), "\(reply.body)")
+            }
+        }
+    }
+
+    @Test("takes all that matches, once under a key")
+    func takeAll() async throws {
+        let store = InMemoryTupleStore()
+        for number in 0..<5 { _ = try await store.write(Tuple([.int(Int64(number))]), to: "s", key: nil) }
+        try await withServer(store: store) { client in
+            for _ in 0..<2 {
+                let reply = try await client.request(
+                    "POST", "/v1/spaces/s/take-all",
+                    headers: ["Content-Type": "application/json", "Idempotency-Key": "k"],
+                    body: #"{"template":[null],"limit":2,"order":"newest"}"#)
+                #expect(
+                    reply.status == 200 && reply.body.contains(#""tuple":[4]"#) && reply.body.contains(#""more":true"#))
+            }
+            #expect(try await client.json("/v1/spaces/s/count", #"{"template":[null]}"#).body == "{\"count\":3}\n")
+        }
+    }
+
     @Test("pages through all that matches, either way")
     func readAll() async throws {
         let store = InMemoryTupleStore()
@@ -95,10 +144,7 @@ struct APITests {
     @Test(
         "says of what it cannot do yet that it cannot",
         arguments: [
-            ("POST", "/v1/spaces/s/tuples", #"{"tuple":[1],"lease":5}"#),
-            ("POST", "/v1/spaces/s/read", #"{"template":[{"regex":"a"}]}"#),
-            ("POST", "/v1/spaces/s/take-all", "{}"), ("DELETE", "/v1/spaces/s/tuples/1", ""),
-            ("POST", "/v1/spaces/s/tuples/1/renew", "{}"),
+            ("POST", "/v1/spaces/s/take", #"{"template":[1],"reservation":5}"#),
             ("POST", "/v1/statements", "{}"), ("POST", "/v1/sessions", "{}"),
             ("POST", "/v1/sessions/1/keep-alive", "{}"),
             ("DELETE", "/v1/sessions/1", ""),

@@ -141,6 +141,9 @@ private struct GatedStore: TupleStore {
     func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
         try await base.write(tuple, to: space, key: key)
     }
+    func perform(
+        _ operation: TupleSpace.Operation, key: IdempotencyKey?
+    ) async throws(Failure) -> (reply: Reply, position: Position) { try await base.perform(operation, key: key) }
     func read(
         _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {

@@ -77,6 +77,9 @@ struct FailingStore: TupleStore {
     func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
         throw failure
     }
+    func perform(
+        _ operation: TupleSpace.Operation, key: IdempotencyKey?
+    ) async throws(Failure) -> (reply: Reply, position: Position) { throw failure }
     func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? { throw failure }

@@ -132,9 +132,12 @@ struct TupleJSONTests {
         #expect(error?.path == path && error?.isUnsupported == false)
     }
 
-    @Test("regular expressions are told to be missing, not taken for anything else")
-    func regex() {
-        let error = #expect(throws: InvalidJSONValue.self) { try template(#"[{"regex":"a+"}]"#) }
-        #expect(error?.isUnsupported == true)
+    @Test("regular expressions are read and written, and what is not of their dialect is told")
+    func regex() throws {
+        #expect(try template(#"[{"regex":"^a+$"}]"#) == Template([.regex("^a+$")]))
+        #expect(TemplateJSON.json(Template([.regex("^a+$")])).text == #"[{"regex":"^a+$"}]"#)
+        let error = #expect(throws: InvalidJSONValue.self) { try template(#"[1,{"regex":"a(b"}]"#) }
+        #expect(error?.path == "template[1].regex" && error?.reason == "at character 4: a ) is missing")
+        #expect(throws: InvalidJSONValue.self) { try template(#"[{"regex":5}]"#) }
     }
 }

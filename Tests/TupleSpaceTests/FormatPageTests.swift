@@ -45,7 +45,7 @@ struct FormatPageTests {
         [
             "template alice, any": alice, "template type number": Template(.type(.number)),
             "template 1 to 2.5, open": Template(.range(lower: 1, upper: 2.5, open: true)),
-            "template prefix al": Template(.prefix("al")),
+            "template prefix al": Template(.prefix("al")), "template regex ^a+$": Template(.regex("^a+$")),
         ]
     }
 
@@ -58,6 +58,12 @@ struct FormatPageTests {
             "take any from blog, for ever": .take(.any, in: "blog", timeout: .forever),
             "cancel 7": .cancel(sequence: 7),
             "release 7": .release(sequence: 7), "acknowledge": .acknowledge,
+            "write nil to b for 5 s": .writeLeased(space: "b", tuple: Tuple(.null), leaseMilliseconds: 5_000),
+            "give 258 in b a lease of 5 s": .renew(space: "b", id: TupleID(258), lease: .milliseconds(5_000)),
+            "give 258 in b no end": .renew(space: "b", id: TupleID(258), lease: .forever),
+            "take 258 from b": .takeByID(space: "b", id: TupleID(258)),
+            "take all any from b, 10 oldest": .takeAll(space: "b", template: Template(.any), page: Page(limit: 10)),
+            "replace 258 in b by nil": .replace(space: "b", id: TupleID(258), tuple: Tuple(.null)),
             "write nil to b under key k": .keyed(key: "k", digest: [0xAA, 0xBB], .write(.null, in: "b")),
         ]
     }

@@ -24,7 +24,9 @@ struct ModelTests {
         }
         let expected: Set<String> = [
             "done", "written", "found", "noMatch", "session-expired", "already-acknowledged", "idempotency-mismatch",
-            "superseded", "event write", "event take", "event giveBack", "held", "waiting", "kept", "restored",
+            "superseded", "event write", "event take", "event giveBack", "event expire", "event replace", "tuples",
+            "held", "leased", "waiting", "kept",
+            "restored",
         ]
         #expect(expected.subtracting(kinds).isEmpty)
     }
@@ -122,17 +124,47 @@ struct ModelRun {
     private mutating func operation(before sequence: UInt64) -> TupleSpace.Operation {
         let earlier = sequence - min(sequence, UInt64(1 + chance.below(6)))
         switch chance.below(100) {
-        case 0..<35: return .write(space: space(), tuple: tuple())
-        case 35..<70: return take(holds: chance.chance(60))
+        case 0..<25: return .write(space: space(), tuple: tuple())
+        case 25..<43: return change()
+        case 43..<70: return take(holds: chance.chance(60))
         case 70..<76: return .cancel(sequence: earlier)
         case 76..<82: return .release(sequence: earlier)
         case 82..<85: return .acknowledge
         case 85..<86: return .endSession
         default:
             let inner: TupleSpace.Operation =
-                chance.chance(40) ? .write(space: space(), tuple: tuple()) : take(holds: chance.chance(5))
+                switch chance.below(10) {
+                case 0..<4: .write(space: space(), tuple: tuple())
+                case 4..<6: change()
+                default: take(holds: chance.chance(5))
+                }
             return .keyed(key: "key \(chance.below(12))", digest: [UInt8(chance.below(20) / 18)], inner)
         }
+    }
+
+    /// What is done to tuples by their ids, or to many.
+    private mutating func change() -> TupleSpace.Operation {
+        switch chance.below(12) {
+        case 0..<4:
+            return .writeLeased(
+                space: space(), tuple: tuple(), leaseMilliseconds: chance.chance(10) ? 0 : UInt64(chance.below(4_000)))
+        case 4..<6:
+            let lease: Timeout = chance.chance(20) ? .forever : .milliseconds(UInt64(chance.below(3_000)))
+            return .renew(space: space(), id: anyTuple(), lease: chance.chance(10) ? .none : lease)
+        case 6..<7: return .takeByID(space: space(), id: anyTuple())
+        case 7..<8:
+            return .takeAll(
+                space: space(), template: template(),
+                page: Page(limit: 1 + chance.below(4), order: chance.chance(50) ? .oldest : .newest))
+        default: return .replace(space: space(), id: anyTuple(), tuple: tuple())
+        }
+    }
+
+    private mutating func anyTuple() -> TupleID {
+        guard chance.chance(90), let pick = model.tuples.randomElement(using: &chance) else {
+            return TupleID(model.lastID + UInt64(chance.below(3)))
+        }
+        return TupleID(pick.id)
     }
 
     private mutating func space() -> String { chance.chance(80) ? "first" : "second" }
@@ -170,7 +202,7 @@ struct ModelRun {
         case 4..<7: .literal(value())
         case 7: .type(ValueType.allCases[chance.below(ValueType.allCases.count)])
         case 8: .range(lower: .int(1), upper: .double(2.5), open: chance.chance(50))
-        default: .prefix("a")
+        default: chance.chance(50) ? .prefix("a") : .regex(["^a", "b$", "a|é", "[a-b]{2}"][chance.below(4)])
         }
     }
 
@@ -183,7 +215,9 @@ struct ModelRun {
         #expect(machine.waiterCount == model.waiters.count)
         #expect(machine.sessions.map(\.id.rawValue) == model.sessions.keys.sorted())
         #expect(machine.keyCount == model.kept.count + model.waiters.count { $0.key != nil })
-        let deadlines = model.waiters.compactMap(\.deadline) + model.kept.map(\.expiry)
+        let leases = model.tuples.filter { !$0.hasPassed }.compactMap(\.leaseEnd)
+        #expect(machine.leaseCount == leases.count)
+        let deadlines = model.waiters.compactMap(\.deadline) + model.kept.map(\.expiry) + leases
         #expect(machine.nextDeadline == deadlines.min())
         let before = comparedEvents == 0 ? Position(index: 0, ordinal: 0) : model.events[comparedEvents - 1].position
         #expect(machine.events(after: before, limit: .max) == Array(model.events[comparedEvents...]))
@@ -227,12 +261,14 @@ struct ModelRun {
             case .found: kinds.insert("found")
             case .noMatch: kinds.insert("noMatch")
             case .failed(let failure): kinds.insert(failure.code.rawValue)
-            case .tuples, .count: break
+            case .tuples: kinds.insert("tuples")
+            case .count: break
             }
         }
         for event in model.events.suffix(8) { kinds.insert("event \(event.kind)") }
         if harness.machine.heldCount > 0 { kinds.insert("held") }
         if harness.machine.waiterCount > 0 { kinds.insert("waiting") }
+        if harness.machine.leaseCount > 0 { kinds.insert("leased") }
         if !model.kept.isEmpty { kinds.insert("kept") }
     }
 }

@@ -7,6 +7,9 @@ struct SimpleModel {
         var space: String
         var tuple: Tuple
         var holder: (session: UInt64, sequence: UInt64)?
+        var leaseEnd: UInt64?
+        /// Its lease ended while it was held.
+        var hasPassed = false
     }
 
     struct Key: Equatable {
@@ -68,6 +71,13 @@ struct SimpleModel {
             }
             settle(first, .noMatch, keeps: true)
         }
+        while true {
+            let due = tuples.filter { ($0.leaseEnd ?? .max) <= self.leaseTime && !$0.hasPassed }
+            guard let first = due.min(by: { ($0.leaseEnd ?? .max, $0.id) < ($1.leaseEnd ?? .max, $1.id) }) else {
+                break
+            }
+            expire(first)
+        }
         kept.removeAll { $0.expiry <= self.leaseTime }
     }
 
@@ -83,6 +93,13 @@ struct SimpleModel {
                 position: position, kind: kind, space: stored.space,
                 tuple: StoredTuple(id: TupleID(stored.id), tuple: stored.tuple), caller: caller))
         return position
+    }
+
+    private mutating func expire(_ stored: Stored) {
+        guard let place = tuples.firstIndex(where: { $0.id == stored.id }) else { return }
+        guard stored.holder == nil else { return tuples[place].hasPassed = true }
+        _ = emit(.expire, stored, caller: "")
+        tuples.remove(at: place)
     }
 
     private mutating func settle(_ waiter: Waiter, _ reply: Reply, keeps: Bool) {
@@ -170,6 +187,11 @@ struct SimpleModel {
     }
 
     private mutating func giveBack(_ stored: Stored, caller: String) {
+        if stored.hasPassed {
+            var stored = stored
+            stored.holder = nil
+            return expire(stored)
+        }
         _ = emit(.giveBack, stored, caller: caller)
         guard let place = tuples.firstIndex(where: { $0.id == stored.id }) else { return }
         tuples[place].holder = nil
@@ -203,13 +225,33 @@ struct SimpleModel {
     private mutating func perform(_ header: CommandHeader, _ operation: Operation, key: Key?) -> Reply? {
         let (id, sequence) = (header.session.rawValue, header.sequence)
         switch operation {
-        case .write(let space, let tuple):
-            lastID = max(lastID + 1, wallStamp << 16)
-            let stored = Stored(id: lastID, space: space, tuple: tuple)
-            let position = emit(.write, stored, caller: header.caller)
-            tuples.append(stored)
+        case .write(let space, let tuple): return write(space, tuple, lease: nil, header)
+        case .writeLeased(let space, let tuple, let lease): return write(space, tuple, lease: lease, header)
+        case .renew(let space, let id, let lease):
+            guard let place = place(of: id, in: space) else { return .noMatch }
+            tuples[place].leaseEnd = nil
+            if case .milliseconds(let lease) = lease { tuples[place].leaseEnd = leaseTime + lease }
+            if lease == .none { expire(tuples[place]) }
+            return .done
+        case .takeByID(let space, let id):
+            guard let place = place(of: id, in: space) else { return .noMatch }
+            return takeOut(tuples[place], holder: nil, caller: header.caller)
+        case .takeAll(let space, let template, let page):
+            var found = visible(space, template).sorted { $0.id < $1.id }.filter { stored in
+                (page.after.map { TupleID(stored.id) > $0 } ?? true)
+                    && (page.before.map { TupleID(stored.id) < $0 } ?? true)
+            }
+            if page.order == .newest { found.reverse() }
+            for stored in found.prefix(page.limit) { _ = takeOut(stored, holder: nil, caller: header.caller) }
+            let taken = found.prefix(page.limit).map { StoredTuple(id: TupleID($0.id), tuple: $0.tuple) }
+            return .tuples(taken, more: found.count > page.limit)
+        case .replace(let space, let id, let tuple):
+            guard let place = place(of: id, in: space) else { return .noMatch }
+            tuples[place].tuple = tuple
+            let stored = tuples[place]
+            let position = emit(.replace, stored, caller: header.caller)
             offer(stored)
-            return .written(id: TupleID(stored.id), position: position)
+            return .written(id: id, position: position)
         case .take(let space, let template, let timeout, let holds):
             if let oldest = visible(space, template).min(by: { $0.id < $1.id }) {
                 return takeOut(oldest, holder: holds ? (id, sequence) : nil, caller: header.caller)
@@ -238,6 +280,19 @@ struct SimpleModel {
             return performKeyed(header, Key(caller: header.caller, key: name, digest: digest), inner)
         default: return .failed(Failure(.notAllowed, ""))
         }
+    }
+
+    private mutating func write(_ space: String, _ tuple: Tuple, lease: UInt64?, _ header: CommandHeader) -> Reply {
+        lastID = max(lastID + 1, wallStamp << 16)
+        let stored = Stored(id: lastID, space: space, tuple: tuple, leaseEnd: lease.map { leaseTime + $0 })
+        let position = emit(.write, stored, caller: header.caller)
+        tuples.append(stored)
+        if lease == 0 { expire(stored) } else { offer(stored) }
+        return .written(id: TupleID(stored.id), position: position)
+    }
+
+    private func place(of id: TupleID, in space: String) -> Int? {
+        tuples.firstIndex { TupleID($0.id) == id && $0.space == space && $0.holder == nil }
     }
 
     private mutating func performKeyed(_ header: CommandHeader, _ key: Key, _ inner: Operation) -> Reply? {

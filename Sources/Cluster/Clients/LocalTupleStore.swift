@@ -14,6 +14,15 @@ public struct LocalTupleStore: TupleStore {
         }
     }
 
+    public func perform(
+        _ operation: Operation, key: IdempotencyKey?
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        try operation.validate()
+        let answer = await door.command(operation.under(key)).answer
+        if case .failed(let failure) = answer.reply { throw failure }
+        return (answer.reply, answer.position)
+    }
+
     public func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? {

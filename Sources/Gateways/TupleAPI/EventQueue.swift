@@ -98,12 +98,7 @@ final class EventQueue: Sendable {
     private static func block(_ batch: EventBatch) -> ByteBuffer {
         var buffer = ByteBuffer()
         for event in batch.events {
-            let kind =
-                switch event.kind {
-                case .write: "write"
-                case .take: "take"
-                case .giveBack: "return"
-                }
+            let kind = event.kind.word
             let json = JSON.object([
                 .init("kind", .string(kind)), .init("space", .string(event.space)),
                 .init("id", .string(event.tuple.id.description)), .init("tuple", TupleJSON.json(event.tuple.tuple)),

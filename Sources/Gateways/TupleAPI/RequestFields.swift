@@ -4,7 +4,7 @@ import TupleSpace
 struct RequestFields {
     private var members: [JSON.Member]
     /// Members that mean something which this server cannot do yet.
-    private static let unsupported: Set<String> = ["lease", "reservation"]
+    private static let unsupported: Set<String> = ["reservation"]
 
     init(_ body: [UInt8]) throws {
         guard case .object(let members) = try JSONParser.parse(body) else {
@@ -58,6 +58,37 @@ struct RequestFields {
             throw .malformed("'timeout' is at most \(Int(limit)) seconds; null waits for ever")
         }
         return .milliseconds(UInt64((seconds * 1_000).rounded(.up)))
+    }
+
+    /// Milliseconds; absent or null is nil, which lasts for ever.
+    mutating func lease() throws(APIError) -> UInt64? {
+        switch remove("lease") {
+        case nil, .null: return nil
+        case let json?: return try Self.lease(json)
+        }
+    }
+
+    /// Of a tuple that is there: null is for ever.
+    mutating func newLease() throws(APIError) -> Timeout {
+        switch remove("lease") {
+        case nil: throw .malformed("'lease' is missing: a number of seconds from now on, or null for none")
+        case .null: return .forever
+        case let json?: return .milliseconds(try Self.lease(json))
+        }
+    }
+
+    private static func lease(_ json: JSON) throws(APIError) -> UInt64 {
+        let seconds: Double
+        switch json {
+        case .int(let value): seconds = Double(value)
+        case .double(let value): seconds = value
+        default: throw .malformed("'lease' is a number of seconds or null, not \(json.kind)")
+        }
+        let limit = Double(Limits.leaseMilliseconds / 1_000)
+        guard seconds >= 0, seconds <= limit else {
+            throw .malformed("'lease' is 0 to \(Int(limit)) seconds; null lasts for ever")
+        }
+        return UInt64((seconds * 1_000).rounded(.up))
     }
 
     mutating func page() throws(APIError) -> Page {

@@ -17,6 +17,10 @@ struct TupleRoutes: Sendable {
         routes.on(.post, "\(space)/read") { try await read($0) }
         routes.on(.post, "\(space)/take") { try await take($0) }
         routes.on(.post, "\(space)/read-all") { try await readAll($0) }
+        routes.on(.post, "\(space)/take-all") { try await takeAll($0) }
+        routes.on(.delete, "\(space)/tuples/:id") { try await delete($0) }
+        routes.on(.put, "\(space)/tuples/:id") { try await replace($0) }
+        routes.on(.post, "\(space)/tuples/:id/renew") { try await renew($0) }
         routes.on(.post, "\(space)/count") { try await count($0) }
         routes.on(.get, "\(space)/events") { try await events($0) }
         routes.on(.get, "/v1/cluster") { exchange in
@@ -24,7 +28,6 @@ struct TupleRoutes: Sendable {
             return .json(ClusterJSON.json(await cluster.snapshot()))
         }
         let unsupported: [(HTTPRequest.Method, String)] = [
-            (.post, "\(space)/take-all"), (.delete, "\(space)/tuples/:id"), (.post, "\(space)/tuples/:id/renew"),
             (.post, "/v1/statements"), (.post, "/v1/sessions"), (.post, "/v1/sessions/:id/keep-alive"),
             (.delete, "/v1/sessions/:id"),
         ]
@@ -42,13 +45,59 @@ struct TupleRoutes: Sendable {
         let body = try await jsonBody(exchange)
         var fields = try RequestFields(body)
         let tuple = try fields.tuple()
-        try fields.finish(allowing: "tuple")
+        let lease = try fields.lease()
+        try fields.finish(allowing: "tuple, lease")
         let result = try await store.write(
-            tuple, to: exchange.parameter("space"), key: try Self.idempotencyKey(exchange, body: body))
-        let json = JSON.object([
-            .init("id", .string(result.id.description)), .init("position", .string(result.position.description)),
-        ])
-        return respond(json, status: .created, position: result.position)
+            tuple, to: exchange.parameter("space"), lease: lease, key: try Self.idempotencyKey(exchange, body: body))
+        return respond(Self.json(result), status: .created, position: result.position)
+    }
+
+    /// The tuple by its id, taken for good.
+    private func delete(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let key = try Self.idempotencyKey(exchange, body: [])
+        let result = try await store.take(try tupleID(exchange), from: exchange.parameter("space"), key: key)
+        guard let stored = result.tuple else { throw noTuple(result.position) }
+        return respond(Self.json(stored), position: result.position)
+    }
+
+    private func replace(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let id = try tupleID(exchange)
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        let tuple = try fields.tuple()
+        try fields.finish(allowing: "tuple")
+        let key = try Self.idempotencyKey(exchange, body: body)
+        guard let result = try await store.replace(id, in: exchange.parameter("space"), with: tuple, key: key) else {
+            throw noTuple(nil)
+        }
+        return respond(Self.json(result), position: result.position)
+    }
+
+    private func renew(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let id = try tupleID(exchange)
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        let lease = try fields.newLease()
+        try fields.finish(allowing: "lease")
+        let key = try Self.idempotencyKey(exchange, body: body)
+        let result = try await store.renew(id, in: exchange.parameter("space"), lease: lease, key: key)
+        guard result.isThere else { throw noTuple(result.position) }
+        return respond(.object([.init("id", .string(id.description))]), position: result.position)
+    }
+
+    private func takeAll(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        let template = try fields.template()
+        let page = try fields.page()
+        try fields.finish(allowing: "template, limit, order, after, before")
+        let key = try Self.idempotencyKey(exchange, body: body)
+        let result = try await store.takeAll(template, from: exchange.parameter("space"), page: page, key: key)
+        return respond(Self.json(result.tuples, more: result.more), position: result.position)
     }
 
     private func take(_ exchange: Exchange) async throws -> Response {
@@ -99,10 +148,7 @@ struct TupleRoutes: Sendable {
         try fields.finish(allowing: "template, limit, order, after, before")
         let result = try await store.readAll(
             template, from: exchange.parameter("space"), page: page, consistency: consistency)
-        let json = JSON.object([
-            .init("tuples", .array(result.tuples.map(Self.json))), .init("more", .bool(result.more)),
-        ])
-        return respond(json, position: result.position)
+        return respond(Self.json(result.tuples, more: result.more), position: result.position)
     }
 
     private func count(_ exchange: Exchange) async throws -> Response {
@@ -139,6 +185,29 @@ struct TupleRoutes: Sendable {
         var response = Response.json(json, status: status)
         response.headers[.starlingPosition] = position.description
         return response
+    }
+
+    private static func json(_ result: WriteResult) -> JSON {
+        .object([
+            .init("id", .string(result.id.description)), .init("position", .string(result.position.description)),
+        ])
+    }
+
+    private static func json(_ tuples: [StoredTuple], more: Bool) -> JSON {
+        .object([.init("tuples", .array(tuples.map(json))), .init("more", .bool(more))])
+    }
+
+    private func tupleID(_ exchange: Exchange) throws(APIError) -> TupleID {
+        let text = exchange.parameter("id")
+        guard let id = UInt64(text), String(id) == text else {
+            throw .malformed("a tuple's id is a decimal number, not '\(text.prefix(64))'")
+        }
+        return TupleID(id)
+    }
+
+    private func noTuple(_ position: Position?) -> APIError {
+        let headers: HTTPFields = position.map { [.starlingPosition: $0.description] } ?? [:]
+        return APIError(.notFound, "no-match", "there is no such tuple, or somebody holds it", headers: headers)
     }
 
     static func json(_ stored: StoredTuple) -> JSON {

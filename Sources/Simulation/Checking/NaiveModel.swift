@@ -13,6 +13,9 @@ struct NaiveModel {
         var tuple: Tuple
         /// Visible at the end of entry `i` if one of these has `from <= i < to`.
         var visible: [(from: UInt64, to: UInt64)]
+        var leaseEnd: UInt64?
+        /// Its lease ended while it was held.
+        var hasPassed = false
 
         func isVisible(at index: UInt64) -> Bool { visible.contains { $0.from <= index && index < $0.to } }
         var isVisibleNow: Bool { visible.last?.to == .max }
@@ -161,7 +164,8 @@ struct NaiveModel {
         switch operation {
         case .openSession, .acknowledge, .endSession, .expireSessions:
             reply(header, .failed(Failure(.notAllowed, "")))
-        case .write(let space, let tuple): reply(header, write(space, tuple))
+        case .write(let space, let tuple): reply(header, write(space, tuple, lease: nil))
+        case .writeLeased, .renew, .takeByID, .takeAll, .replace: reply(header, change(operation))
         case .take(let space, let template, let timeout, let holds):
             take(header, space, template, timeout, holds, nil)
         case .cancel(let sequence):
@@ -192,7 +196,11 @@ struct NaiveModel {
         }
         switch operation {
         case .write(let space, let tuple):
-            let answer = write(space, tuple)
+            let answer = write(space, tuple, lease: nil)
+            keys[name] = (digest, answer)
+            reply(header, answer)
+        case .writeLeased, .renew, .takeByID, .takeAll, .replace:
+            let answer = change(operation)
             keys[name] = (digest, answer)
             reply(header, answer)
         case .take(let space, let template, let timeout, _):
@@ -203,13 +211,73 @@ struct NaiveModel {
 
     // MARK: - Tuples
 
-    private mutating func write(_ space: String, _ tuple: Tuple) -> Reply {
+    /// What is done to tuples by their ids, to many, or for a while.
+    private mutating func change(_ operation: Operation) -> Reply {
+        switch operation {
+        case .writeLeased(let space, let tuple, let lease): return write(space, tuple, lease: lease)
+        case .renew(let space, let id, let lease):
+            guard let place = place(of: id, in: space) else { return .noMatch }
+            items[place].leaseEnd = nil
+            if case .milliseconds(let lease) = lease { items[place].leaseEnd = leaseTime + lease }
+            if lease == .none { endLease(place) }
+            return .done
+        case .takeByID(let space, let id):
+            guard let place = place(of: id, in: space) else { return .noMatch }
+            return takeForGood(place)
+        case .takeAll(let space, let template, let page):
+            var places = items.indices.filter { place in
+                items[place].isVisibleNow && items[place].space == space && naivelyMatches(template, items[place].tuple)
+                    && page.after.map { items[place].id > $0 } ?? true
+                    && page.before.map { items[place].id < $0 } ?? true
+            }
+            if page.order == .newest { places.reverse() }
+            let taken = places.prefix(page.limit)
+            for place in taken { _ = takeForGood(place) }
+            return .tuples(
+                taken.map { StoredTuple(id: items[$0].id, tuple: items[$0].tuple) }, more: places.count > page.limit)
+        case .replace(let space, let id, let tuple):
+            guard let place = place(of: id, in: space) else { return .noMatch }
+            hide(place)
+            if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
+            items.insert(
+                Item(id: id, space: space, tuple: tuple, visible: [(index, .max)], leaseEnd: items[place].leaseEnd),
+                at: place + 1)
+            let position = event(.replace, space, StoredTuple(id: id, tuple: tuple))
+            offer(place + 1)
+            return .written(id: id, position: position)
+        default: return .failed(Failure(.malformed, ""))
+        }
+    }
+
+    private func place(of id: TupleID, in space: String) -> Int? {
+        items.firstIndex { $0.id == id && $0.space == space && $0.isVisibleNow && ($0.leaseEnd ?? .max) > leaseTime }
+    }
+
+    private mutating func hide(_ place: Int) { items[place].visible[items[place].visible.count - 1].to = index }
+
+    private mutating func takeForGood(_ place: Int) -> Reply {
+        hide(place)
+        items[place].leaseEnd = nil
+        let stored = StoredTuple(id: items[place].id, tuple: items[place].tuple)
+        return .found(stored, position: event(.take, items[place].space, stored))
+    }
+
+    private mutating func endLease(_ place: Int) {
+        guard items[place].isVisibleNow else { return items[place].hasPassed = true }
+        hide(place)
+        items[place].leaseEnd = nil
+        _ = event(.expire, items[place].space, StoredTuple(id: items[place].id, tuple: items[place].tuple))
+    }
+
+    private mutating func write(_ space: String, _ tuple: Tuple, lease: UInt64?) -> Reply {
         lastID = max(lastID + 1, wallStamp << 16)
         let id = TupleID(lastID)
         let position = event(.write, space, StoredTuple(id: id, tuple: tuple))
         if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
-        items.append(Item(id: id, space: space, tuple: tuple, visible: [(index, .max)]))
-        offer(items.count - 1)
+        items.append(
+            Item(
+                id: id, space: space, tuple: tuple, visible: [(index, .max)], leaseEnd: lease.map { leaseTime + $0 }))
+        if lease == 0 { endLease(items.count - 1) } else { offer(items.count - 1) }
         return .written(id: id, position: position)
     }
 
@@ -248,7 +316,8 @@ struct NaiveModel {
 
     private mutating func hand(_ place: Int, to waiter: Waiter) {
         if !items[place].isVisibleNow { doubleTake = items[place].id }
-        items[place].visible[items[place].visible.count - 1].to = index
+        hide(place)
+        if !waiter.holds { items[place].leaseEnd = nil }
         let stored = StoredTuple(id: items[place].id, tuple: items[place].tuple)
         let answer = Reply.found(stored, position: event(.take, items[place].space, stored))
         if waiter.holds { sessions[waiter.session]?.held[waiter.sequence] = stored.id }
@@ -279,7 +348,13 @@ struct NaiveModel {
 
     private mutating func giveBack(_ ids: [TupleID]) {
         for id in ids.sorted() {
-            guard let place = items.firstIndex(where: { $0.id == id }) else { continue }
+            // The last of those that stood under this id.
+            guard let place = items.lastIndex(where: { $0.id == id }) else { continue }
+            if items[place].hasPassed {
+                items[place].leaseEnd = nil
+                _ = event(.expire, items[place].space, StoredTuple(id: id, tuple: items[place].tuple))
+                continue
+            }
             _ = event(.giveBack, items[place].space, StoredTuple(id: id, tuple: items[place].tuple))
             items[place].visible.append((index, .max))
             offer(place)
@@ -318,6 +393,9 @@ struct NaiveModel {
         let overdue = due.map { waiters[$0] }
         for place in due.sorted(by: >) { waiters.remove(at: place) }
         for waiter in overdue { missed(waiter) }
+        let ended = items.indices.filter { (items[$0].leaseEnd ?? .max) <= leaseTime && !items[$0].hasPassed }
+            .sorted { (items[$0].leaseEnd ?? 0, items[$0].id) < (items[$1].leaseEnd ?? 0, items[$1].id) }
+        for place in ended { endLease(place) }
     }
 
     // MARK: - Answers
@@ -382,6 +460,9 @@ func naivelyMatches(_ template: Template, _ tuple: Tuple) -> Bool {
         case .prefix(let prefix):
             guard case .string(let text) = value else { return false }
             return text.utf8.starts(with: prefix.utf8)
+        case .regex(let pattern):
+            guard case .string(let text) = value else { return false }
+            return naivelyFinds(Array(pattern.utf8), Array(text.utf8))
         case .range(let lower, let upper, let open):
             guard case .int(let low) = lower, case .int(let high) = upper, case .int(let number) = value else {
                 return false
@@ -389,6 +470,21 @@ func naivelyMatches(_ template: Template, _ tuple: Tuple) -> Bool {
             return low <= number && (open ? number < high : number <= high)
         }
     }
+}
+
+/// Of regular expressions what the simulated clients use: characters, `.`, `*` behind one, `^` and `$` at the ends; by trying.
+private func naivelyFinds(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
+    func here(_ p: Int, _ t: Int) -> Bool {
+        if p == pattern.count { return true }
+        if pattern[p] == UInt8(ascii: "$"), p == pattern.count - 1 { return t == text.count }
+        let fits = t < text.count && (pattern[p] == UInt8(ascii: ".") || pattern[p] == text[t])
+        if p + 1 < pattern.count, pattern[p + 1] == UInt8(ascii: "*") {
+            return here(p + 2, t) || (fits && here(p, t + 1))
+        }
+        return fits && here(p + 1, t + 1)
+    }
+    if pattern.first == UInt8(ascii: "^") { return here(1, 0) }
+    return (0...text.count).contains { here(0, $0) }
 }
 
 private func naivelyHasType(_ type: ValueType, _ value: Value) -> Bool {

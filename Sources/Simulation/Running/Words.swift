@@ -22,6 +22,11 @@ extension TupleSpace.Operation {
         case .endSession: "end the session"
         case .expireSessions(let sessions): "expire \(sessions.count) sessions"
         case .write(let space, let tuple): "write \(tuple.words) to \(space)"
+        case .writeLeased(let space, let tuple, let lease): "write \(tuple.words) to \(space) for \(lease) ms"
+        case .renew(let space, let id, let lease): "renew \(id) in \(space)\(lease.words)"
+        case .takeByID(let space, let id): "take \(id) from \(space)"
+        case .takeAll(let space, let template, _): "take all \(template.words) from \(space)"
+        case .replace(let space, let id, let tuple): "replace \(id) in \(space) with \(tuple.words)"
         case .take(let space, let template, let timeout, let holds):
             "\(holds ? "hold" : "take") \(template.words) from \(space)\(timeout.words)"
         case .cancel(let sequence): "cancel \(sequence)"
@@ -99,6 +104,7 @@ extension TemplateField {
         case .any: "?"
         case .literal(let value): value.words
         case .prefix(let prefix): "\(prefix)*"
+        case .regex(let pattern): "/\(pattern)/"
         case .range(let lower, let upper, _): "\(lower.words)...\(upper.words)"
         case .type(let type): "any \(type)"
         }

@@ -31,6 +31,16 @@ enum TupleArguments {
         return TupleID(value)
     }
 
+    /// Seconds; in milliseconds.
+    static func lease(_ text: String) throws(Complaint) -> UInt64 {
+        let limit = Double(Limits.leaseMilliseconds) / 1_000
+        guard let seconds = Double(text), seconds >= 0, seconds <= limit else {
+            throw Complaint(
+                .wrongUsage, "--lease is a number of seconds from 0 to \(Int(limit)), and not \"\(text)\"")
+        }
+        return UInt64((seconds * 1_000).rounded(.up))
+    }
+
     /// Seconds, or `forever`.
     static func timeout(_ text: String) throws(Complaint) -> Timeout {
         if text == "forever" { return .forever }
@@ -46,6 +56,14 @@ enum TupleArguments {
 enum TupleOutput {
     static func json(_ stored: StoredTuple) -> JSON {
         .object([.init("id", .string(stored.id.description)), .init("tuple", JSONText.json(stored.tuple))])
+    }
+
+    static func show(_ tuples: [StoredTuple], more: Bool, json: Bool) {
+        guard json else {
+            for stored in tuples { Terminal.line("\(stored.id)  \(JSONText.json(stored.tuple).text)") }
+            return
+        }
+        Terminal.line(JSON.object([.init("tuples", .array(tuples.map(self.json))), .init("more", .bool(more))]).text)
     }
 
     static func show(_ stored: StoredTuple, json: Bool) {

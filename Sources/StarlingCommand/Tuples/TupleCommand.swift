@@ -2,21 +2,22 @@ import ArgumentParser
 
 struct TupleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tuple", abstract: "Write, read, take and count tuples.",
+        commandName: "tuple", abstract: "Write, read, take, count and watch tuples.",
         discussion: """
             A tuple is a JSON array of 1 to 64 values: JSON's own, and {"bytes":"base64"}, {"symbol":"x"}, \
             {"map":{…}}, {"int":"…"}. \
             A template is an array with as many fields, each a value, null (any), {"type":"string"}, {"range":[a,b]}, \
-            {"range":[a,b],"open":true} (without b) or {"prefix":"…"}.
+            {"range":[a,b],"open":true} (without b), {"prefix":"…"} or {"regex":"…"}.
 
               starling tuple write jobs '["resize","photo-17",1.5]'
               starling tuple read jobs '["resize",null,{"type":"number"}]'
               starling tuple take jobs '["resize",null,null]' --timeout 30
               starling tuple read-all blog '[null,"distsys",null]' --newest --limit 10
               starling tuple count blog '["alice",null,null]'
+              starling tuple watch jobs
             """,
         subcommands: [
             TupleWriteCommand.self, TupleReadCommand.self, TupleTakeCommand.self, TupleReadAllCommand.self,
-            TupleCountCommand.self,
+            TupleTakeAllCommand.self, TupleCountCommand.self, TupleWatchCommand.self,
         ])
 }

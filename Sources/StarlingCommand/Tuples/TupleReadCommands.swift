@@ -110,14 +110,7 @@ struct TupleReadAllCommand: AsyncParsableCommand {
         let result = try await connection.withClient { client in
             try await client.readAll(template, from: space, page: page, consistency: consistency)
         }
-        if json {
-            Terminal.line(
-                JSON.object([
-                    .init("tuples", .array(result.tuples.map(TupleOutput.json))), .init("more", .bool(result.more)),
-                ]).text)
-        } else {
-            for stored in result.tuples { Terminal.line("\(stored.id)  \(JSONText.json(stored.tuple).text)") }
-        }
+        TupleOutput.show(result.tuples, more: result.more, json: json)
     }
 }
 

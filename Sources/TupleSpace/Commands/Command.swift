@@ -34,6 +34,16 @@ public indirect enum Operation: Equatable, Sendable {
     /// The leader's own: these have been silent for their full time-out.
     case expireSessions([SessionID])
     case write(space: String, tuple: Tuple)
+    /// A write whose tuple goes when its lease ends, unless that is renewed. A lease of 0 ms has ended already.
+    case writeLeased(space: String, tuple: Tuple, leaseMilliseconds: UInt64)
+    /// Gives a visible tuple a lease from now on, or none (`forever`). Replies `done`, or `noMatch` if there is no such tuple (any more).
+    case renew(space: String, id: TupleID, lease: Timeout)
+    /// Takes a visible tuple by its id, for good.
+    case takeByID(space: String, id: TupleID)
+    /// Takes all visible tuples that match, as far as the page goes, for good. Replies `tuples`.
+    case takeAll(space: String, template: Template, page: Page)
+    /// Puts another tuple in a visible one's place, under its id and lease. Replies `written`, or `noMatch`.
+    case replace(space: String, id: TupleID, tuple: Tuple)
     /// - holds: the tuple is held, invisible, until the session acknowledges this command or releases it; else the take is final.
     case take(space: String, template: Template, timeout: Timeout, holds: Bool)
     /// Ends an earlier take of this session that is still waiting: that one then replies `noMatch`. Replies `done` either way.
@@ -42,7 +52,7 @@ public indirect enum Operation: Equatable, Sendable {
     case release(sequence: UInt64)
     /// Only brings the header's acknowledgements. Replies `done`.
     case acknowledge
-    /// The operation (write or take without hold) under an idempotency key: the same caller, key and digest again get the same
+    /// The operation (one that changes tuples, and no take that holds) under an idempotency key: the same caller, key and digest again get the same
     /// reply; another digest fails with `idempotency-mismatch`.
     case keyed(key: String, digest: [UInt8], Operation)
 }

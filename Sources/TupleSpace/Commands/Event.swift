@@ -5,6 +5,21 @@ public struct Event: Equatable, Sendable {
         case take
         /// A held tuple went back to its place: its session ended or released it.
         case giveBack
+        /// Its lease ended.
+        case expire
+        /// Another stands in its place, under the same id: this one.
+        case replace
+
+        /// As it is called in JSON and on the command line.
+        public var word: String {
+            switch self {
+            case .write: "write"
+            case .take: "take"
+            case .giveBack: "return"
+            case .expire: "expire"
+            case .replace: "replace"
+            }
+        }
     }
 
     public var position: Position
@@ -13,6 +28,14 @@ public struct Event: Equatable, Sendable {
     public var tuple: StoredTuple
     /// Who did it; empty is anonymous.
     public var caller: String
+
+    /// Whether the tuple could be found right behind it.
+    public var makesVisible: Bool {
+        switch kind {
+        case .write, .giveBack, .replace: true
+        case .take, .expire: false
+        }
+    }
 
     public init(position: Position, kind: Kind, space: String, tuple: StoredTuple, caller: String) {
         self.position = position

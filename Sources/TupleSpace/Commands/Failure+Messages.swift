@@ -15,6 +15,15 @@ extension Failure {
             "A time-out of \(milliseconds) ms exceeds the limit of \(Limits.timeoutMilliseconds) ms.")
     }
 
+    static func leaseTooLong(_ milliseconds: UInt64) -> Failure {
+        Failure(.malformed, "A lease of \(milliseconds) ms exceeds the limit of \(Limits.leaseMilliseconds) ms.")
+    }
+
+    static let keepsTooMuch = Failure(
+        .sessionWindowFull,
+        "The session's replies that are not acknowledged have more than \(Limits.keptReplyBytes) bytes, which is the limit for a take of many."
+    )
+
     static func sessionTimeout(_ milliseconds: UInt64) -> Failure {
         let limits = Limits.sessionTimeoutMilliseconds
         return Failure(
@@ -28,7 +37,7 @@ extension Failure {
             + "\(IdempotencyRules.digestBytes) bytes.")
 
     static let notKeyable = Failure(
-        .malformed, "Only a write, or a take that does not hold, goes under an idempotency key.")
+        .malformed, "Only what changes tuples, and no take that holds, goes under an idempotency key.")
 
     static func pageLimit(_ limit: Int) -> Failure {
         Failure(.malformed, "A page has 1 to \(Limits.pageTuples) tuples, and not \(limit).")

@@ -1,7 +1,6 @@
 import ByteCoding
 
-/// The first byte of an encoded operation. Reserved: 10 lease write, 11 renew, 12 cancel lease, 13 take-all, 14 replace,
-/// 15 statement, 16 policy, 17 failure tuple.
+/// The first byte of an encoded operation. Reserved: 15 statement, 16 policy, 17 failure tuple.
 enum OperationCode {
     static let openSession: UInt8 = 1
     static let endSession: UInt8 = 2
@@ -12,6 +11,11 @@ enum OperationCode {
     static let release: UInt8 = 7
     static let acknowledge: UInt8 = 8
     static let keyed: UInt8 = 9
+    static let writeLeased: UInt8 = 10
+    static let renew: UInt8 = 11
+    static let takeByID: UInt8 = 12
+    static let takeAll: UInt8 = 13
+    static let replace: UInt8 = 14
 }
 
 extension Operation {
@@ -28,6 +32,30 @@ extension Operation {
         case .write(let space, let tuple):
             writer.write(OperationCode.write)
             writer.write(space)
+            tuple.encode(into: &writer)
+        case .writeLeased(let space, let tuple, let lease):
+            writer.write(OperationCode.writeLeased)
+            writer.write(space)
+            writer.writeVarint(lease)
+            tuple.encode(into: &writer)
+        case .renew(let space, let id, let lease):
+            writer.write(OperationCode.renew)
+            writer.write(space)
+            writer.write(id.rawValue)
+            lease.encode(into: &writer)
+        case .takeByID(let space, let id):
+            writer.write(OperationCode.takeByID)
+            writer.write(space)
+            writer.write(id.rawValue)
+        case .takeAll(let space, let template, let page):
+            writer.write(OperationCode.takeAll)
+            writer.write(space)
+            page.encode(into: &writer)
+            template.encode(into: &writer)
+        case .replace(let space, let id, let tuple):
+            writer.write(OperationCode.replace)
+            writer.write(space)
+            writer.write(id.rawValue)
             tuple.encode(into: &writer)
         case .take(let space, let template, let timeout, let holds):
             writer.write(OperationCode.take)
@@ -72,6 +100,25 @@ extension Operation {
             let timeout = try Timeout(from: &reader)
             let holds = try reader.readBool("holds")
             return .take(space: space, template: try Template(from: &reader), timeout: timeout, holds: holds)
+        case OperationCode.writeLeased:
+            let space = try reader.readString("space")
+            let lease = try reader.readVarint("lease")
+            return .writeLeased(space: space, tuple: try Tuple(from: &reader), leaseMilliseconds: lease)
+        case OperationCode.renew:
+            let space = try reader.readString("space")
+            let id = TupleID(try reader.readUInt64("tuple id"))
+            return .renew(space: space, id: id, lease: try Timeout(from: &reader))
+        case OperationCode.takeByID:
+            let space = try reader.readString("space")
+            return .takeByID(space: space, id: TupleID(try reader.readUInt64("tuple id")))
+        case OperationCode.takeAll:
+            let space = try reader.readString("space")
+            let page = try Page(from: &reader)
+            return .takeAll(space: space, template: try Template(from: &reader), page: page)
+        case OperationCode.replace:
+            let space = try reader.readString("space")
+            let id = TupleID(try reader.readUInt64("tuple id"))
+            return .replace(space: space, id: id, tuple: try Tuple(from: &reader))
         case OperationCode.cancel: return .cancel(sequence: try reader.readVarint("sequence number"))
         case OperationCode.release: return .release(sequence: try reader.readVarint("sequence number"))
         case OperationCode.acknowledge: return .acknowledge

@@ -56,6 +56,28 @@ struct CommandView {
 enum OperationView {
     struct Write {
         var space: UnsafeRawBufferPointer
+        /// Nil lasts for ever.
+        var lease: UInt64?
+        /// Checked, unless it exceeds the limit of bytes.
+        var tuple: UnsafeRawBufferPointer
+    }
+
+    struct Renewal {
+        var space: UnsafeRawBufferPointer
+        var id: UInt64
+        /// Nil lasts for ever.
+        var lease: UInt64?
+    }
+
+    struct TakeAll {
+        var space: UnsafeRawBufferPointer
+        var page: Page
+        var template: UnsafeRawBufferPointer
+    }
+
+    struct Replacement {
+        var space: UnsafeRawBufferPointer
+        var id: UInt64
         /// Checked, unless it exceeds the limit of bytes.
         var tuple: UnsafeRawBufferPointer
     }
@@ -72,14 +94,18 @@ enum OperationView {
         enum Inner {
             case write(Write)
             case take(Take)
+            case renew(Renewal)
+            case takeByID(space: UnsafeRawBufferPointer, id: UInt64)
+            case takeAll(TakeAll)
+            case replace(Replacement)
             /// Something that does not go under a key.
             case other
 
             var isKeyable: Bool {
                 switch self {
-                case .write: true
                 case .take(let take): !take.holds
                 case .other: false
+                default: true
                 }
             }
         }
@@ -94,6 +120,10 @@ enum OperationView {
     case expireSessions([UInt64])
     case write(Write)
     case take(Take)
+    case renew(Renewal)
+    case takeByID(space: UnsafeRawBufferPointer, id: UInt64)
+    case takeAll(TakeAll)
+    case replace(Replacement)
     case cancel(sequence: UInt64)
     case release(sequence: UInt64)
     case acknowledge
@@ -116,9 +146,30 @@ enum OperationView {
             return .expireSessions((0..<count).map { _ in scan.word() })
         case OperationCode.write:
             let space = scan.text()
-            let tuple = scan.rest
-            if tuple.count <= Limits.tupleBytes { EncodedTuple.check(&scan) } else { scan.offset = scan.bytes.count }
-            return .write(Write(space: space, tuple: tuple))
+            return .write(Write(space: space, lease: nil, tuple: scanTuple(&scan)))
+        case OperationCode.writeLeased:
+            let space = scan.text()
+            let lease = scan.varint()
+            return .write(Write(space: space, lease: lease, tuple: scanTuple(&scan)))
+        case OperationCode.renew:
+            let space = scan.text()
+            let id = scan.word()
+            return .renew(Renewal(space: space, id: id, lease: scanTimeout(&scan)))
+        case OperationCode.takeByID:
+            let space = scan.text()
+            return .takeByID(space: space, id: scan.word())
+        case OperationCode.takeAll:
+            let space = scan.text()
+            var reader = ByteReader(scan.bytes, from: min(scan.offset, scan.bytes.count))
+            guard !scan.failed, let page = try? Page(from: &reader) else { return nil }
+            scan.offset = reader.offset
+            let template = scan.rest
+            EncodedTemplate.check(&scan)
+            return .takeAll(TakeAll(space: space, page: page, template: template))
+        case OperationCode.replace:
+            let space = scan.text()
+            let id = scan.word()
+            return .replace(Replacement(space: space, id: id, tuple: scanTuple(&scan)))
         case OperationCode.take: return .take(scanTake(&scan))
         case OperationCode.cancel: return .cancel(sequence: scan.varint())
         case OperationCode.release: return .release(sequence: scan.varint())
@@ -132,12 +183,24 @@ enum OperationView {
         }
     }
 
+    private static func scanTuple(_ scan: inout ByteScan) -> UnsafeRawBufferPointer {
+        let tuple = scan.rest
+        if tuple.count <= Limits.tupleBytes { EncodedTuple.check(&scan) } else { scan.offset = scan.bytes.count }
+        return tuple
+    }
+
+    /// Nil is for ever.
+    private static func scanTimeout(_ scan: inout ByteScan) -> UInt64? {
+        let kind = scan.byte()
+        if kind > 1 { scan.fail() }
+        return kind == 0 ? scan.varint() : nil
+    }
+
     private static func scanTake(_ scan: inout ByteScan) -> Take {
         let space = scan.text()
-        let kind = scan.byte()
-        let timeout = kind == 0 ? scan.varint() : nil
+        let timeout = scanTimeout(&scan)
         let holds = scan.byte()
-        if kind > 1 || holds > 1 { scan.fail() }
+        if holds > 1 { scan.fail() }
         let template = scan.rest
         EncodedTemplate.check(&scan)
         return Take(space: space, timeout: timeout, holds: holds == 1, template: template)
@@ -147,7 +210,11 @@ enum OperationView {
         switch self {
         case .write(let write): .write(write)
         case .take(let take): .take(take)
-        default: .other
+        case .renew(let renewal): .renew(renewal)
+        case .takeByID(let space, let id): .takeByID(space: space, id: id)
+        case .takeAll(let takeAll): .takeAll(takeAll)
+        case .replace(let replacement): .replace(replacement)
+        case .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: .other
         }
     }
 }

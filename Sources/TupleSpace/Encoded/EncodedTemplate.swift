@@ -27,6 +27,9 @@ enum EncodedTemplate {
             let strings = lower == ValueTag.string && upper == ValueTag.string
             if !strings && !(isNumber(lower) && isNumber(upper)) { scan.fail() }
         case FieldTag.prefix: _ = scan.text()
+        case FieldTag.regex:
+            let pattern = scan.text()
+            if !scan.failed, !RegexDialect.isValid(pattern) { scan.fail() }
         default: scan.fail()
         }
     }
@@ -43,7 +46,7 @@ enum EncodedTemplate {
         case FieldTag.closedRange, FieldTag.openRange:
             EncodedValue.skip(&scan)
             EncodedValue.skip(&scan)
-        case FieldTag.prefix: _ = scan.prefixed()
+        case FieldTag.prefix, FieldTag.regex: _ = scan.prefixed()
         default: break
         }
         return nil
@@ -59,6 +62,24 @@ enum EncodedTemplate {
         for position in 0..<arity {
             if let key = key(&scan, keys, at: position), !visit(key) { return }
         }
+    }
+
+    /// Whether a checked template has a regular expression.
+    static func hasRegex(_ template: UnsafeRawBufferPointer) -> Bool {
+        var scan = ByteScan(template)
+        for _ in 0..<scan.varint() where !scan.failed {
+            switch scan.byte() {
+            case FieldTag.literal: EncodedValue.skip(&scan)
+            case FieldTag.type: _ = scan.byte()
+            case FieldTag.closedRange, FieldTag.openRange:
+                EncodedValue.skip(&scan)
+                EncodedValue.skip(&scan)
+            case FieldTag.prefix: _ = scan.prefixed()
+            case FieldTag.regex: return true
+            default: break
+            }
+        }
+        return false
     }
 
     /// Whether every field matches anything, so that the number of fields alone decides.
@@ -100,6 +121,10 @@ enum EncodedTemplate {
             let text = scan.prefixed()
             return text.count >= prefix.count
                 && UnsafeRawBufferPointer(rebasing: text[..<prefix.count]).isSame(as: prefix)
+        case FieldTag.regex:
+            let expression = pattern.prefixed()
+            guard scan.byte() == ValueTag.string else { return false }
+            return RegexEngine.matches(expression, scan.prefixed())
         default: return false
         }
     }

@@ -9,6 +9,10 @@ enum Outcome: Sendable {
     case held(id: UInt64, Position)
     /// Any other reply, encoded.
     case encoded([UInt8])
+
+    var keptBytes: Int {
+        if case .encoded(let bytes) = self { bytes.count } else { 0 }
+    }
 }
 
 /// A client's session: which of its commands are pending, which are replied, which are done with.
@@ -24,6 +28,8 @@ struct Session: Sendable {
     var caller: [UInt8]
     /// Commands that are waiters.
     var waiting = 0
+    /// Bytes of the replies that are kept encoded.
+    private(set) var keptReplyBytes = 0
     /// All sequence numbers below are acknowledged.
     private(set) var floor: UInt64 = 0
     /// Acknowledged at or above the floor: ascending, apart from each other and from the floor.
@@ -82,6 +88,7 @@ struct Session: Sendable {
     /// - Precondition: it is not there yet; otherwise nothing happens.
     mutating func add(_ sequence: UInt64, _ outcome: Outcome) {
         let place = lowerBound(sequence)
+        if place == commands.count || commands[place].sequence != sequence { keptReplyBytes += outcome.keptBytes }
         if place == commands.count {
             if head > 0, commands.count == commands.capacity { closeUp() }
             commands.append(Command(sequence: sequence, outcome: outcome))
@@ -92,7 +99,9 @@ struct Session: Sendable {
 
     /// Changes what became of a command; nothing if it is not there.
     mutating func change(_ sequence: UInt64, to outcome: Outcome) {
-        if let place = find(sequence) { commands[place].outcome = outcome }
+        guard let place = find(sequence) else { return }
+        keptReplyBytes += outcome.keptBytes - commands[place].outcome.keptBytes
+        commands[place].outcome = outcome
     }
 
     private mutating func closeUp() {
@@ -101,6 +110,7 @@ struct Session: Sendable {
     }
 
     private mutating func dropFirst() {
+        keptReplyBytes -= commands[head].outcome.keptBytes
         commands[head].outcome = .done
         head += 1
         if head == commands.count {
@@ -145,7 +155,12 @@ struct Session: Sendable {
             return nil
         }
         let command = commands[place]
-        if place == head { dropFirst() } else { commands.remove(at: place) }
+        if place == head {
+            dropFirst()
+        } else {
+            keptReplyBytes -= command.outcome.keptBytes
+            commands.remove(at: place)
+        }
         acknowledgeNumber(sequence)
         return command
     }

@@ -11,6 +11,8 @@ struct SlabStore: Sendable {
 
     private static let slabRecords = 512
     private static let slabBytes = 64 << 10
+    /// Live bytes of a slab with several records, above which one that is rewritten gets a slab of its own: offsets stay in their bounds.
+    private static let sharedBytes = 256 << 10
 
     /// Ascending by id. Only the last may be without a live record.
     private var slabs: ContiguousArray<Slab> = []
@@ -20,7 +22,10 @@ struct SlabStore: Sendable {
 
     /// - id: above all ids ever given, below 2^63.
     /// - label: any number, given back with the record.
-    mutating func append(_ id: UInt64, label: UInt16, held: Bool = false, _ bytes: UnsafeRawBufferPointer) {
+    /// - trailer: a word that is kept beside the bytes.
+    mutating func append(
+        _ id: UInt64, label: UInt16, held: Bool = false, _ bytes: UnsafeRawBufferPointer, trailer: UInt64? = nil
+    ) {
         if let last = slabs.last, last.isFull {
             slabs[slabs.count - 1].seal()
             if last.live == 0 { dropSlab(slabs.count - 1) }
@@ -32,7 +37,7 @@ struct SlabStore: Sendable {
             slabs[slabs.count - 1].clear()
             firsts[slabs.count - 1] = id
         }
-        slabs[slabs.count - 1].append(id, label: label, held: held, bytes)
+        slabs[slabs.count - 1].append(id, label: label, held: held, bytes, trailer: trailer)
         count += 1
     }
 
@@ -56,6 +61,31 @@ struct SlabStore: Sendable {
     @inline(__always)
     func withBytes<Result>(_ place: Place, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         slabs[place.slab].withBytes(place.entry, body)
+    }
+
+    func trailer(_ place: Place) -> UInt64? { slabs[place.slab].trailer(place.entry) }
+
+    /// - Precondition: it has one.
+    mutating func setTrailer(_ place: Place, _ trailer: UInt64) { slabs[place.slab].setTrailer(place.entry, trailer) }
+
+    /// Other bytes under the same id, and another trailer or none. Places are not valid any more.
+    mutating func rewrite(_ place: Place, _ bytes: [UInt8], trailer: UInt64?) {
+        var place = place
+        let growth = bytes.count + (trailer == nil ? 0 : 8)
+        if slabs[place.slab].liveBytes + growth > SlabStore.sharedBytes {
+            // Alone, it may have any size.
+            isolate(&place)
+        }
+        slabs[place.slab].rewrite(place.entry, bytes, trailer: trailer)
+    }
+
+    /// Gives a record a slab of its own.
+    private mutating func isolate(_ place: inout Place) {
+        let parts = slabs[place.slab].split(around: place.entry)
+        slabs.replaceSubrange(place.slab...place.slab, with: parts.map(\.slab))
+        firsts.replaceSubrange(place.slab...place.slab, with: parts.map(\.slab.entries[0].id))
+        let own = parts.firstIndex { $0.isOwn } ?? 0
+        place = Place(slab: place.slab + own, entry: 0)
     }
 
     mutating func setHeld(_ place: Place, _ held: Bool) { slabs[place.slab].entries[place.entry].isHeld = held }
@@ -91,14 +121,19 @@ struct SlabStore: Sendable {
         return nil
     }
 
-    /// Calls `visit` with the live records in ascending order: id, label, held, bytes.
-    func forEach(_ visit: (UInt64, UInt16, Bool, UnsafeRawBufferPointer) throws -> Void) rethrows {
+    /// Calls `visit` with the live records in ascending order: id, label, held, bytes, trailer.
+    func forEach(_ visit: (UInt64, UInt16, Bool, UnsafeRawBufferPointer, UInt64?) throws -> Void) rethrows {
         for slab in slabs {
             try slab.bytes.withUnsafeBytes { bytes in
                 for entry in slab.entries where entry.isLive {
                     let record = UnsafeRawBufferPointer(
                         rebasing: bytes[entry.offset..<entry.offset + entry.length])
-                    try visit(entry.id, entry.label, entry.isHeld, record)
+                    let trailer =
+                        entry.hasTrailer
+                        ? UInt64(
+                            littleEndian: bytes.loadUnaligned(
+                                fromByteOffset: entry.offset + entry.length, as: UInt64.self)) : nil
+                    try visit(entry.id, entry.label, entry.isHeld, record, trailer)
                 }
             }
         }
@@ -106,15 +141,22 @@ struct SlabStore: Sendable {
 }
 
 extension SlabStore {
-    /// One record's place and marks: offset 20 bits, length 24 bits, label 16 bits, held, live.
+    /// One record's place and marks: offset 20 bits, length 24 bits, label 16 bits, held, live, whether a trailer of 8 bytes follows its
+    /// bytes.
     fileprivate struct Entry: Sendable, BitwiseCopyable {
         var id: UInt64
         private var packed: UInt64
 
-        init(id: UInt64, offset: Int, length: Int, label: UInt16, held: Bool) {
+        init(id: UInt64, offset: Int, length: Int, label: UInt16, held: Bool, hasTrailer: Bool) {
             self.id = id
-            packed = UInt64(offset) | UInt64(length) << 20 | UInt64(label) << 44 | (held ? 1 << 60 : 0) | 1 << 61
+            packed =
+                UInt64(offset) | UInt64(length) << 20 | UInt64(label) << 44 | (held ? 1 << 60 : 0) | 1 << 61
+                | (hasTrailer ? 1 << 62 : 0)
         }
+
+        var hasTrailer: Bool { packed >> 62 & 1 == 1 }
+        /// With the trailer.
+        var size: Int { length + (hasTrailer ? 8 : 0) }
 
         var offset: Int { Int(packed & 0xF_FFFF) }
         var length: Int { Int(packed >> 20 & 0xFF_FFFF) }
@@ -141,11 +183,71 @@ extension SlabStore {
         var isFull: Bool { entries.count >= SlabStore.slabRecords || bytes.count >= SlabStore.slabBytes }
         var isSparse: Bool { live * 4 < entries.count || liveBytes * 4 < bytes.count }
 
-        mutating func append(_ id: UInt64, label: UInt16, held: Bool, _ record: UnsafeRawBufferPointer) {
-            entries.append(Entry(id: id, offset: bytes.count, length: record.count, label: label, held: held))
+        mutating func append(
+            _ id: UInt64, label: UInt16, held: Bool, _ record: UnsafeRawBufferPointer, trailer: UInt64?
+        ) {
+            let entry = Entry(
+                id: id, offset: bytes.count, length: record.count, label: label, held: held, hasTrailer: trailer != nil)
+            entries.append(entry)
             bytes.append(contentsOf: record)
+            if let trailer { appendWord(trailer) }
             live += 1
-            liveBytes += record.count
+            liveBytes += entry.size
+        }
+
+        private mutating func appendWord(_ word: UInt64) {
+            withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
+        }
+
+        func trailer(_ index: Int) -> UInt64? {
+            let entry = entries[index]
+            guard entry.hasTrailer else { return nil }
+            return bytes.withUnsafeBytes {
+                UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: entry.offset + entry.length, as: UInt64.self))
+            }
+        }
+
+        mutating func setTrailer(_ index: Int, _ word: UInt64) {
+            let start = entries[index].offset + entries[index].length
+            withUnsafeBytes(of: word.littleEndian) { for i in 0..<8 { bytes[start + i] = $0[i] } }
+        }
+
+        /// Puts the bytes behind all others; those of before are garbage until the slab is compacted.
+        mutating func rewrite(_ index: Int, _ record: [UInt8], trailer: UInt64?) {
+            let old = entries[index]
+            liveBytes -= old.size
+            entries[index] = Entry(
+                id: old.id, offset: old.offset, length: 0, label: old.label, held: old.isHeld, hasTrailer: false)
+            if bytes.count + record.count > 2 * SlabStore.sharedBytes { compact() }
+            // Compacting leaves out what is dead, and so moves the entry.
+            let place = find(old.id) ?? index
+            let entry = Entry(
+                id: old.id, offset: bytes.count, length: record.count, label: old.label, held: old.isHeld,
+                hasTrailer: trailer != nil)
+            entries[place] = entry
+            bytes.append(contentsOf: record)
+            if let trailer { appendWord(trailer) }
+            liveBytes += entry.size
+        }
+
+        /// The live records before one, that one, and those behind it, as slabs; without those that would be empty.
+        func split(around index: Int) -> [(slab: Slab, isOwn: Bool)] {
+            [entries[..<index], entries[index...index], entries[(index + 1)...]].enumerated().compactMap { part, some in
+                var slab = Slab()
+                bytes.withUnsafeBytes { bytes in
+                    for entry in some where entry.isLive {
+                        let record = UnsafeRawBufferPointer(
+                            rebasing: bytes[entry.offset..<entry.offset + entry.length])
+                        let trailer =
+                            entry.hasTrailer
+                            ? UInt64(
+                                littleEndian: bytes.loadUnaligned(
+                                    fromByteOffset: entry.offset + entry.length, as: UInt64.self)) : nil
+                        slab.append(entry.id, label: entry.label, held: entry.isHeld, record, trailer: trailer)
+                    }
+                }
+                return slab.live > 0 ? (slab, part == 1) : nil
+            }
         }
 
         func find(_ id: UInt64) -> Int? {
@@ -170,7 +272,7 @@ extension SlabStore {
         mutating func remove(_ index: Int) {
             entries[index].kill()
             live -= 1
-            liveBytes -= entries[index].length
+            liveBytes -= entries[index].size
             guard index == firstLive else { return }
             while firstLive < entries.count, !entries[firstLive].isLive { firstLive += 1 }
         }
@@ -207,8 +309,8 @@ extension SlabStore {
                     entries.append(
                         Entry(
                             id: entry.id, offset: bytes.count, length: entry.length, label: entry.label,
-                            held: entry.isHeld))
-                    bytes.append(contentsOf: old[entry.offset..<entry.offset + entry.length])
+                            held: entry.isHeld, hasTrailer: entry.hasTrailer))
+                    bytes.append(contentsOf: old[entry.offset..<entry.offset + entry.size])
                 }
             }
             self.entries = entries

@@ -86,6 +86,15 @@ struct TupleTable: Sendable {
     private(set) var spaces = SpaceTable()
     private(set) var heldCount = 0
     private var index = TupleIndex(expecting: 0)
+    /// Of tuples that have a lease, but for held ones whose lease has ended.
+    private var leases = OrderedChunks<LeaseEnd>()
+
+    private struct LeaseEnd: Comparable, BitwiseCopyable, Sendable {
+        var time: UInt64
+        var id: UInt64
+
+        static func < (a: Self, b: Self) -> Bool { (a.time, a.id) < (b.time, b.id) }
+    }
 
     /// All, with those held.
     var count: Int { records.count }
@@ -97,17 +106,21 @@ struct TupleTable: Sendable {
 
     /// - keys: of the tuple's fields and its shape, by `FieldKeys.with`.
     mutating func insert(
-        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, keys: UnsafeBufferPointer<UInt64>, held: Bool
+        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, keys: UnsafeBufferPointer<UInt64>, held: Bool,
+        leaseEnd: UInt64? = nil
     ) {
-        records.append(id, label: space, held: held, tuple)
+        records.append(id, label: space, held: held, tuple, trailer: leaseEnd)
+        if let leaseEnd { leases.insert(LeaseEnd(time: leaseEnd, id: id)) }
         if held { heldCount += 1 } else { index.insert(id, space: space, keys: keys) }
     }
 
     /// Puts back a tuple as it was captured. Ids ascend. It is not found before an index that has the batch is adopted.
     mutating func restore(
-        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, held: Bool, into batch: inout UnindexedTuples
+        _ id: UInt64, space: UInt16, tuple: UnsafeRawBufferPointer, held: Bool, leaseEnd: UInt64?, hasPassed: Bool,
+        into batch: inout UnindexedTuples
     ) {
-        records.append(id, label: space, held: held, tuple)
+        records.append(id, label: space, held: held, tuple, trailer: leaseEnd)
+        if let leaseEnd, !hasPassed { leases.insert(LeaseEnd(time: leaseEnd, id: id)) }
         guard !held else { return heldCount += 1 }
         spaces.names[Int(space)].withUnsafeBytes { name in
             FieldKeys.with(tuple: tuple, space: name) { batch.keys.append(contentsOf: $0) }
@@ -139,6 +152,7 @@ struct TupleTable: Sendable {
 
     mutating func remove(_ id: UInt64) {
         guard let place = records.place(of: id) else { return }
+        if let end = records.trailer(place) { leases.remove(LeaseEnd(time: end, id: id)) }
         if records.isHeld(place) {
             heldCount -= 1
         } else {
@@ -159,6 +173,54 @@ struct TupleTable: Sendable {
     }
 }
 
+// MARK: - Leases, and other tuples in a tuple's place
+
+extension TupleTable {
+    /// Ends never.
+    static let noLease = UInt64.max
+
+    /// The earliest end of a lease and whose that is; not of held tuples whose lease has ended already.
+    var firstLeaseEnd: (time: UInt64, id: UInt64)? { leases.first.map { ($0.time, $0.id) } }
+
+    var leaseCount: Int { leases.count }
+
+    func leaseEnd(of id: UInt64) -> UInt64? { records.place(of: id).flatMap(records.trailer) }
+
+    func isVisible(_ id: UInt64, in space: UnsafeRawBufferPointer) -> Bool {
+        guard let place = records.place(of: id), !records.isHeld(place) else { return false }
+        return spaces.number(of: space) == records.label(place)
+    }
+
+    /// A held tuple's lease ends: the tuple stays with its holder, and the lease is looked at again when it is given back.
+    /// - Returns: false if it is not held.
+    mutating func passLeaseEnd(ofHeld id: UInt64) -> Bool {
+        guard let place = records.place(of: id), records.isHeld(place), let end = records.trailer(place) else {
+            return false
+        }
+        return leases.remove(LeaseEnd(time: end, id: id))
+    }
+
+    /// - end: nil for no lease.
+    mutating func setLeaseEnd(of id: UInt64, _ end: UInt64?) {
+        guard let place = records.place(of: id) else { return }
+        let old = records.trailer(place)
+        if let old { leases.remove(LeaseEnd(time: old, id: id)) }
+        if let end { leases.insert(LeaseEnd(time: end, id: id)) }
+        if old != nil, let end {
+            records.setTrailer(place, end)
+        } else if old != end {
+            records.rewrite(place, records.withBytes(place) { [UInt8]($0) }, trailer: end)
+        }
+    }
+
+    /// Another tuple under the same id, with the same lease.
+    /// - Precondition: it is held, so that no index knows it.
+    mutating func rewrite(_ id: UInt64, _ tuple: UnsafeRawBufferPointer) {
+        guard let place = records.place(of: id), records.isHeld(place) else { return }
+        records.rewrite(place, [UInt8](tuple), trailer: records.trailer(place))
+    }
+}
+
 // MARK: - Searching
 
 extension TupleTable {
@@ -166,6 +228,14 @@ extension TupleTable {
         var above: UInt64?
         var below: UInt64?
         var descending = false
+
+        init() {}
+
+        init(_ page: Page) {
+            above = page.after?.rawValue
+            below = page.before?.rawValue
+            descending = page.order == .newest
+        }
     }
 
     /// Calls `visit` with the visible tuples that match, oldest first (or newest first), until it returns false.

@@ -70,6 +70,15 @@ public actor InMemoryTupleStore: TupleStore {
         }
     }
 
+    public func perform(
+        _ operation: Operation, key: IdempotencyKey?
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        let (reply, sequence) = try await run(key.wrap(operation))
+        acknowledge(sequence)
+        if case .failed(let failure) = reply { throw failure }
+        return (reply, machine.lastPosition)
+    }
+
     public func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? {
@@ -276,7 +285,7 @@ extension InMemoryTupleStore {
     private func wakeWatches(after position: Position) {
         guard !watches.isEmpty else { return }
         var writer = ByteWriter()
-        for event in machine.events(after: position, limit: .max) ?? [] where event.kind != .take {
+        for event in machine.events(after: position, limit: .max) ?? [] where event.makesVisible {
             writer.reset()
             event.tuple.tuple.encode(into: &writer)
             var matched: [UInt64] = []

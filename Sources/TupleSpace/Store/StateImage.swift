@@ -15,6 +15,9 @@ enum ImageFormat {
     /// The longest block that is read: a record of 1 MiB, what stands around it, and a block before it.
     static let longestBlock = Limits.tupleBytes + 1 << 20
     static let pieceBytes = 256 << 10
+    /// Of a tuple.
+    static let heldFlag: UInt8 = 1
+    static let leasedFlag: UInt8 = 2
 }
 
 extension StateMachine {
@@ -72,15 +75,16 @@ public struct StateImage: Sendable {
             try blocks.begin(.spaces, emit)
             blocks.writer.writePrefixed(name)
         }
-        try tuples.forEach { id, space, held, bytes in
+        try tuples.forEach { id, space, held, bytes, leaseEnd in
             try blocks.begin(.tuples, emit)
             blocks.writer.write(id)
             blocks.writer.writeVarint(UInt64(space))
-            blocks.writer.write(held)
+            blocks.writer.write((held ? ImageFormat.heldFlag : 0) | (leaseEnd == nil ? 0 : ImageFormat.leasedFlag))
             blocks.writer.writePrefixed(bytes)
+            if let leaseEnd { blocks.writer.write(leaseEnd) }
         }
         for (records, block) in [(waiters, ImageBlock.waiters), (keys, .keys)] {
-            try records.forEach { id, _, _, bytes in
+            try records.forEach { id, _, _, bytes, _ in
                 try blocks.begin(block, emit)
                 blocks.writer.write(id)
                 blocks.writer.writePrefixed(bytes)

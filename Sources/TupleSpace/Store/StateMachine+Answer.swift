@@ -55,9 +55,7 @@ extension StateMachine {
         reply.write(UInt32(0))
         var count: UInt32 = 0
         var more = false
-        let bounds = TupleTable.Bounds(
-            above: page.after?.rawValue, below: page.before?.rawValue, descending: page.order == .newest)
-        let complete = tuples.search(query.template, in: query.space, bounds) { id, tuple in
+        let complete = tuples.search(query.template, in: query.space, TupleTable.Bounds(page)) { id, tuple in
             let fits = count < page.limit && (count == 0 || reply.count - start + tuple.count + 8 <= Limits.pageBytes)
             guard fits else {
                 more = true

@@ -3,7 +3,7 @@ import ByteCoding
 /// What the digest says was decided: mixed with the numbers that tell the case.
 enum Decision: UInt64 {
     case batch = 1, malformedBatch, malformedCommand, reply, written, taken, held, gaveBack, waits, abandoned
-    case sessionOpened, sessionEnded, keyExpired, settled
+    case sessionOpened, sessionEnded, keyExpired, settled, leased, leaseEnded, replaced
 }
 
 extension StateMachine {
@@ -82,6 +82,10 @@ extension StateMachine {
         case nil: return .failed(.malformed(command.operation))
         case .write(let write): return self.write(write, command, into: &applied)
         case .take(let take): return self.take(take, command, slot: slot, key: nil)
+        case .renew(let renewal): return renew(renewal, command, into: &applied)
+        case .takeByID(let space, let id): return takeByID(id, in: space, command)
+        case .takeAll(let takeAll): return self.takeAll(takeAll, command, slot: slot)
+        case .replace(let replacement): return replace(replacement, command, into: &applied)
         case .cancel(let sequence):
             cancel(sequence, slot: slot, into: &applied)
             return .done

@@ -24,6 +24,10 @@ extension StateMachine {
         switch keyed.inner {
         case .write(let write): outcome = self.write(write, command, into: &applied)
         case .take(let take): outcome = self.take(take, command, slot: slot, key: (keyed.key, keyed.digest))
+        case .renew(let renewal): outcome = renew(renewal, command, into: &applied)
+        case .takeByID(let space, let id): outcome = takeByID(id, in: space, command)
+        case .takeAll(let takeAll): outcome = self.takeAll(takeAll, command, slot: slot)
+        case .replace(let replacement): outcome = replace(replacement, command, into: &applied)
         case .other: return .failed(.notKeyable)
         }
         keep(outcome, caller: command.caller, key: (keyed.key, keyed.digest))

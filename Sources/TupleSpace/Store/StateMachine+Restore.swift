@@ -225,13 +225,20 @@ private struct StateBuild {
         let start = reader.offset
         let id = try reader.readUInt64("tuple id")
         let space = try reader.readVarint("space")
-        let held = try reader.readBool("held")
+        let flags = try reader.readByte("flags of a tuple")
         let tuple = try reader.readPrefixed("tuple")
+        let held = flags & ImageFormat.heldFlag != 0
+        let leaseEnd = flags & ImageFormat.leasedFlag != 0 ? try reader.readUInt64("end of a lease") : nil
         try Self.requireAscending(id, behind: &last.tuple, upTo: machine.lastTupleID, at: start)
-        guard space < UInt64(machine.tuples.spaces.count), EncodedTuple.isValid(tuple) else {
+        guard flags <= ImageFormat.heldFlag | ImageFormat.leasedFlag, space < UInt64(machine.tuples.spaces.count),
+            EncodedTuple.isValid(tuple)
+        else {
             throw MalformedBytes("tuple", at: start)
         }
-        machine.tuples.restore(id, space: UInt16(space), tuple: tuple, held: held, into: &unindexed)
+        // A held tuple's lease that has ended waits for the tuple's return.
+        machine.tuples.restore(
+            id, space: UInt16(space), tuple: tuple, held: held, leaseEnd: leaseEnd,
+            hasPassed: held && (leaseEnd ?? .max) <= machine.leaseTime, into: &unindexed)
     }
 
     private mutating func readWaiter(_ reader: inout ByteReader) throws(MalformedBytes) {

@@ -84,7 +84,8 @@ extension StateMachine {
         if let command { reply(.done, to: command, into: &applied) }
     }
 
-    /// Waiters whose deadline has come, in order of (deadline, id), then idempotency keys, oldest first; as many as one entry may.
+    /// Waiters whose deadline has come, in order of (deadline, id), then leases likewise, then idempotency keys, oldest first; as many as
+    /// one entry may.
     mutating func expire(into applied: inout Applied) {
         var budget = Limits.expiriesPerEntry
         while budget > 0, let first = waiters.firstDeadline, first.time <= leaseTime {
@@ -92,6 +93,12 @@ extension StateMachine {
             waiters.record(first.id)?.withUnsafeBytes {
                 settle(first.id, WaiterView($0), .noMatch, keeps: true, into: &applied)
             }
+        }
+        while budget > 0, let first = tuples.firstLeaseEnd, first.time <= leaseTime {
+            // Nothing comes of a held one's end now, so it costs nothing of the budget.
+            if tuples.passLeaseEnd(ofHeld: first.id) { continue }
+            budget -= 1
+            endLease(first.id)
         }
         while budget > 0, keys.removeFirst(expiredAt: leaseTime) {
             budget -= 1

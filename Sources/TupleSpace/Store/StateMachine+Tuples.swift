@@ -9,16 +9,25 @@ extension StateMachine {
     mutating func write(_ write: OperationView.Write, _ command: CommandView, into applied: inout Applied) -> Outcome {
         guard SpaceName.isValid(write.space) else { return .failed(.invalidSpace) }
         guard write.tuple.count <= Limits.tupleBytes else { return .failed(.tupleTooLarge(write.tuple.count)) }
+        if let lease = write.lease, lease > Limits.leaseMilliseconds { return .failed(.leaseTooLong(lease)) }
         guard let space = tuples.addSpace(write.space) else { return .failed(.tooManySpaces) }
         let id = max(lastTupleID &+ 1, wallStamp << 16)
         lastTupleID = id
         note(.written, id)
         let position = emit(.write, id, space: write.space, caller: command.caller, tuple: write.tuple)
+        if write.lease == 0 {
+            note(.leaseEnded, id)
+            _ = emit(.expire, id, space: write.space, caller: Self.nobody, tuple: write.tuple)
+            return .written(id: id, position)
+        }
+        let end = write.lease.map(leaseEnd)
         FieldKeys.with(tuple: write.tuple, space: write.space) { fields in
             guard waiters.count > 0, let waiter = waiters.oldest(matching: write.tuple, in: write.space, keys: fields)
-            else { return tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: false) }
+            else {
+                return tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: false, leaseEnd: end)
+            }
             let holds = waiters.with(waiter) { $0.holds } ?? false
-            if holds { tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true) }
+            if holds { tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true, leaseEnd: end) }
             serve(waiter, id, space: write.space, tuple: write.tuple, into: &applied)
         }
         return .written(id: id, position)
@@ -84,7 +93,7 @@ extension StateMachine {
         return wait(take, command, slot: slot, key: key)
     }
 
-    private mutating func takeOut(_ id: UInt64, holds: Bool, caller: UnsafeRawBufferPointer) -> Outcome {
+    mutating func takeOut(_ id: UInt64, holds: Bool, caller: UnsafeRawBufferPointer) -> Outcome {
         note(holds ? .held : .taken, id)
         let position = Position(index: appliedIndex, ordinal: ordinal)
         let outcome = tuples.with(id) { space, tuple -> Outcome in
@@ -138,6 +147,10 @@ extension StateMachine {
     /// - held: ascending by id, with who held it.
     mutating func giveBack(_ held: [(id: UInt64, caller: [UInt8])], into applied: inout Applied) {
         for (id, caller) in held {
+            if let end = tuples.leaseEnd(of: id), end <= leaseTime {
+                endLease(id)
+                continue
+            }
             note(.gaveBack, id)
             guard let bytes = tuples.with(id, { (space: [UInt8]($0), tuple: [UInt8]($1)) }) else { continue }
             bytes.space.withUnsafeBytes { space in
@@ -150,7 +163,7 @@ extension StateMachine {
     }
 
     /// Gives a held tuple to the first waiter that it matches, or makes it visible.
-    private mutating func offer(
+    mutating func offer(
         _ id: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer, into applied: inout Applied
     ) {
         FieldKeys.with(tuple: tuple, space: space) { fields in

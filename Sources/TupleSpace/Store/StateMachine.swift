@@ -30,10 +30,7 @@ public struct StateMachine: Sendable {
 
     /// The earliest lease time at which something expires; nil if nothing ever does.
     public var nextDeadline: UInt64? {
-        switch (waiters.firstDeadline?.time, keys.firstExpiry) {
-        case (let waiter?, let key?): min(waiter, key)
-        case (let waiter, let key): waiter ?? key
-        }
+        [waiters.firstDeadline?.time, keys.firstExpiry, tuples.firstLeaseEnd?.time].compactMap { $0 }.min()
     }
 
     /// Full time-outs in ms of the sessions that exist, ascending by id.
@@ -52,6 +49,8 @@ public struct StateMachine: Sendable {
     public var waiterCount: Int { waiters.count }
     public var sessionCount: Int { table.count }
     public var heldCount: Int { tuples.heldCount }
+    /// Tuples that end by themselves unless their leases are renewed, held ones among them.
+    public var leaseCount: Int { tuples.leaseCount }
     public var spaceCount: Int { tuples.spaces.count }
     /// Idempotency keys, those of waiting takes with them.
     public var keyCount: Int { keys.count }

@@ -4,6 +4,12 @@ public protocol TupleStore: Sendable {
     /// - key: with it, the same call again (after an unknown outcome, or at another server) does nothing more and gets the same reply.
     func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult
 
+    /// Something else that changes tuples and is over at once: see the functions of the extension, which make these operations.
+    /// - Returns: what came of it, and a position at which it had been done.
+    func perform(
+        _ operation: Operation, key: IdempotencyKey?
+    ) async throws(Failure) -> (reply: Reply, position: Position)
+
     /// The oldest matching tuple, taken out; nil if none matched, or came before the time-out. With a key the take is final;
     /// without one the tuple is held until `HeldTuple.acknowledge`, and returns if that never comes.
     func take(
@@ -28,6 +34,74 @@ public protocol TupleStore: Sendable {
     func events(
         matching template: Template?, in space: String, after position: Position?
     ) async throws(Failure) -> EventStream
+}
+
+extension TupleStore {
+    /// Writes a tuple that goes by itself when its lease ends.
+    /// - lease: milliseconds, at most `Limits.leaseMilliseconds`; nil lasts for ever.
+    public func write(
+        _ tuple: Tuple, to space: String, lease: UInt64?, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> WriteResult {
+        guard let lease else { return try await write(tuple, to: space, key: key) }
+        let (reply, _) = try await perform(.writeLeased(space: space, tuple: tuple, leaseMilliseconds: lease), key: key)
+        return try WriteResult(reply)
+    }
+
+    /// Gives a tuple a lease from now on, or none: `forever`.
+    /// - Returns: false if there is no such tuple, or its lease had ended, or it is held.
+    public func renew(
+        _ id: TupleID, in space: String, lease: Timeout, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> (isThere: Bool, position: Position) {
+        let (reply, position) = try await perform(.renew(space: space, id: id, lease: lease), key: key)
+        switch reply {
+        case .done: return (true, position)
+        case .noMatch: return (false, position)
+        default: throw .unexpected(reply)
+        }
+    }
+
+    /// Takes a tuple by its id, for good; nil if there is none, or it is held.
+    public func take(
+        _ id: TupleID, from space: String, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
+        let (reply, position) = try await perform(.takeByID(space: space, id: id), key: key)
+        switch reply {
+        case .found(let stored, let position): return (stored, position)
+        case .noMatch: return (nil, position)
+        default: throw .unexpected(reply)
+        }
+    }
+
+    /// Takes all tuples that match, for good, as one, as far as the page goes and `Limits.takeAllBytes` allows.
+    public func takeAll(
+        _ template: Template, from space: String, page: Page, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+        let (reply, position) = try await perform(.takeAll(space: space, template: template, page: page), key: key)
+        guard case .tuples(let tuples, let more) = reply else { throw .unexpected(reply) }
+        return (tuples, more, position)
+    }
+
+    /// Puts another tuple in one's place, under its id and with its lease; nil if there is none, or it is held.
+    public func replace(
+        _ id: TupleID, in space: String, with tuple: Tuple, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> WriteResult? {
+        let (reply, _) = try await perform(.replace(space: space, id: id, tuple: tuple), key: key)
+        if case .noMatch = reply { return nil }
+        return try WriteResult(reply)
+    }
+}
+
+extension WriteResult {
+    init(_ reply: Reply) throws(Failure) {
+        guard case .written(let id, let position) = reply else { throw .unexpected(reply) }
+        self.init(id: id, position: position)
+    }
+}
+
+extension Failure {
+    static func unexpected(_ reply: Reply) -> Failure {
+        Failure(.malformed, "the tuplespace gave an answer of the wrong kind: \(reply)")
+    }
 }
 
 /// Events in batches as they were applied. `heartbeat` batches are empty and move the position on.

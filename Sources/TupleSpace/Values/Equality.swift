@@ -57,7 +57,7 @@ extension TemplateField {
         case (.literal(let x), .literal(let y)): x == y
         case (.type(let x), .type(let y)): x == y
         case (.range(let l, let u, let o), .range(let l2, let u2, let o2)): l == l2 && u == u2 && o == o2
-        case (.prefix(let x), .prefix(let y)): x.hasSameUTF8(as: y)
+        case (.prefix(let x), .prefix(let y)), (.regex(let x), .regex(let y)): x.hasSameUTF8(as: y)
         default: false
         }
     }
@@ -79,6 +79,9 @@ extension TemplateField {
         case .prefix(let text):
             hasher.combine(4 as UInt8)
             text.hashUTF8(into: &hasher)
+        case .regex(let pattern):
+            hasher.combine(5 as UInt8)
+            pattern.hashUTF8(into: &hasher)
         }
     }
 }

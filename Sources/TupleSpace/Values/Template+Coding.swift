@@ -1,6 +1,6 @@
 import ByteCoding
 
-/// The first byte of an encoded template field. 6 is reserved for regular expressions, 7 for formals, the rest for later.
+/// The first byte of an encoded template field. 7 is reserved for formals, the rest for later.
 enum FieldTag {
     static let any: UInt8 = 0
     static let literal: UInt8 = 1
@@ -8,6 +8,7 @@ enum FieldTag {
     static let closedRange: UInt8 = 3
     static let openRange: UInt8 = 4
     static let prefix: UInt8 = 5
+    static let regex: UInt8 = 6
 }
 
 extension Template {
@@ -48,6 +49,9 @@ extension TemplateField {
         case .prefix(let text):
             writer.write(FieldTag.prefix)
             writer.write(text)
+        case .regex(let pattern):
+            writer.write(FieldTag.regex)
+            writer.write(pattern)
         }
     }
 
@@ -70,6 +74,12 @@ extension TemplateField {
             }
             self = .range(lower: lower, upper: upper, open: tag == FieldTag.openRange)
         case FieldTag.prefix: self = .prefix(try reader.readString("prefix"))
+        case FieldTag.regex:
+            let pattern = try reader.readString("regular expression")
+            if let problem = RegexDialect.problem(in: pattern) {
+                throw MalformedBytes("the regular expression cannot be used: \(problem)", at: start)
+            }
+            self = .regex(pattern)
         default: throw MalformedBytes("unknown kind of template field", at: start)
         }
     }

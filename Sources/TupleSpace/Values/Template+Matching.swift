@@ -13,6 +13,8 @@ extension TemplateField {
         case .range(let lower, let upper, let open): Self.range(lower, upper, open: open, includes: value)
         case .prefix(let prefix):
             if case .string(let text) = value { text.utf8.starts(with: prefix.utf8) } else { false }
+        case .regex(let pattern):
+            if case .string(let text) = value { RegexEngine.matches(pattern, text) } else { false }
         }
     }
 

@@ -106,6 +106,12 @@ extension TemplateField {
             try upper.validate()
             return 1 + lower.encodedByteCount + upper.encodedByteCount
         case .prefix(let text): return 1 + prefixedByteCount(text.utf8.count)
+        case .regex(let pattern):
+            if let problem = RegexDialect.problem(in: pattern) {
+                throw Failure(
+                    .invalidTemplate, "The regular expression \(pattern.prefix(64)) cannot be used: \(problem).")
+            }
+            return 1 + prefixedByteCount(pattern.utf8.count)
         }
     }
 }
@@ -149,6 +155,21 @@ extension Operation {
         case .write(let space, let tuple):
             try SpaceName.validate(space)
             try tuple.validate()
+        case .writeLeased(let space, let tuple, let lease):
+            try SpaceName.validate(space)
+            guard lease <= Limits.leaseMilliseconds else { throw .leaseTooLong(lease) }
+            try tuple.validate()
+        case .renew(let space, _, let lease):
+            try SpaceName.validate(space)
+            if case .milliseconds(let lease) = lease, lease > Limits.leaseMilliseconds { throw .leaseTooLong(lease) }
+        case .takeByID(let space, _): try SpaceName.validate(space)
+        case .takeAll(let space, let template, let page):
+            try SpaceName.validate(space)
+            try template.validate()
+            guard (1...Limits.pageTuples).contains(page.limit) else { throw .pageLimit(page.limit) }
+        case .replace(let space, _, let tuple):
+            try SpaceName.validate(space)
+            try tuple.validate()
         case .take(let space, let template, let timeout, _):
             try SpaceName.validate(space)
             try timeout.validate()
@@ -158,7 +179,8 @@ extension Operation {
                 throw .idempotencyKey
             }
             switch operation {
-            case .write, .take(_, _, _, holds: false): try operation.validate()
+            case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace, .take(_, _, _, holds: false):
+                try operation.validate()
             default: throw .notKeyable
             }
         }

@@ -46,6 +46,8 @@ public indirect enum TemplateField: Sendable, Hashable {
     case range(lower: Value, upper: Value, open: Bool)
     /// Strings whose UTF-8 begins with these bytes.
     case prefix(String)
+    /// Strings in which the expression is found: see `RegexDialect`.
+    case regex(String)
 }
 
 public enum ValueType: UInt8, Sendable, Hashable, CaseIterable {

@@ -92,6 +92,7 @@ enum Samples {
         Template([.any, .literal(.int(1)), .type(.string), .range(lower: .int(1), upper: .double(2.5), open: true)]),
         Template([.prefix("po"), .any, .any]), Template([.any]), Template([.type(.map), .literal(.string("x"))]),
         Template([.range(lower: .string("a"), upper: .string("b"), open: false)]), Template([.literal(.int(1))]),
+        Template([.regex("^(po|st)[^x-z]{1,3}$"), .any, .any]),
     ]
     static let operations: [TupleSpace.Operation] = [
         .openSession(timeoutMilliseconds: 10_000), .endSession, .expireSessions([SessionID(1), SessionID(2)]),
@@ -106,6 +107,15 @@ enum Samples {
         .keyed(
             key: "k2", digest: [],
             .take(space: "s", template: templates[2], timeout: .milliseconds(1_000), holds: false)),
+        .writeLeased(space: "s", tuple: tuples[2], leaseMilliseconds: 50),
+        .writeLeased(space: "s", tuple: tuples[1], leaseMilliseconds: 0),
+        .renew(space: "s", id: TupleID(1_700_000_000_000 << 16), lease: .milliseconds(70)),
+        .renew(space: "s", id: TupleID(1_700_000_000_000 << 16), lease: .forever),
+        .replace(space: "s", id: TupleID(1_700_000_000_000 << 16), tuple: tuples[1]),
+        .takeByID(space: "s", id: TupleID(1_700_000_000_001 << 16)),
+        .keyed(key: "k3", digest: [], .takeByID(space: "s", id: TupleID(5))),
+        .takeAll(space: "s", template: templates[2], page: Page(limit: 2, order: .newest, before: TupleID(1 << 60))),
+        .take(space: "s", template: templates[6], timeout: .forever, holds: true),
     ]
     static let queries: [Query] = [
         .read(space: "s", template: templates[0]), .count(space: "s", template: templates[2]),
@@ -121,7 +131,7 @@ enum Samples {
         .tuples(
             [StoredTuple(id: TupleID(5), tuple: tuples[2]), StoredTuple(id: TupleID(6), tuple: tuples[0])], more: true),
     ]
-    static let events = [Event.Kind.write, .take, .giveBack].map {
+    static let events = [Event.Kind.write, .take, .giveBack, .expire, .replace].map {
         Event(
             position: position, kind: $0, space: "s", tuple: StoredTuple(id: TupleID(5), tuple: tuples[1]),
             caller: "ann")

@@ -1,7 +1,7 @@
 import TupleSpace
 
 /// Templates in JSON. A field is a value, `null` for any, or one of `{"type":"string"}`, `{"range":[a,b]}` (with
-/// `"open":true` it excludes b) and `{"prefix":"…"}`. So a template cannot ask for nil itself.
+/// `"open":true` it excludes b), `{"prefix":"…"}` and `{"regex":"…"}`. So a template cannot ask for nil itself.
 enum TemplateJSON {
     static func template(_ json: JSON, path: String = "template") throws(InvalidJSONValue) -> Template {
         var fields: [TemplateField] = []
@@ -23,10 +23,7 @@ enum TemplateJSON {
         _ members: [JSON.Member], of json: JSON, path: String
     ) throws(InvalidJSONValue) -> TemplateField {
         let names = Set(members.map(\.name))
-        if names == ["regex"] {
-            throw InvalidJSONValue(
-                path: "\(path).regex", reason: "regular expressions are not supported yet", isUnsupported: true)
-        }
+        if names == ["regex"] { return .regex(try regex(members[0].value, path: "\(path).regex")) }
         if names == ["type"] { return .type(try type(members[0].value, path: "\(path).type")) }
         if names == ["prefix"] {
             guard case .string(let prefix) = members[0].value else {
@@ -44,7 +41,15 @@ enum TemplateJSON {
     }
 
     private static let fieldRule =
-        #"a template field is a value, null, {"type":"…"}, {"range":[a,b]} (with "open":true without b) or {"prefix":"…"}"#
+        #"a template field is a value, null, {"type":"…"}, {"range":[a,b]} (with "open":true without b), {"prefix":"…"} or {"regex":"…"}"#
+
+    private static func regex(_ json: JSON, path: String) throws(InvalidJSONValue) -> String {
+        guard case .string(let pattern) = json else {
+            throw InvalidJSONValue(path: path, reason: "a string belongs here, not \(json.kind)")
+        }
+        if let problem = RegexDialect.problem(in: pattern) { throw InvalidJSONValue(path: path, reason: problem) }
+        return pattern
+    }
 
     private static func type(_ json: JSON, path: String) throws(InvalidJSONValue) -> ValueType {
         guard case .string(let name) = json, let type = ValueType.allCases.first(where: { "\($0)" == name }) else {
@@ -90,6 +95,7 @@ extension TemplateJSON {
         case .literal(let value): TupleJSON.json(value)
         case .type(let type): .object([.init("type", .string("\(type)"))])
         case .prefix(let prefix): .object([.init("prefix", .string(prefix))])
+        case .regex(let pattern): .object([.init("regex", .string(pattern))])
         case .range(let lower, let upper, let open):
             .object(
                 [.init("range", .array([TupleJSON.json(lower), TupleJSON.json(upper)]))]

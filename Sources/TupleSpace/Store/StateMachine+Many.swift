@@ -1,0 +1,61 @@
+import ByteCoding
+
+// Tuples by their ids, and many at once.
+
+extension StateMachine {
+    mutating func takeByID(_ id: UInt64, in space: UnsafeRawBufferPointer, _ command: CommandView) -> Outcome {
+        guard SpaceName.isValid(space) else { return .failed(.invalidSpace) }
+        guard isThere(id, in: space) else { return .noMatch }
+        return takeOut(id, holds: false, caller: command.caller)
+    }
+
+    /// The page ends at its limit of tuples or bytes, or where too many were examined that do not match.
+    mutating func takeAll(_ take: OperationView.TakeAll, _ command: CommandView, slot: Int) -> Outcome {
+        guard SpaceName.isValid(take.space) else { return .failed(.invalidSpace) }
+        guard (1...Limits.pageTuples).contains(take.page.limit) else { return .failed(.pageLimit(take.page.limit)) }
+        guard table[slot].keptReplyBytes <= Limits.keptReplyBytes else { return .failed(.keepsTooMuch) }
+        var reply = ByteWriter()
+        reply.write(ReplyCode.tuples)
+        reply.write(false)
+        reply.write(UInt32(0))
+        var taken: [UInt64] = []
+        var more = false
+        let complete = tuples.search(take.template, in: take.space, TupleTable.Bounds(take.page)) { id, tuple in
+            let fits =
+                taken.count < take.page.limit
+                && (taken.isEmpty || reply.count + tuple.count + 8 <= Limits.takeAllBytes)
+            guard fits else {
+                more = true
+                return false
+            }
+            reply.write(id)
+            reply.write(raw: tuple)
+            taken.append(id)
+            return true
+        }
+        guard complete || !taken.isEmpty else { return .failed(.templateTooBroad) }
+        for id in taken { _ = takeOut(id, holds: false, caller: command.caller) }
+        if more || !complete { reply.bytes[1] = 1 }
+        reply.patch(UInt32(taken.count), at: 2)
+        return .encoded(reply.bytes)
+    }
+
+    mutating func replace(
+        _ replacement: OperationView.Replacement, _ command: CommandView, into applied: inout Applied
+    ) -> Outcome {
+        guard SpaceName.isValid(replacement.space) else { return .failed(.invalidSpace) }
+        guard replacement.tuple.count <= Limits.tupleBytes else {
+            return .failed(.tupleTooLarge(replacement.tuple.count))
+        }
+        let id = replacement.id
+        guard isThere(id, in: replacement.space) else { return .noMatch }
+        note(.replaced, id)
+        // As if it had been held, and came back changed: whoever waits for what it is now gets it.
+        tuples.hold(id)
+        tuples.rewrite(id, replacement.tuple)
+        let position = emit(
+            .replace, id, space: replacement.space, caller: command.caller, tuple: replacement.tuple)
+        offer(id, space: replacement.space, tuple: replacement.tuple, into: &applied)
+        return .written(id: id, position)
+    }
+}
