@@ -22,7 +22,9 @@ struct RemoteStore: Sendable {
     func perform(
         _ operation: Operation, key: IdempotencyKey?
     ) async throws(Failure) -> (reply: Reply, position: Position) {
-        let answer = try await send(.command(session: session, operation: try encode(operation, key)))
+        var wait = Timeout.none
+        if case .statement(let statement) = operation { wait = statement.timeout }
+        let answer = try await send(.command(session: session, operation: try encode(operation, key)), wait: wait)
         return (try Self.reply(answer), answer.position)
     }
 

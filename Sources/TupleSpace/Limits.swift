@@ -31,6 +31,12 @@ public enum Limits {
     public static let regexSize = 1_000
     public static let regexRepetitions = 255
     public static let regexDepth = 16
+    /// A statement: its alternatives, the steps of each, the formals that it may bind, and bytes of all tuples that it finds, and of those
+    /// that it writes.
+    public static let alternatives = 8
+    public static let steps = 16
+    public static let formals = 64
+    public static let statementBytes = 1 << 20
     /// Longest finite lease of a tuple.
     public static let leaseMilliseconds: UInt64 = 366 * 86_400_000
     /// Bytes of the tuples that one take-all takes, and of all replies that a session may keep before it may take so many again.

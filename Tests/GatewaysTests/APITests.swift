@@ -62,6 +62,72 @@ struct APITests {
         }
     }
 
+    @Test("does statements, and says what is wrong with those that it cannot")
+    func statements() async throws {
+        try await withServer { client in
+            func ask(_ alternatives: String, _ more: String = "") async throws -> RawClient.Reply {
+                try await client.json("/v1/statements", #"{"alternatives":[\#(alternatives)]\#(more)}"#)
+            }
+            _ = try await client.json("/v1/spaces/jobs/tuples", #"{"tuple":["resize","cat.png"]}"#)
+            let move = """
+                {"guard":{"take":{"space":"jobs","template":["resize",{"bind":"photo","type":"string"}]}},
+                 "steps":[{"write":{"space":"doing","tuple":[{"formal":"photo"},{"id-of":0}],"lease":60}},
+                          {"absent":{"space":"jobs","template":[{"formal":"photo"},null]}},
+                          {"take-if-any":{"space":"jobs","template":[1]}}]}
+                """
+            let idle = #"{"steps":[{"write":{"space":"idle","tuple":["me"]}}]}"#
+            let first = try await ask("\(move),\(idle)")
+            #expect(
+                first.status == 200 && first.body.hasPrefix(#"{"alternative":0,"results":[{"id":""#), "\(first.body)")
+            #expect(first.body.hasSuffix("},null,null]}\n"))
+            let read = try await client.json("/v1/spaces/doing/read", #"{"template":["cat.png",null]}"#)
+            #expect(read.status == 200)
+            #expect(try await ask("\(move),\(idle)").body.hasPrefix(#"{"alternative":1,"#))
+            #expect(try await ask(move).status == 404)
+            let failed = try await ask(
+                #"{"steps":[{"write":{"space":"x","tuple":[1]}},{"take":{"space":"x","template":[2]}}]}"#)
+            #expect(failed.status == 409 && failed.body.contains("Alternative 1, step 2: no tuple in space x matches"))
+            #expect(try await client.json("/v1/spaces/x/count", #"{"template":[1]}"#).body == "{\"count\":0}\n")
+            for (alternatives, part) in [
+                ("", "1 to 8 alternatives"), ("5", "alternatives[0]: an object"),
+                (#"{"gard":{}}"#, "unknown member 'gard'"),
+                (#"{"guard":{}}"#, "a guard is a take or a read"),
+                (#"{"guard":{"take":{"space":"","template":[1]}}}"#, "alternatives[0].guard.take.space"),
+                (#"{"steps":[{"jump":{}}]}"#, "unknown member 'jump'"), (#"{"steps":[{}]}"#, "a step is one of write"),
+                (
+                    #"{"steps":[{"write":{"space":"s","tuple":[{"formal":"x"}]}}]}"#,
+                    "the formal 'x' is not bound by then"
+                ),
+                (#"{"steps":[{"write":{"space":"s","tuple":[{"id-of":0}]}}]}"#, "step 0 finds or writes no tuple"),
+                (#"{"steps":[{"write":{"space":"s","tuple":[1],"lease":-1}}]}"#, "'lease' is 0 to"),
+                (#"{"steps":[{"replace":{"step":0,"tuple":[1]}}]}"#, "step 0 is no earlier read"),
+                (#"{"steps":[{"absent":{"space":"s","template":[{"bind":"x"}]}}]}"#, "binds no formal"),
+                (#"{"guard":{"read":{"space":"s","template":[{"bind":"x"},{"bind":"x"}]}}}"#, "'x' is bound already"),
+                (#"{"guard":{"read":{"space":"s","template":[{"regex":"("}]}}}"#, "template[0].regex"),
+            ] {
+                let reply = try await ask(alternatives)
+                #expect(reply.status == 400 && reply.body.contains(part), "\(alternatives): \(reply.body)")
+            }
+        }
+    }
+
+    @Test("a statement that waits is done when its guard finds something")
+    func waitingStatement() async throws {
+        let store = InMemoryTupleStore()
+        try await withServer(store: store) { client in
+            async let waiting = client.json(
+                "/v1/statements",
+                #"{"alternatives":[{"guard":{"take":{"space":"a","template":[{"bind":"x"}]}},"steps":[{"write":{"space":"b","tuple":[{"formal":"x"}]}}]}],"timeout":20}"#
+            )
+            try await eventually("it waits") { await store.waiterCount == 1 }
+            _ = try await store.write(Tuple([.string("now")]), to: "a", key: nil)
+            #expect(try await waiting.status == 200)
+            #expect(try await store.count(Template([.any]), in: "a", consistency: .local).count == 0)
+            #expect(
+                try await store.count(Template([.literal(.string("now"))]), in: "b", consistency: .local).count == 1)
+        }
+    }
+
     @Test("takes all that matches, once under a key")
     func takeAll() async throws {
         let store = InMemoryTupleStore()
@@ -145,7 +211,7 @@ struct APITests {
         "says of what it cannot do yet that it cannot",
         arguments: [
             ("POST", "/v1/spaces/s/take", #"{"template":[1],"reservation":5}"#),
-            ("POST", "/v1/statements", "{}"), ("POST", "/v1/sessions", "{}"),
+            ("POST", "/v1/sessions", "{}"),
             ("POST", "/v1/sessions/1/keep-alive", "{}"),
             ("DELETE", "/v1/sessions/1", ""),
         ])
@@ -251,7 +317,7 @@ struct APITests {
         arguments: [
             (Failure.Code.noLeader, 503), (.busy, 503), (.diskFull, 503), (.outcomeUnknown, 504), (.tupleTooLarge, 413),
             (.templateTooBroad, 400), (.notAllowed, 403), (.positionGone, 410), (.idempotencyMismatch, 422),
-            (.unsupported, 501),
+            (.unsupported, 501), (.statementFailed, 409),
             (.superseded, 409), (.idempotencyFull, 503),
         ])
     func failures(code: Failure.Code, status: Int) async throws {

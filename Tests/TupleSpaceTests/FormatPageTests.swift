@@ -58,6 +58,12 @@ struct FormatPageTests {
             "take any from blog, for ever": .take(.any, in: "blog", timeout: .forever),
             "cancel 7": .cancel(sequence: 7),
             "release 7": .release(sequence: 7), "acknowledge": .acknowledge,
+            "statement, take any x from a, write x to b": .statement(
+                Statement([
+                    .init(
+                        .take(space: "a", .init([.bind(0, nil)])),
+                        [.write(space: "b", .init([.formal(0)]), lease: .forever)])
+                ])),
             "write nil to b for 5 s": .writeLeased(space: "b", tuple: Tuple(.null), leaseMilliseconds: 5_000),
             "give 258 in b a lease of 5 s": .renew(space: "b", id: TupleID(258), lease: .milliseconds(5_000)),
             "give 258 in b no end": .renew(space: "b", id: TupleID(258), lease: .forever),
@@ -83,6 +89,8 @@ struct FormatPageTests {
             "done": .done, "written 258 at 7.1": .written(id: TupleID(258), position: position),
             "found nil, 258 at 7.1": .found(stored, position: position), "no match": .noMatch,
             "one tuple and more": .tuples([stored], more: true), "count 3": .count(3),
+            "statement done by alternative 1": .statement(
+                alternative: 0, results: [.done, .written(id: TupleID(258), position: position)]),
             "failed busy": .failed(Failure(.busy, "lon")),
         ]
     }

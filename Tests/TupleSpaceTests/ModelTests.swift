@@ -24,7 +24,9 @@ struct ModelTests {
         }
         let expected: Set<String> = [
             "done", "written", "found", "noMatch", "session-expired", "already-acknowledged", "idempotency-mismatch",
-            "superseded", "event write", "event take", "event giveBack", "event expire", "event replace", "tuples",
+            "superseded", "event write", "event take", "event giveBack", "event expire", "event replace", "statement",
+            "statement-failed", "second alternative", "waiting statement",
+            "tuples",
             "held", "leased", "waiting", "kept",
             "restored",
         ]
@@ -125,7 +127,8 @@ struct ModelRun {
         let earlier = sequence - min(sequence, UInt64(1 + chance.below(6)))
         switch chance.below(100) {
         case 0..<25: return .write(space: space(), tuple: tuple())
-        case 25..<43: return change()
+        case 25..<35: return change()
+        case 35..<43: return .statement(statement())
         case 43..<70: return take(holds: chance.chance(60))
         case 70..<76: return .cancel(sequence: earlier)
         case 76..<82: return .release(sequence: earlier)
@@ -135,7 +138,8 @@ struct ModelRun {
             let inner: TupleSpace.Operation =
                 switch chance.below(10) {
                 case 0..<4: .write(space: space(), tuple: tuple())
-                case 4..<6: change()
+                case 4..<5: change()
+                case 5..<6: .statement(statement())
                 default: take(holds: chance.chance(5))
                 }
             return .keyed(key: "key \(chance.below(12))", digest: [UInt8(chance.below(20) / 18)], inner)
@@ -158,6 +162,65 @@ struct ModelRun {
                 page: Page(limit: 1 + chance.below(4), order: chance.chance(50) ? .oldest : .newest))
         default: return .replace(space: space(), id: anyTuple(), tuple: tuple())
         }
+    }
+
+    // MARK: - Statements
+
+    private mutating func statement() -> Statement {
+        while true {
+            let alternatives = (0..<(1 + chance.below(3))).map { _ in alternative() }
+            let timeout: Timeout =
+                switch chance.below(3) {
+                case 0: .none
+                case 1: .milliseconds(UInt64(chance.below(3_000)))
+                default: .forever
+                }
+            let statement = Statement(alternatives, timeout: timeout)
+            // What is drawn names formals and steps that may not be there.
+            if statement.problem() == nil { return statement }
+        }
+    }
+
+    private mutating func alternative() -> Statement.Alternative {
+        let guarded: Statement.Guard =
+            switch chance.below(8) {
+            case 0: .always
+            case 1..<5: .take(space: space(), expression(binds: 0))
+            default: .read(space: space(), expression(binds: 0))
+            }
+        var steps: [Statement.Step] = []
+        for number in 0..<chance.below(4) {
+            switch chance.below(9) {
+            case 0..<4:
+                let lease: Timeout = chance.chance(70) ? .forever : .milliseconds(UInt64(chance.below(1_000)))
+                steps.append(.write(space: space(), made(), lease: chance.chance(5) ? .none : lease))
+            case 4: steps.append(.take(space: space(), expression(binds: 10 * (number + 1))))
+            case 5: steps.append(.takeIfAny(space: space(), expression(binds: nil)))
+            case 6: steps.append(.read(space: space(), expression(binds: 10 * (number + 1))))
+            case 7: steps.append(.absent(space: space(), expression(binds: nil)))
+            default: steps.append(.replace(step: chance.below(number + 1), made()))
+            }
+        }
+        return Statement.Alternative(guarded, steps)
+    }
+
+    private mutating func expression(binds first: Int?) -> Statement.TemplateExpression {
+        Statement.TemplateExpression(
+            (0..<(1 + chance.below(3))).map { place in
+                if let first, chance.chance(30) { return .bind(first + place, chance.chance(30) ? .int : nil) }
+                if chance.chance(10) { return .known(known()) }
+                return .plain(field())
+            })
+    }
+
+    private mutating func known() -> Statement.Field {
+        chance.chance(80)
+            ? .formal(chance.chance(70) ? chance.below(3) : 10 + chance.below(20)) : .id(ofStep: chance.below(3))
+    }
+
+    private mutating func made() -> Statement.TupleExpression {
+        Statement.TupleExpression(
+            (0..<(1 + chance.below(3))).map { _ in chance.chance(40) ? known() : .value(value()) })
     }
 
     private mutating func anyTuple() -> TupleID {
@@ -262,12 +325,14 @@ struct ModelRun {
             case .noMatch: kinds.insert("noMatch")
             case .failed(let failure): kinds.insert(failure.code.rawValue)
             case .tuples: kinds.insert("tuples")
+            case .statement(let alternative, _): kinds.insert(alternative == 1 ? "second alternative" : "statement")
             case .count: break
             }
         }
         for event in model.events.suffix(8) { kinds.insert("event \(event.kind)") }
         if harness.machine.heldCount > 0 { kinds.insert("held") }
         if harness.machine.waiterCount > 0 { kinds.insert("waiting") }
+        if model.waiters.contains(where: { $0.statement != nil }) { kinds.insert("waiting statement") }
         if harness.machine.leaseCount > 0 { kinds.insert("leased") }
         if !model.kept.isEmpty { kinds.insert("kept") }
     }

@@ -1,4 +1,4 @@
-import TupleSpace
+@testable import TupleSpace
 
 /// The tuplespace as plainly as it can be said: lists that are scanned. What the state machine does must be the same.
 struct SimpleModel {
@@ -10,6 +10,8 @@ struct SimpleModel {
         var leaseEnd: UInt64?
         /// Its lease ended while it was held.
         var hasPassed = false
+        /// Nobody sees it before all who wait have been asked.
+        var isOffered = false
     }
 
     struct Key: Equatable {
@@ -28,6 +30,7 @@ struct SimpleModel {
         var holds: Bool
         var caller: String
         var key: Key?
+        var statement: Statement?
     }
 
     struct Session {
@@ -57,6 +60,8 @@ struct SimpleModel {
     var events: [Event] = []
     var answers: [Harness.Answer] = []
     private var ordinal: UInt32 = 0
+    private var offers: [UInt64] = []
+    private var isOffering = false
 
     mutating func begin(leaseTime: UInt64, wallStamp: UInt64) {
         index += 1
@@ -195,16 +200,114 @@ struct SimpleModel {
         _ = emit(.giveBack, stored, caller: caller)
         guard let place = tuples.firstIndex(where: { $0.id == stored.id }) else { return }
         tuples[place].holder = nil
-        offer(tuples[place])
+        offer([stored.id])
     }
 
-    /// Gives a visible tuple to the first waiter that it matches.
-    private mutating func offer(_ stored: Stored) {
-        let matching = waiters.filter { $0.space == stored.space && $0.template.matches(stored.tuple) }
-        guard let waiter = matching.min(by: { $0.id < $1.id }) else { return }
-        let reply = takeOut(
-            stored, holder: waiter.holds ? (waiter.session, waiter.sequence) : nil, caller: waiter.caller)
-        settle(waiter, reply, keeps: true)
+    /// Each in turn goes to the waiters that want it, and then whatever that made others write.
+    private mutating func offer(_ ids: [UInt64]) {
+        for place in tuples.indices where ids.contains(tuples[place].id) { tuples[place].isOffered = true }
+        offers += ids
+        guard !isOffering else { return }
+        isOffering = true
+        while !offers.isEmpty { offerOne(offers.removeFirst()) }
+        isOffering = false
+    }
+
+    private mutating func offerOne(_ id: UInt64) {
+        while let place = tuples.firstIndex(where: { $0.id == id && $0.isOffered }) {
+            let stored = tuples[place]
+            let wanting = waiters.filter { waiter in
+                waiter.statement.map { wants($0, stored) != nil }
+                    ?? (waiter.space == stored.space && waiter.template.matches(stored.tuple))
+            }
+            guard let waiter = wanting.min(by: { $0.id < $1.id }) else { return tuples[place].isOffered = false }
+            guard let statement = waiter.statement, let alternative = wants(statement, stored) else {
+                tuples[place].isOffered = false
+                let reply = takeOut(
+                    stored, holder: waiter.holds ? (waiter.session, waiter.sequence) : nil, caller: waiter.caller)
+                return settle(waiter, reply, keeps: true)
+            }
+            waiters.removeAll { $0.id == waiter.id }
+            switch run(statement, alternative, candidate: stored, caller: waiter.caller) {
+            case .failure(let failure): settle(waiter, .failed(failure), keeps: true)
+            case .success(let done):
+                offer(done.written)
+                settle(waiter, done.reply, keeps: true)
+                if done.written.contains(id) { return }
+            }
+        }
+    }
+
+    /// The first alternative whose guard would find it.
+    private func wants(_ statement: Statement, _ stored: Stored) -> Int? {
+        statement.alternatives.firstIndex { alternative in
+            guard let (space, template) = alternative.guarded.looksFor else { return false }
+            return space == stored.space && template.matches(stored.tuple)
+        }
+    }
+
+    // MARK: - Statements
+
+    private typealias Done = (reply: Reply, written: [UInt64])
+
+    /// Tried on a copy, which takes this one's place if all went well.
+    /// - Returns: nil if no guard finds anything.
+    private mutating func run(_ statement: Statement, caller: String) -> Result<Done, Failure>? {
+        for number in statement.alternatives.indices {
+            let alternative = statement.alternatives[number]
+            guard let (space, template) = alternative.guarded.looksFor else {
+                return run(statement, number, candidate: nil, caller: caller)
+            }
+            if let found = visible(space, template).min(by: { $0.id < $1.id }) {
+                return run(statement, number, candidate: found, caller: caller)
+            }
+        }
+        return nil
+    }
+
+    private mutating func run(
+        _ statement: Statement, _ number: Int, candidate: Stored?, caller: String
+    ) -> Result<Done, Failure> {
+        var trial = self
+        var steps = ModelStatement(caller: caller)
+        guard steps.guarded(statement.alternatives[number].guarded, candidate, in: &trial),
+            statement.alternatives[number].steps.allSatisfy({ steps.add($0, in: &trial) })
+        else { return .failure(Failure(.statementFailed, "")) }
+        self = trial
+        return .success((.statement(alternative: number, results: steps.results), steps.written))
+    }
+
+    /// What has happened so far.
+    fileprivate var now: Position {
+        max(events.last?.position ?? Position(index: 0, ordinal: 0), Position(index: index, ordinal: 0))
+    }
+
+    fileprivate mutating func makeUnseen(_ space: String, _ tuple: Tuple, _ lease: Timeout, caller: String) -> (
+        Reply, UInt64?
+    ) {
+        lastID = max(lastID + 1, wallStamp << 16)
+        var stored = Stored(id: lastID, space: space, tuple: tuple)
+        if case .milliseconds(let lease) = lease { stored.leaseEnd = leaseTime + lease }
+        let position = emit(.write, stored, caller: caller)
+        let reply = Reply.written(id: TupleID(stored.id), position: position)
+        guard lease != .none else {
+            _ = emit(.expire, stored, caller: "")
+            return (reply, nil)
+        }
+        stored.isOffered = true
+        tuples.append(stored)
+        return (reply, stored.id)
+    }
+
+    fileprivate mutating func changeUnseen(_ id: UInt64, _ tuple: Tuple, caller: String) -> Reply {
+        guard let place = tuples.firstIndex(where: { $0.id == id }) else { return .noMatch }
+        tuples[place].tuple = tuple
+        tuples[place].isOffered = true
+        return .written(id: TupleID(id), position: emit(.replace, tuples[place], caller: caller))
+    }
+
+    fileprivate mutating func takeForStatement(_ stored: Stored, caller: String) -> Reply {
+        takeOut(stored, holder: nil, caller: caller)
     }
 
     private mutating func takeOut(
@@ -218,7 +321,7 @@ struct SimpleModel {
     }
 
     func visible(_ space: String, _ template: Template) -> [Stored] {
-        tuples.filter { $0.holder == nil && $0.space == space && template.matches($0.tuple) }
+        tuples.filter { $0.holder == nil && !$0.isOffered && $0.space == space && template.matches($0.tuple) }
     }
 
     /// - Returns: nil if it waits.
@@ -250,7 +353,7 @@ struct SimpleModel {
             tuples[place].tuple = tuple
             let stored = tuples[place]
             let position = emit(.replace, stored, caller: header.caller)
-            offer(stored)
+            offer([stored.id])
             return .written(id: id, position: position)
         case .take(let space, let template, let timeout, let holds):
             if let oldest = visible(space, template).min(by: { $0.id < $1.id }) {
@@ -276,6 +379,23 @@ struct SimpleModel {
                 giveBack(stored, caller: header.caller)
             }
             return .done
+        case .statement(let statement):
+            switch run(statement, caller: header.caller) {
+            case .success(let done):
+                offer(done.written)
+                return done.reply
+            case .failure(let failure): return .failed(failure)
+            case nil: break
+            }
+            if statement.timeout == .none { return .noMatch }
+            var deadline: UInt64?
+            if case .milliseconds(let ms) = statement.timeout { deadline = leaseTime + ms }
+            lastWaiter += 1
+            waiters.append(
+                Waiter(
+                    id: lastWaiter, session: id, sequence: sequence, space: "", template: Template([]),
+                    deadline: deadline, holds: false, caller: header.caller, key: key, statement: statement))
+            return nil
         case .keyed(let name, let digest, let inner):
             return performKeyed(header, Key(caller: header.caller, key: name, digest: digest), inner)
         default: return .failed(Failure(.notAllowed, ""))
@@ -287,7 +407,7 @@ struct SimpleModel {
         let stored = Stored(id: lastID, space: space, tuple: tuple, leaseEnd: lease.map { leaseTime + $0 })
         let position = emit(.write, stored, caller: header.caller)
         tuples.append(stored)
-        if lease == 0 { expire(stored) } else { offer(stored) }
+        if lease == 0 { expire(stored) } else { offer([stored.id]) }
         return .written(id: TupleID(stored.id), position: position)
     }
 
@@ -313,5 +433,102 @@ struct SimpleModel {
         let reply = perform(header, inner, key: key)
         if let reply { keep(key, reply) }
         return reply
+    }
+}
+
+/// An alternative as it is tried, step by step, on a model that is thrown away if it fails.
+private struct ModelStatement {
+    let caller: String
+    var results: [Reply] = []
+    var written: [UInt64] = []
+    private var formals: [Int: Value] = [:]
+    private var found: [UInt64?] = []
+    private var used: Set<UInt64> = []
+
+    init(caller: String) { self.caller = caller }
+
+    private mutating func finish(_ reply: Reply, _ id: UInt64?) -> Bool {
+        results.append(reply)
+        found.append(id)
+        return true
+    }
+
+    private func value(_ field: Statement.Field) -> Value {
+        switch field {
+        case .value(let value): value
+        case .formal(let number): formals[number]!
+        case .id(let step): .int(Int64(found[step]!))
+        }
+    }
+
+    private func template(_ expression: Statement.TemplateExpression) -> Template {
+        Template(
+            expression.fields.map { field in
+                switch field {
+                case .plain(let field): field
+                case .known(let field): .literal(value(field))
+                case .bind(_, let type): type.map { .type($0) } ?? .any
+                }
+            })
+    }
+
+    private mutating func bind(_ stored: SimpleModel.Stored, _ expression: Statement.TemplateExpression) {
+        used.insert(stored.id)
+        for (field, value) in zip(expression.fields, stored.tuple.fields) {
+            if case .bind(let number, _) = field { formals[number] = value }
+        }
+    }
+
+    private func find(_ space: String, _ expression: Statement.TemplateExpression, _ model: SimpleModel) -> SimpleModel
+        .Stored?
+    {
+        model.visible(space, template(expression)).filter { !used.contains($0.id) }.min { $0.id < $1.id }
+    }
+
+    mutating func guarded(_ guarded: Statement.Guard, _ candidate: SimpleModel.Stored?, in model: inout SimpleModel)
+        -> Bool
+    {
+        switch guarded {
+        case .always: return finish(.done, nil)
+        case .take(_, let expression):
+            guard let candidate else { return false }
+            bind(candidate, expression)
+            return finish(model.takeForStatement(candidate, caller: caller), candidate.id)
+        case .read(_, let expression):
+            guard let candidate else { return false }
+            bind(candidate, expression)
+            return finish(
+                .found(StoredTuple(id: TupleID(candidate.id), tuple: candidate.tuple), position: model.now),
+                candidate.id)
+        }
+    }
+
+    mutating func add(_ step: Statement.Step, in model: inout SimpleModel) -> Bool {
+        switch step {
+        case .write(let space, let expression, let lease):
+            let (reply, id) = model.makeUnseen(space, Tuple(expression.fields.map(value)), lease, caller: caller)
+            if let id { written.append(id) }
+            return finish(reply, model.lastID)
+        case .take(let space, let expression), .takeIfAny(let space, let expression):
+            guard let stored = find(space, expression, model) else {
+                if case .takeIfAny = step { return finish(.done, nil) }
+                return false
+            }
+            bind(stored, expression)
+            let reply = model.takeForStatement(stored, caller: caller)
+            if case .takeIfAny = step { return finish(reply, nil) }
+            return finish(reply, stored.id)
+        case .read(let space, let expression):
+            guard let stored = find(space, expression, model) else { return false }
+            bind(stored, expression)
+            return finish(
+                .found(StoredTuple(id: TupleID(stored.id), tuple: stored.tuple), position: model.now), stored.id)
+        case .absent(let space, let expression):
+            return find(space, expression, model) == nil && finish(.done, nil)
+        case .replace(let target, let expression):
+            let id = found[target]!
+            written.append(id)
+            return finish(model.changeUnseen(id, Tuple(expression.fields.map(value)), caller: caller), id)
+        }
     }
 }

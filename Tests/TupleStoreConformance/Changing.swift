@@ -5,7 +5,6 @@ extension TupleStoreConformance {
         Check(name: "a tuple goes when its lease ends, though nobody reads it") { suite, store, space in
             let stream = try await store.events(matching: template(.any), in: space, after: nil)
             let written = try await store.write(tuple(.int(1)), to: space, lease: 300, key: nil)
-            try await suite.expectCount(1, template(.any), space, store)
             let events = try await suite.events(2, from: stream)
             try suite.require(events.map(\.kind), equals: [.write, .expire], "the kinds of events")
             try suite.require(events[1].tuple.id, equals: written.id, "what expired")
@@ -82,6 +81,87 @@ extension TupleStoreConformance {
             let held = try await waiting
             await held?.acknowledge()
             try suite.require(held?.stored.id, equals: written.id, "what the taker got")
+        },
+        Check(name: "a move between spaces is atomic") { suite, store, space in
+            let other = space + " other"
+            for i in 1...10 { _ = try await store.write(tuple(.int(Int64(i))), to: space, key: nil) }
+            let move = Statement([
+                .init(
+                    .take(space: space, .init([.bind(0, .int)])),
+                    [.write(space: other, .init([.formal(0)]), lease: .forever)])
+            ])
+            // However many move at once, and whoever looks, each tuple is in one of the two.
+            let moved = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 1...4 {
+                    group.addTask {
+                        var count = 0
+                        while try await store.run(move).done != nil { count += 1 }
+                        return count
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            try suite.require(moved, equals: 10, "how many were moved")
+            try await suite.expectCount(0, template(.any), space, store)
+            for i in 1...10 { try await suite.expectCount(1, template(number(Int64(i))), other, store) }
+        },
+        Check(name: "compare and set: one of many wins each round") { suite, store, space in
+            _ = try await store.write(tuple(.string("n"), .int(0)), to: space, key: nil)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 1...4 {
+                    group.addTask {
+                        var done = 0
+                        while done < 5 {
+                            let now = try await store.read(
+                                template(text("n"), .any), from: space, timeout: .none, consistency: .linearizable)
+                            guard case .int(let number)? = now.tuple?.tuple.fields[1] else { return }
+                            let set = Statement([
+                                .init(
+                                    .read(space: space, .init([.plain(text("n")), .plain(.literal(.int(number)))])),
+                                    [.replace(step: 0, .init([.value(.string("n")), .value(.int(number + 1))]))])
+                            ])
+                            if try await store.run(set).done != nil { done += 1 }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await suite.expectCount(1, template(text("n"), number(20)), space, store)
+        },
+        Check(name: "a statement that fails midway does nothing, and one that waits is done later") {
+            suite, store, space in
+            try await suite.expectFailure(.statementFailed) {
+                _ = try await store.run(
+                    Statement([
+                        .init(
+                            .always,
+                            [
+                                .write(space: space, .init([.value(.int(1))]), lease: .forever),
+                                .take(space: space, .init([.plain(number(2))])),
+                            ])
+                    ]))
+            }
+            try await suite.expectCount(0, template(.any), space, store)
+            try await suite.expectFailure(.malformed) {
+                let unbound = Statement.Step.write(space: space, .init([.formal(0)]), lease: .forever)
+                _ = try await store.run(Statement([.init(.always, [unbound])]))
+            }
+            async let waiting = store.run(
+                Statement(
+                    [
+                        .init(.take(space: space, .init([.plain(text("never"))]))),
+                        .init(
+                            .take(space: space, .init([.plain(text("go")), .bind(5, nil)])),
+                            [.write(space: space, .init([.formal(5)]), lease: .forever)]),
+                    ], timeout: .milliseconds(20_000)))
+            _ = try await store.write(tuple(.string("go"), .string("x")), to: space, key: nil)
+            let result = try await waiting.done
+            try suite.require(result?.alternative, equals: 1, "the alternative that was done")
+            try suite.require(result?.results.count, equals: 2, "how many results there are")
+            try await suite.expectCount(0, template(.any, .any), space, store)
+            try await suite.expectCount(1, template(text("x")), space, store)
+            let late = Statement([.init(.take(space: space, .init([.plain(text("y"))])))], timeout: .milliseconds(50))
+            try suite.require(try await store.run(late).done == nil, "a statement found what is not there")
         },
         Check(name: "regular expressions") { suite, store, space in
             for word in ["lamp", "clamp", "lamps", "LAMP", "é"] {

@@ -33,7 +33,7 @@ struct APIError: Error, Equatable {
         case .malformed, .invalidTuple, .invalidTemplate, .invalidSpace, .templateTooBroad: .badRequest
         case .tupleTooLarge: .contentTooLarge
         case .notAllowed: .forbidden
-        case .superseded, .alreadyAcknowledged: .conflict
+        case .superseded, .alreadyAcknowledged, .statementFailed: .conflict
         case .positionGone: .gone
         case .idempotencyMismatch: .unprocessableContent
         case .unsupported: .notImplemented

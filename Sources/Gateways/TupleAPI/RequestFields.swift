@@ -60,6 +60,16 @@ struct RequestFields {
         return .milliseconds(UInt64((seconds * 1_000).rounded(.up)))
     }
 
+    mutating func statement() throws -> Statement {
+        guard let json = remove("alternatives") else { throw APIError.malformed("'alternatives' is missing") }
+        let timeout = try timeout()
+        do {
+            return try StatementJSON.statement(json, timeout: timeout)
+        } catch {
+            throw APIError(error, code: "malformed")
+        }
+    }
+
     /// Milliseconds; absent or null is nil, which lasts for ever.
     mutating func lease() throws(APIError) -> UInt64? {
         switch remove("lease") {
@@ -77,7 +87,7 @@ struct RequestFields {
         }
     }
 
-    private static func lease(_ json: JSON) throws(APIError) -> UInt64 {
+    static func lease(_ json: JSON) throws(APIError) -> UInt64 {
         let seconds: Double
         switch json {
         case .int(let value): seconds = Double(value)

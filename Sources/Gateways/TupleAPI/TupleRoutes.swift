@@ -22,13 +22,14 @@ struct TupleRoutes: Sendable {
         routes.on(.put, "\(space)/tuples/:id") { try await replace($0) }
         routes.on(.post, "\(space)/tuples/:id/renew") { try await renew($0) }
         routes.on(.post, "\(space)/count") { try await count($0) }
+        routes.on(.post, "/v1/statements") { try await statement($0) }
         routes.on(.get, "\(space)/events") { try await events($0) }
         routes.on(.get, "/v1/cluster") { exchange in
             _ = try exchange.query()
             return .json(ClusterJSON.json(await cluster.snapshot()))
         }
         let unsupported: [(HTTPRequest.Method, String)] = [
-            (.post, "/v1/statements"), (.post, "/v1/sessions"), (.post, "/v1/sessions/:id/keep-alive"),
+            (.post, "/v1/sessions"), (.post, "/v1/sessions/:id/keep-alive"),
             (.delete, "/v1/sessions/:id"),
         ]
         for (method, pattern) in unsupported {
@@ -86,6 +87,20 @@ struct TupleRoutes: Sendable {
         let result = try await store.renew(id, in: exchange.parameter("space"), lease: lease, key: key)
         guard result.isThere else { throw noTuple(result.position) }
         return respond(.object([.init("id", .string(id.description))]), position: result.position)
+    }
+
+    private func statement(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        let statement = try fields.statement()
+        try fields.finish(allowing: "alternatives, timeout")
+        let key = try Self.idempotencyKey(exchange, body: body)
+        let result = try await waiting(exchange, statement.timeout) { [store] in
+            try await store.run(statement, key: key)
+        }
+        guard let done = result.done else { throw noMatch(statement.timeout, position: result.position) }
+        return respond(StatementJSON.json(done.alternative, done.results), position: result.position)
     }
 
     private func takeAll(_ exchange: Exchange) async throws -> Response {

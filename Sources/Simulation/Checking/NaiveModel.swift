@@ -174,6 +174,8 @@ struct NaiveModel {
         case .release(let sequence):
             release(header.session, sequence)
             reply(header, .done)
+        // No simulated client makes one: the model beside the state machine's tests does.
+        case .statement: reply(header, .failed(Failure(.unsupported, "")))
         case .keyed(let key, let digest, let inner): keyed(header, key, digest, inner)
         }
     }

@@ -27,6 +27,7 @@ extension TupleSpace.Operation {
         case .takeByID(let space, let id): "take \(id) from \(space)"
         case .takeAll(let space, let template, _): "take all \(template.words) from \(space)"
         case .replace(let space, let id, let tuple): "replace \(id) in \(space) with \(tuple.words)"
+        case .statement(let statement): "a statement of \(statement.alternatives.count)\(statement.timeout.words)"
         case .take(let space, let template, let timeout, let holds):
             "\(holds ? "hold" : "take") \(template.words) from \(space)\(timeout.words)"
         case .cancel(let sequence): "cancel \(sequence)"
@@ -74,6 +75,7 @@ extension Reply {
         case .found(let stored, _): "found \(stored.tuple.words)"
         case .noMatch: "no match"
         case .count(let count): "counted \(count)"
+        case .statement(let alternative, _): "done by alternative \(alternative + 1)"
         case .tuples(let tuples, _): "\(tuples.count) tuples"
         case .failed(let failure): "\(failure.code): \(failure.message)"
         }

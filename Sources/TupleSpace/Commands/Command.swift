@@ -50,6 +50,8 @@ public indirect enum Operation: Equatable, Sendable {
     case cancel(sequence: UInt64)
     /// Gives the tuple of an earlier held take back to its place. Replies `done`.
     case release(sequence: UInt64)
+    /// Replies `statement`, or `noMatch` when no guard found anything in time, or a failure: then nothing was done.
+    case statement(Statement)
     /// Only brings the header's acknowledgements. Replies `done`.
     case acknowledge
     /// The operation (one that changes tuples, and no take that holds) under an idempotency key: the same caller, key and digest again get the same
@@ -104,7 +106,7 @@ public struct StoredTuple: Hashable, Sendable {
 }
 
 /// The answer to a command or a query.
-public enum Reply: Equatable, Sendable {
+public indirect enum Reply: Equatable, Sendable {
     case done
     case written(id: TupleID, position: Position)
     /// What a take or read found. For a take, the position at which it took.
@@ -113,6 +115,9 @@ public enum Reply: Equatable, Sendable {
     /// A page; `more` if the limit, not the end, ended it.
     case tuples([StoredTuple], more: Bool)
     case count(UInt64)
+    /// Which alternative of a statement was done, from 0, and what came of its guard (`done` for `always`) and its steps in turn: `found`,
+    /// `written`, or `done` for what was absent and for a take that there was nothing for.
+    case statement(alternative: Int, results: [Reply])
     case failed(Failure)
 }
 
@@ -156,5 +161,7 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         /// It may have been done.
         case outcomeUnknown = "outcome-unknown"
         case notAllowed = "not-allowed"
+        /// A step of a statement could not be done: nothing of it was.
+        case statementFailed = "statement-failed"
     }
 }

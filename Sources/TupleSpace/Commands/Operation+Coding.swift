@@ -1,6 +1,6 @@
 import ByteCoding
 
-/// The first byte of an encoded operation. Reserved: 15 statement, 16 policy, 17 failure tuple.
+/// The first byte of an encoded operation. Reserved: 16 policy, 17 failure tuple.
 enum OperationCode {
     static let openSession: UInt8 = 1
     static let endSession: UInt8 = 2
@@ -16,6 +16,7 @@ enum OperationCode {
     static let takeByID: UInt8 = 12
     static let takeAll: UInt8 = 13
     static let replace: UInt8 = 14
+    static let statement: UInt8 = 15
 }
 
 extension Operation {
@@ -69,6 +70,9 @@ extension Operation {
         case .release(let sequence):
             writer.write(OperationCode.release)
             writer.writeVarint(sequence)
+        case .statement(let statement):
+            writer.write(OperationCode.statement)
+            statement.encode(into: &writer)
         case .acknowledge: writer.write(OperationCode.acknowledge)
         case .keyed(let key, let digest, let operation):
             writer.write(OperationCode.keyed)
@@ -121,6 +125,7 @@ extension Operation {
             return .replace(space: space, id: id, tuple: try Tuple(from: &reader))
         case OperationCode.cancel: return .cancel(sequence: try reader.readVarint("sequence number"))
         case OperationCode.release: return .release(sequence: try reader.readVarint("sequence number"))
+        case OperationCode.statement: return .statement(try Statement(from: &reader))
         case OperationCode.acknowledge: return .acknowledge
         case OperationCode.keyed:
             guard !underKey else { throw MalformedBytes("an idempotency key under another", at: start) }

@@ -9,6 +9,7 @@ enum ReplyCode {
     static let tuples: UInt8 = 4
     static let count: UInt8 = 5
     static let failed: UInt8 = 6
+    static let statement: UInt8 = 7
 }
 
 extension Reply {
@@ -33,6 +34,11 @@ extension Reply {
         case .count(let count):
             writer.write(ReplyCode.count)
             writer.write(count)
+        case .statement(let alternative, let results):
+            writer.write(ReplyCode.statement)
+            writer.write(UInt8(clamping: alternative))
+            writer.writeVarint(UInt64(results.count))
+            for result in results { result.encode(into: &writer) }
         case .failed(let failure):
             writer.write(ReplyCode.failed)
             failure.encode(into: &writer)
@@ -40,17 +46,21 @@ extension Reply {
     }
 
     public init(from reader: inout ByteReader) throws(MalformedBytes) {
+        self = try Reply.decode(&reader, inStatement: false)
+    }
+
+    private static func decode(_ reader: inout ByteReader, inStatement: Bool) throws(MalformedBytes) -> Reply {
         let start = reader.offset
         switch try reader.readByte("reply") {
-        case ReplyCode.done: self = .done
+        case ReplyCode.done: return .done
         case ReplyCode.written:
             let id = TupleID(try reader.readUInt64("tuple id"))
-            self = .written(id: id, position: try Position(from: &reader))
+            return .written(id: id, position: try Position(from: &reader))
         case ReplyCode.found:
             let id = TupleID(try reader.readUInt64("tuple id"))
             let position = try Position(from: &reader)
-            self = .found(StoredTuple(id: id, tuple: try Tuple(from: &reader)), position: position)
-        case ReplyCode.noMatch: self = .noMatch
+            return .found(StoredTuple(id: id, tuple: try Tuple(from: &reader)), position: position)
+        case ReplyCode.noMatch: return .noMatch
         case ReplyCode.tuples:
             let more = try reader.readBool("more")
             let count = try reader.readUInt32("count of tuples")
@@ -60,9 +70,16 @@ extension Reply {
             var tuples: [StoredTuple] = []
             tuples.reserveCapacity(Int(count))
             for _ in 0..<count { tuples.append(try StoredTuple(from: &reader)) }
-            self = .tuples(tuples, more: more)
-        case ReplyCode.count: self = .count(try reader.readUInt64("count"))
-        case ReplyCode.failed: self = .failed(try Failure(from: &reader))
+            return .tuples(tuples, more: more)
+        case ReplyCode.count: return .count(try reader.readUInt64("count"))
+        case ReplyCode.failed: return .failed(try Failure(from: &reader))
+        case ReplyCode.statement where !inStatement:
+            let alternative = Int(try reader.readByte("alternative"))
+            let count = try reader.readCount(of: "results")
+            guard count <= Limits.steps + 1 else { throw MalformedBytes("results of a statement", at: start) }
+            var results: [Reply] = []
+            for _ in 0..<count { results.append(try decode(&reader, inStatement: true)) }
+            return .statement(alternative: alternative, results: results)
         default: throw MalformedBytes("unknown reply", at: start)
         }
     }
@@ -131,6 +148,7 @@ extension Failure.Code {
         case .diskFull: 20
         case .outcomeUnknown: 21
         case .notAllowed: 22
+        case .statementFailed: 23
         }
     }
 

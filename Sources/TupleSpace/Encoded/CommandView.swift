@@ -98,6 +98,7 @@ enum OperationView {
             case takeByID(space: UnsafeRawBufferPointer, id: UInt64)
             case takeAll(TakeAll)
             case replace(Replacement)
+            case statement(UnsafeRawBufferPointer)
             /// Something that does not go under a key.
             case other
 
@@ -124,6 +125,8 @@ enum OperationView {
     case takeByID(space: UnsafeRawBufferPointer, id: UInt64)
     case takeAll(TakeAll)
     case replace(Replacement)
+    /// Its bytes, which can be read.
+    case statement(UnsafeRawBufferPointer)
     case cancel(sequence: UInt64)
     case release(sequence: UInt64)
     case acknowledge
@@ -171,6 +174,11 @@ enum OperationView {
             let id = scan.word()
             return .replace(Replacement(space: space, id: id, tuple: scanTuple(&scan)))
         case OperationCode.take: return .take(scanTake(&scan))
+        case OperationCode.statement:
+            let bytes = scan.rest
+            guard Statement(encoded: bytes) != nil else { return nil }
+            scan.offset = scan.bytes.count
+            return .statement(bytes)
         case OperationCode.cancel: return .cancel(sequence: scan.varint())
         case OperationCode.release: return .release(sequence: scan.varint())
         case OperationCode.acknowledge: return .acknowledge
@@ -214,6 +222,7 @@ enum OperationView {
         case .takeByID(let space, let id): .takeByID(space: space, id: id)
         case .takeAll(let takeAll): .takeAll(takeAll)
         case .replace(let replacement): .replace(replacement)
+        case .statement(let bytes): .statement(bytes)
         case .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: .other
         }
     }

@@ -3,11 +3,14 @@ import ByteCoding
 /// A waiting take, as bytes in a slab:
 ///
 ///     session u64 · sequence u64 · deadline u64 ms (all ones: none) · index key u64 · flags u8 (1 holds, 2 keyed)
-///     · caller · [key · digest] · space · template, each with a varint length but the template, which is the rest
+///     · caller · [key · digest] · [alternative u8 · ordinal u8 · siblings u8 · statement] · space · template, each text with a varint
+///     length but the template, which is the rest. Flag 4: it is a guard of a waiting statement, which has so many under ids that
+///     follow each other; the first has the deadline and stands for all.
 struct WaiterView {
     static let forever = UInt64.max
     static let holdsFlag: UInt8 = 1
     static let keyedFlag: UInt8 = 2
+    static let statementFlag: UInt8 = 4
     static let indexKeyOffset = 24
 
     var session: UInt64
@@ -19,9 +22,14 @@ struct WaiterView {
     var caller: UnsafeRawBufferPointer
     var key = UnsafeRawBufferPointer(start: nil, count: 0)
     var digest = UnsafeRawBufferPointer(start: nil, count: 0)
+    private(set) var statement = UnsafeRawBufferPointer(start: nil, count: 0)
+    private(set) var alternative: UInt8 = 0
+    private(set) var ordinal: UInt8 = 0
+    private(set) var siblings: UInt8 = 1
     var space: UnsafeRawBufferPointer
     var template: UnsafeRawBufferPointer
 
+    var isStatement: Bool { flags & Self.statementFlag != 0 }
     var holds: Bool { flags & Self.holdsFlag != 0 }
     var isKeyed: Bool { flags & Self.keyedFlag != 0 }
 
@@ -41,6 +49,15 @@ struct WaiterView {
         self.template = template
     }
 
+    /// It is a guard of a statement.
+    mutating func place(in statement: UnsafeRawBufferPointer, alternative: UInt8, ordinal: UInt8, of siblings: UInt8) {
+        flags |= Self.statementFlag
+        self.statement = statement
+        self.alternative = alternative
+        self.ordinal = ordinal
+        self.siblings = siblings
+    }
+
     /// - record: was written by `encode`, or checked by `check`.
     init(_ record: UnsafeRawBufferPointer) {
         var scan = ByteScan(record)
@@ -58,6 +75,12 @@ struct WaiterView {
             key = scan.text()
             digest = scan.prefixed()
         }
+        if flags & Self.statementFlag != 0 {
+            alternative = scan.byte()
+            ordinal = scan.byte()
+            siblings = scan.byte()
+            statement = scan.prefixed()
+        }
         space = scan.text()
         template = scan.rest
     }
@@ -67,7 +90,13 @@ struct WaiterView {
         var scan = ByteScan(record)
         let waiter = WaiterView(&scan)
         EncodedTemplate.check(&scan)
-        return scan.endedWell && waiter.flags < 4 && SpaceName.isValid(waiter.space) ? waiter : nil
+        guard scan.endedWell, waiter.flags < 8, SpaceName.isValid(waiter.space) else { return nil }
+        guard waiter.isStatement else { return waiter }
+        let isKnown =
+            Statement(encoded: waiter.statement).map { $0.alternatives.indices.contains(Int(waiter.alternative)) }
+            ?? false
+        let isPlaced = waiter.ordinal < waiter.siblings && waiter.siblings <= Limits.alternatives
+        return isKnown && isPlaced && !waiter.holds ? waiter : nil
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -80,6 +109,12 @@ struct WaiterView {
         if isKeyed {
             writer.writePrefixed(key)
             writer.writePrefixed(digest)
+        }
+        if isStatement {
+            writer.write(alternative)
+            writer.write(ordinal)
+            writer.write(siblings)
+            writer.writePrefixed(statement)
         }
         writer.writePrefixed(space)
         writer.write(raw: template)
@@ -100,7 +135,8 @@ struct WaiterTable: Sendable {
     private var deadlines = OrderedChunks<Deadline>()
     private var writer = ByteWriter()
 
-    var count: Int { records.count }
+    /// Commands that wait: a statement is one, however many guards it has.
+    private(set) var count = 0
 
     /// The earliest (deadline, id) that is finite.
     var firstDeadline: (time: UInt64, id: UInt64)? { deadlines.first.map { ($0.time, $0.id) } }
@@ -112,6 +148,7 @@ struct WaiterTable: Sendable {
         writer.reset()
         waiter.encode(into: &writer)
         writer.bytes.withUnsafeBytes { records.append(id, label: 0, $0) }
+        if waiter.ordinal == 0 { count += 1 }
         index.insert(waiter.indexKey, id)
         if waiter.deadline != WaiterView.forever { deadlines.insert(Deadline(time: waiter.deadline, id: id)) }
     }
@@ -138,10 +175,11 @@ struct WaiterTable: Sendable {
 
     mutating func remove(_ id: UInt64) {
         guard let place = records.place(of: id) else { return }
-        let (key, deadline) = records.withBytes(place) { record in
+        let (key, deadline, ordinal) = records.withBytes(place) { record in
             let waiter = WaiterView(record)
-            return (waiter.indexKey, waiter.deadline)
+            return (waiter.indexKey, waiter.deadline, waiter.ordinal)
         }
+        if ordinal == 0 { count -= 1 }
         index.remove(key, id)
         if deadline != WaiterView.forever { deadlines.remove(Deadline(time: deadline, id: id)) }
         records.remove(place)
@@ -149,9 +187,11 @@ struct WaiterTable: Sendable {
 
     /// Another command waits in this one's place.
     mutating func setOwner(_ id: UInt64, session: UInt64, sequence: UInt64) {
-        guard let place = records.place(of: id) else { return }
-        records.overwrite(place, at: 0, session)
-        records.overwrite(place, at: 8, sequence)
+        for sibling in 0..<UInt64(with(id) { $0.siblings } ?? 0) {
+            guard let place = records.place(of: id + sibling) else { continue }
+            records.overwrite(place, at: 0, session)
+            records.overwrite(place, at: 8, sequence)
+        }
     }
 
     /// The first that came of those whose template matches.

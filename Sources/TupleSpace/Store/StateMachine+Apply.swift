@@ -3,7 +3,7 @@ import ByteCoding
 /// What the digest says was decided: mixed with the numbers that tell the case.
 enum Decision: UInt64 {
     case batch = 1, malformedBatch, malformedCommand, reply, written, taken, held, gaveBack, waits, abandoned
-    case sessionOpened, sessionEnded, keyExpired, settled, leased, leaseEnded, replaced
+    case sessionOpened, sessionEnded, keyExpired, settled, leased, leaseEnded, replaced, statement
 }
 
 extension StateMachine {
@@ -86,6 +86,7 @@ extension StateMachine {
         case .takeByID(let space, let id): return takeByID(id, in: space, command)
         case .takeAll(let takeAll): return self.takeAll(takeAll, command, slot: slot)
         case .replace(let replacement): return replace(replacement, command, into: &applied)
+        case .statement(let bytes): return perform(statement: bytes, command, slot: slot, key: nil, into: &applied)
         case .cancel(let sequence):
             cancel(sequence, slot: slot, into: &applied)
             return .done

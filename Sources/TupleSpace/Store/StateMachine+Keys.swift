@@ -28,6 +28,9 @@ extension StateMachine {
         case .takeByID(let space, let id): outcome = takeByID(id, in: space, command)
         case .takeAll(let takeAll): outcome = self.takeAll(takeAll, command, slot: slot)
         case .replace(let replacement): outcome = replace(replacement, command, into: &applied)
+        case .statement(let bytes):
+            outcome = perform(
+                statement: bytes, command, slot: slot, key: (keyed.key, keyed.digest), into: &applied)
         case .other: return .failed(.notKeyable)
         }
         keep(outcome, caller: command.caller, key: (keyed.key, keyed.digest))

@@ -55,7 +55,7 @@ extension StateMachine {
         tuples.rewrite(id, replacement.tuple)
         let position = emit(
             .replace, id, space: replacement.space, caller: command.caller, tuple: replacement.tuple)
-        offer(id, space: replacement.space, tuple: replacement.tuple, into: &applied)
+        offerAll([id], into: &applied)
         return .written(id: id, position)
     }
 }

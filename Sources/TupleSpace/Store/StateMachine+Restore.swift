@@ -248,7 +248,7 @@ private struct StateBuild {
         try Self.requireAscending(id, behind: &last.waiter, upTo: machine.lastWaiterID, at: start)
         guard let waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
         machine.waiters.insert(id, waiter)
-        if waiter.isKeyed { machine.keys.addPending(id, caller: waiter.caller, key: waiter.key) }
+        if waiter.isKeyed, waiter.ordinal == 0 { machine.keys.addPending(id, caller: waiter.caller, key: waiter.key) }
     }
 
     private mutating func readEndedSession(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -318,7 +318,7 @@ private struct StateBuild {
         machine.tuples.adopt(index.index)
         try machine.keys.restoreLastID(header.lastKeyID)
         let agrees =
-            UInt64(machine.tuples.count) == header.tuples && UInt64(machine.waiters.count) == header.waiters
+            UInt64(machine.tuples.count) == header.tuples && UInt64(machine.waiters.records.count) == header.waiters
             && UInt64(machine.keys.records.count) == header.keys && UInt64(machine.table.count) == header.sessions
             && pendingCommands == machine.waiters.count && heldCommands == machine.tuples.heldCount
         guard agrees else { throw MalformedBytes("the snapshot's counts contradict its contents", at: 0) }

@@ -26,6 +26,10 @@ extension StateMachine {
             else {
                 return tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: false, leaseEnd: end)
             }
+            if waiters.with(waiter, { $0.isStatement }) == true {
+                tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true, leaseEnd: end)
+                return offerAll([id], into: &applied)
+            }
             let holds = waiters.with(waiter) { $0.holds } ?? false
             if holds { tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true, leaseEnd: end) }
             serve(waiter, id, space: write.space, tuple: write.tuple, into: &applied)
@@ -62,8 +66,15 @@ extension StateMachine {
     mutating func settle(
         _ waiter: UInt64, _ view: WaiterView, _ outcome: Outcome, keeps: Bool, into applied: inout Applied
     ) {
-        note(.settled, waiter)
         forget(waiter, view)
+        conclude(waiter, view, outcome, keeps: keeps, into: &applied)
+    }
+
+    /// A waiter that has gone ends with an outcome.
+    mutating func conclude(
+        _ waiter: UInt64, _ view: WaiterView, _ outcome: Outcome, keeps: Bool, into applied: inout Applied
+    ) {
+        note(.settled, waiter)
         if keeps, view.isKeyed { keep(outcome, caller: view.caller, key: (view.key, view.digest)) }
         if let slot = table.slot(of: view.session) {
             table[slot].waiting -= 1
@@ -75,7 +86,7 @@ extension StateMachine {
     /// Takes a waiter out of the table and of the keys. Its session is not told.
     mutating func forget(_ waiter: UInt64, _ view: WaiterView) {
         if view.isKeyed { keys.removePending(waiter, caller: view.caller, key: view.key) }
-        waiters.remove(waiter)
+        for sibling in 0..<UInt64(view.siblings) { waiters.remove(waiter + sibling) }
     }
 
     // MARK: - Take
@@ -112,11 +123,7 @@ extension StateMachine {
         guard table[slot].waiting < Limits.waitersPerSession else { return .failed(.tooManyWaitersInSession) }
         lastWaiterID += 1
         note(.waits, lastWaiterID)
-        var deadline = WaiterView.forever
-        if let timeout = take.timeout {
-            // One below "for ever", at the end of all time.
-            deadline = min(leaseTime.addingReportingOverflow(timeout).overflow ? .max : leaseTime + timeout, .max - 1)
-        }
+        let deadline = deadline(take.timeout.map { .milliseconds($0) } ?? .forever)
         let waiter = WaiterView(
             session: command.session, sequence: command.sequence, deadline: deadline, holds: take.holds,
             caller: command.caller, key: key, space: take.space, template: take.template)
@@ -124,6 +131,12 @@ extension StateMachine {
         if let key { keys.addPending(lastWaiterID, caller: command.caller, key: key.key) }
         table[slot].waiting += 1
         return .pending(waiter: lastWaiterID)
+    }
+
+    func deadline(_ timeout: Timeout) -> UInt64 {
+        guard case .milliseconds(let time) = timeout else { return WaiterView.forever }
+        // One below "for ever", at the end of all time.
+        return min(leaseTime.addingReportingOverflow(time).overflow ? .max : leaseTime + time, .max - 1)
     }
 
     // MARK: - Cancel, release, return
@@ -156,24 +169,61 @@ extension StateMachine {
             bytes.space.withUnsafeBytes { space in
                 bytes.tuple.withUnsafeBytes { tuple in
                     _ = caller.withUnsafeBytes { emit(.giveBack, id, space: space, caller: $0, tuple: tuple) }
-                    offer(id, space: space, tuple: tuple, into: &applied)
+                    offerAll([id], into: &applied)
                 }
             }
         }
     }
 
-    /// Gives a held tuple to the first waiter that it matches, or makes it visible.
-    mutating func offer(
-        _ id: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer, into applied: inout Applied
-    ) {
-        FieldKeys.with(tuple: tuple, space: space) { fields in
-            guard waiters.count > 0, let waiter = waiters.oldest(matching: tuple, in: space, keys: fields) else {
-                return tuples.unhold(id, keys: fields)
+    // MARK: - Offering
+
+    /// Gives tuples that nobody sees to whoever waits for them, in turn, or makes them visible; and then what statements wrote that were
+    /// waiting for those.
+    mutating func offerAll(_ ids: [UInt64], into applied: inout Applied) {
+        offers.append(contentsOf: ids)
+        // Whoever offers now comes to these too: nothing is nested, however long the chain.
+        guard !isOffering, !offers.isEmpty else { return }
+        isOffering = true
+        var next = 0
+        while next < offers.count {
+            offer(offers[next], into: &applied)
+            next += 1
+        }
+        offers.removeAll(keepingCapacity: offers.count <= 1_024)
+        isOffering = false
+    }
+
+    /// Gives one to the waiters that it matches, oldest first, until one has it; or makes it visible.
+    private mutating func offer(_ id: UInt64, into applied: inout Applied) {
+        guard tuples.isHeld(id), let bytes = tuples.with(id, { (space: [UInt8]($0), tuple: [UInt8]($1)) }) else {
+            return
+        }
+        bytes.space.withUnsafeBytes { space in
+            bytes.tuple.withUnsafeBytes { tuple in
+                FieldKeys.with(tuple: tuple, space: space) { fields in
+                    // A statement that leaves the tuple, or fails, waits no more: this ends.
+                    while waiters.count > 0, let waiter = waiters.oldest(matching: tuple, in: space, keys: fields) {
+                        guard give(id, to: waiter, space: space, tuple: tuple, into: &applied) else { return }
+                    }
+                    tuples.unhold(id, keys: fields)
+                }
             }
+        }
+    }
+
+    /// - Returns: whether the tuple is still to be offered to others.
+    private mutating func give(
+        _ id: UInt64, to waiter: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer,
+        into applied: inout Applied
+    ) -> Bool {
+        guard let record = waiters.record(waiter) else { return true }
+        return record.withUnsafeBytes { record in
+            let view = WaiterView(record)
+            if view.isStatement { return trigger(waiter, view, id, into: &applied) }
             // It is held already, and is the waiter's from now on; or it goes for good.
-            let holds = waiters.with(waiter) { $0.holds } ?? false
-            if !holds { tuples.remove(id) }
+            if !view.holds { tuples.remove(id) }
             serve(waiter, id, space: space, tuple: tuple, into: &applied)
+            return false
         }
     }
 }

@@ -17,6 +17,9 @@ public struct StateMachine: Sendable {
     var lastWaiterID: UInt64 = 0
     /// Of the next event of the entry being applied.
     var ordinal: UInt32 = 0
+    /// Tuples that nobody sees yet and that whoever waits for them gets first, while an entry is applied.
+    var offers: [UInt64] = []
+    var isOffering = false
     var tuples = TupleTable()
     var waiters = WaiterTable()
     var keys = IdempotencyTable()

@@ -4,7 +4,7 @@ public protocol TupleStore: Sendable {
     /// - key: with it, the same call again (after an unknown outcome, or at another server) does nothing more and gets the same reply.
     func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult
 
-    /// Something else that changes tuples and is over at once: see the functions of the extension, which make these operations.
+    /// Something else that changes tuples, and holds none; a statement may wait: see the functions of the extension, which make these operations.
     /// - Returns: what came of it, and a position at which it had been done.
     func perform(
         _ operation: Operation, key: IdempotencyKey?
@@ -79,6 +79,22 @@ extension TupleStore {
         let (reply, position) = try await perform(.takeAll(space: space, template: template, page: page), key: key)
         guard case .tuples(let tuples, let more) = reply else { throw .unexpected(reply) }
         return (tuples, more, position)
+    }
+
+    /// Does a statement, as one or not at all; nil if no guard found anything in time.
+    ///
+    /// What it took is gone, also if the caller is gone before the answer: under a key it can be asked for again.
+    /// - Returns: which alternative was done, from 0, and what came of its guard and its steps in turn.
+    /// - Throws: `statement-failed` if a step could not be done.
+    public func run(
+        _ statement: Statement, key: IdempotencyKey? = nil
+    ) async throws(Failure) -> (done: (alternative: Int, results: [Reply])?, position: Position) {
+        let (reply, position) = try await perform(.statement(statement), key: key)
+        switch reply {
+        case .statement(let alternative, let results): return ((alternative, results), position)
+        case .noMatch: return (nil, position)
+        default: throw .unexpected(reply)
+        }
     }
 
     /// Puts another tuple in one's place, under its id and with its lease; nil if there is none, or it is held.

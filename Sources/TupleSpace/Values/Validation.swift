@@ -139,6 +139,34 @@ public enum SpaceName {
     }
 }
 
+extension SpaceName {
+    static func isValid(_ name: String) -> Bool {
+        var name = name
+        return name.withUTF8 { isValid(UnsafeRawBufferPointer($0)) }
+    }
+}
+
+extension Statement {
+    /// - Throws: of the first value or field that no tuple or template may have.
+    fileprivate func validateValues() throws(Failure) {
+        for alternative in alternatives {
+            if let template = alternative.guarded.looksFor?.template { try template.validate() }
+            for step in alternative.steps {
+                switch step {
+                case .write(_, let tuple, _), .replace(_, let tuple): try Self.validate(tuple)
+                case .take(_, let template), .takeIfAny(_, let template), .read(_, let template),
+                    .absent(_, let template):
+                    for case .plain(let field) in template.fields { try Template([field]).validate() }
+                }
+            }
+        }
+    }
+
+    private static func validate(_ tuple: TupleExpression) throws(Failure) {
+        for case .value(let value) in tuple.fields { try value.validate() }
+    }
+}
+
 extension Timeout {
     func validate() throws(Failure) {
         if case .milliseconds(let ms) = self, ms > Limits.timeoutMilliseconds { throw .timeoutTooLong(ms) }
@@ -151,6 +179,12 @@ extension Operation {
         switch self {
         case .openSession(let timeout):
             guard Limits.sessionTimeoutMilliseconds.contains(timeout) else { throw .sessionTimeout(timeout) }
+        case .statement(let statement):
+            if let problem = statement.problem() {
+                throw Failure(.malformed, "The statement cannot be used: \(problem).")
+            }
+            if let refusal = statement.refusal { throw refusal }
+            try statement.validateValues()
         case .endSession, .expireSessions, .cancel, .release, .acknowledge: return
         case .write(let space, let tuple):
             try SpaceName.validate(space)
@@ -179,7 +213,7 @@ extension Operation {
                 throw .idempotencyKey
             }
             switch operation {
-            case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace, .take(_, _, _, holds: false):
+            case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace, .statement, .take(_, _, _, holds: false):
                 try operation.validate()
             default: throw .notKeyable
             }

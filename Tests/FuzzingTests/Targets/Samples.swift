@@ -115,8 +115,21 @@ enum Samples {
         .takeByID(space: "s", id: TupleID(1_700_000_000_001 << 16)),
         .keyed(key: "k3", digest: [], .takeByID(space: "s", id: TupleID(5))),
         .takeAll(space: "s", template: templates[2], page: Page(limit: 2, order: .newest, before: TupleID(1 << 60))),
-        .take(space: "s", template: templates[6], timeout: .forever, holds: true),
+        .take(space: "s", template: templates[6], timeout: .forever, holds: true), .statement(statement),
+        .statement(Statement([.init(.take(space: "t", .init([.plain(.prefix("x"))])))], timeout: .forever)),
     ]
+    static let statement = Statement(
+        [
+            .init(
+                .read(space: "s", .init([.bind(0, .string), .plain(.any), .bind(1, nil)])),
+                [
+                    .write(space: "t", .init([.formal(1), .id(ofStep: 0), .value(.null)]), lease: .milliseconds(9)),
+                    .take(space: "s", .init([.known(.formal(0))])),
+                    .takeIfAny(space: "t", .init([.plain(.regex("a"))])),
+                    .read(space: "t", .init([.bind(3, .int)])), .absent(space: "u", .init([.known(.id(ofStep: 1))])),
+                    .replace(step: 0, .init([.formal(0), .formal(3)])),
+                ]), .init(.always),
+        ], timeout: .milliseconds(40))
     static let queries: [Query] = [
         .read(space: "s", template: templates[0]), .count(space: "s", template: templates[2]),
         .readAll(
@@ -126,6 +139,7 @@ enum Samples {
     static let failure = Failure(.busy, "Too much at once.")
     static let position = Position(index: 9, ordinal: 1)
     static let replies: [Reply] = [
+        .statement(alternative: 1, results: [.done, .written(id: TupleID(5), position: position)]),
         .done, .written(id: TupleID(5), position: position), .noMatch, .count(12), .failed(failure),
         .found(StoredTuple(id: TupleID(5), tuple: tuples[1]), position: position),
         .tuples(

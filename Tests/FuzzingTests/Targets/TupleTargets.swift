@@ -15,7 +15,11 @@ extension FuzzTarget {
             decoders: ["TupleSpace.Template.init(from:)", "TupleSpace.TemplateField.init(from:)"],
             seeds: templateSeeds, check: checkTemplate),
         FuzzTarget(
-            "operation", decoders: ["TupleSpace.Operation.init(from:)", "TupleSpace.Timeout.init(from:)"],
+            "operation",
+            decoders: [
+                "TupleSpace.Operation.init(from:)", "TupleSpace.Timeout.init(from:)",
+                "TupleSpace.Statement.init(from:)",
+            ],
             seeds: { Samples.operations.map { Samples.encoded($0) } }
         ) { bytes, tamper in
             let verdict = try roundTrip(bytes, tamper) {

@@ -11,7 +11,7 @@ enum TemplateJSON {
         return Template(fields)
     }
 
-    private static func field(_ json: JSON, path: String) throws(InvalidJSONValue) -> TemplateField {
+    static func field(_ json: JSON, path: String) throws(InvalidJSONValue) -> TemplateField {
         switch json {
         case .null: return .any
         case .object(let members): return try pattern(members, of: json, path: path)
@@ -51,7 +51,7 @@ enum TemplateJSON {
         return pattern
     }
 
-    private static func type(_ json: JSON, path: String) throws(InvalidJSONValue) -> ValueType {
+    static func type(_ json: JSON, path: String) throws(InvalidJSONValue) -> ValueType {
         guard case .string(let name) = json, let type = ValueType.allCases.first(where: { "\($0)" == name }) else {
             let names = ValueType.allCases.map { "\($0)" }.joined(separator: ", ")
             throw InvalidJSONValue(path: path, reason: "a type is one of \(names)")

@@ -1,0 +1,218 @@
+import ByteCoding
+
+extension StateMachine {
+    mutating func perform(
+        statement bytes: UnsafeRawBufferPointer, _ command: CommandView, slot: Int, key: Key?,
+        into applied: inout Applied
+    ) -> Outcome {
+        guard let statement = Statement(encoded: bytes) else { return .failed(.malformed(command.operation)) }
+        if let failure = statement.refusal { return .failed(failure) }
+        guard table[slot].keptReplyBytes <= Limits.keptReplyBytes else { return .failed(.keepsTooMuch) }
+        for number in statement.alternatives.indices {
+            switch plan(statement, alternative: number) {
+            case .noMatch: continue
+            case .failed(let failure): return .failed(failure)
+            case .planned(let plan): return execute(plan, caller: command.caller, into: &applied)
+            }
+        }
+        if statement.timeout == .none { return .noMatch }
+        return wait(statement, bytes, command, slot: slot, key: key)
+    }
+
+    // MARK: - Doing it
+
+    /// All of it first, and then whoever waits for what it wrote.
+    private mutating func execute(
+        _ plan: StatementPlan, caller: UnsafeRawBufferPointer, into applied: inout Applied
+    ) -> Outcome {
+        note(.statement, UInt64(plan.alternative) << 32 | UInt64(plan.steps.count))
+        var reply = ByteWriter()
+        reply.write(ReplyCode.statement)
+        reply.write(UInt8(plan.alternative))
+        reply.writeVarint(UInt64(plan.steps.count))
+        var offered: [UInt64] = []
+        for step in plan.steps {
+            switch step {
+            case .nothing: reply.write(ReplyCode.done)
+            case .read(let id): tuples.with(id) { _, tuple in Self.encodeFound(id, lastPosition, tuple, into: &reply) }
+            case .take(let id): encode(takeOut(id, holds: false, caller: caller), into: &reply)
+            case .write(let id, let space, let tuple, let lease):
+                let position = write(id, space, tuple, lease, caller: caller, offered: &offered)
+                encode(position.map { .written(id: id, $0) } ?? .noMatch, into: &reply)
+            case .replace(let id, let tuple):
+                let position = replace(id, tuple, caller: caller)
+                offered.append(id)
+                encode(.written(id: id, position), into: &reply)
+            }
+        }
+        offerAll(offered, into: &applied)
+        return .encoded(reply.bytes)
+    }
+
+    private static func encodeFound(
+        _ id: UInt64, _ position: Position, _ tuple: UnsafeRawBufferPointer, into writer: inout ByteWriter
+    ) {
+        writer.write(ReplyCode.found)
+        writer.write(id)
+        position.encode(into: &writer)
+        writer.write(raw: tuple)
+    }
+
+    /// - Returns: nil if there are as many spaces as there may be.
+    private mutating func write(
+        _ id: UInt64, _ space: String, _ tuple: [UInt8], _ lease: Timeout, caller: UnsafeRawBufferPointer,
+        offered: inout [UInt64]
+    ) -> Position? {
+        var space = space
+        return space.withUTF8 { name -> Position? in
+            let name = UnsafeRawBufferPointer(name)
+            guard let number = tuples.addSpace(name) else { return nil }
+            lastTupleID = id
+            note(.written, id)
+            return tuple.withUnsafeBytes { tuple in
+                let position = emit(.write, id, space: name, caller: caller, tuple: tuple)
+                if lease == .none {
+                    note(.leaseEnded, id)
+                    _ = emit(.expire, id, space: name, caller: Self.nobody, tuple: tuple)
+                    return position
+                }
+                var end: UInt64?
+                if case .milliseconds(let lease) = lease { end = leaseEnd(after: lease) }
+                FieldKeys.with(tuple: tuple, space: name) { fields in
+                    tuples.insert(id, space: number, tuple: tuple, keys: fields, held: true, leaseEnd: end)
+                }
+                offered.append(id)
+                return position
+            }
+        }
+    }
+
+    private mutating func replace(_ id: UInt64, _ tuple: [UInt8], caller: UnsafeRawBufferPointer) -> Position {
+        note(.replaced, id)
+        tuples.hold(id)
+        let space = tuples.with(id) { space, _ in [UInt8](space) } ?? []
+        return tuple.withUnsafeBytes { tuple in
+            tuples.rewrite(id, tuple)
+            return space.withUnsafeBytes { emit(.replace, id, space: $0, caller: caller, tuple: tuple) }
+        }
+    }
+
+    // MARK: - Waiting
+
+    /// One waiter for each guard that may yet find something. The first stands for all of them.
+    private mutating func wait(
+        _ statement: Statement, _ bytes: UnsafeRawBufferPointer, _ command: CommandView, slot: Int, key: Key?
+    ) -> Outcome {
+        guard waiters.count < Limits.waiters else { return .failed(.tooManyWaiters) }
+        guard table[slot].waiting < Limits.waitersPerSession else { return .failed(.tooManyWaitersInSession) }
+        let first = lastWaiterID + 1
+        note(.waits, first)
+        let guards = statement.alternatives.enumerated().compactMap { number, alternative in
+            alternative.guarded.looksFor.map { (number, $0.space, $0.template) }
+        }
+        for (ordinal, (number, space, template)) in guards.enumerated() {
+            var writer = ByteWriter()
+            template.encode(into: &writer)
+            let name = Array(space.utf8)
+            writer.bytes.withUnsafeBytes { template in
+                name.withUnsafeBytes { name in
+                    var waiter = WaiterView(
+                        session: command.session, sequence: command.sequence,
+                        deadline: ordinal == 0 ? deadline(statement.timeout) : WaiterView.forever, holds: false,
+                        caller: command.caller, key: key, space: name, template: template)
+                    waiter.place(
+                        in: bytes, alternative: UInt8(number), ordinal: UInt8(ordinal), of: UInt8(guards.count))
+                    lastWaiterID += 1
+                    waiters.insert(lastWaiterID, waiter)
+                }
+            }
+        }
+        if let key { keys.addPending(first, caller: command.caller, key: key.key) }
+        table[slot].waiting += 1
+        return .pending(waiter: first)
+    }
+
+    /// A tuple that nobody sees has come to match a waiting statement's guard.
+    /// - Returns: whether the tuple is still to be offered to others.
+    mutating func trigger(
+        _ waiter: UInt64, _ view: WaiterView, _ id: UInt64, into applied: inout Applied
+    ) -> Bool {
+        let first = waiter - UInt64(view.ordinal)
+        guard let statement = Statement(encoded: view.statement),
+            statement.alternatives.indices.contains(Int(view.alternative))
+        else {
+            // No statement is stored that was not read before.
+            settle(first, view, .failed(.malformed(view.statement)), keeps: false, into: &applied)
+            return true
+        }
+        switch plan(statement, alternative: Int(view.alternative), candidate: id) {
+        case .noMatch: return true
+        case .failed(let failure):
+            settle(first, view, .failed(failure), keeps: true, into: &applied)
+            return true
+        case .planned(let plan):
+            // It waits no more, and so cannot be met by what it writes itself.
+            forget(first, view)
+            let outcome = execute(plan, caller: view.caller, into: &applied)
+            conclude(first, view, outcome, keeps: true, into: &applied)
+            // What is left as it was goes on to others; what was replaced is offered anew.
+            let isTouched = plan.steps.contains {
+                switch $0 {
+                case .take(id), .replace(id, _): true
+                default: false
+                }
+            }
+            return !isTouched
+        }
+    }
+}
+
+extension Statement {
+    init?(encoded bytes: UnsafeRawBufferPointer) {
+        var reader = ByteReader(bytes)
+        guard let statement = try? Statement(from: &reader), reader.isAtEnd else { return nil }
+        self = statement
+    }
+
+    /// What apply answers with whatever the state is.
+    var refusal: Failure? {
+        if case .milliseconds(let time) = timeout, time > Limits.timeoutMilliseconds { return .timeoutTooLong(time) }
+        for alternative in alternatives {
+            if let space = alternative.guarded.looksFor?.space, !SpaceName.isValid(space) { return .invalidSpace }
+            for step in alternative.steps {
+                switch step {
+                case .write(let space, _, let lease):
+                    if !SpaceName.isValid(space) { return .invalidSpace }
+                    if case .milliseconds(let lease) = lease, lease > Limits.leaseMilliseconds {
+                        return .leaseTooLong(lease)
+                    }
+                case .take(let space, _), .takeIfAny(let space, _), .read(let space, _), .absent(let space, _):
+                    if !SpaceName.isValid(space) { return .invalidSpace }
+                case .replace: continue
+                }
+            }
+        }
+        return nil
+    }
+}
+
+extension Statement.Guard {
+    /// Its template, in which no formal is known yet.
+    var looksFor: (space: String, template: Template)? {
+        switch self {
+        case .always: nil
+        case .take(let space, let expression), .read(let space, let expression):
+            (
+                space,
+                Template(
+                    expression.fields.map { field in
+                        switch field {
+                        case .plain(let field): field
+                        case .known: .any
+                        case .bind(_, let type): type.map { .type($0) } ?? .any
+                        }
+                    })
+            )
+        }
+    }
+}

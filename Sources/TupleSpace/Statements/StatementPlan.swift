@@ -1,0 +1,201 @@
+import ByteCoding
+
+/// What an alternative will do, once it is known that all of it can be done. Making a plan changes nothing.
+struct StatementPlan {
+    enum Step {
+        case nothing
+        case read(UInt64)
+        case take(UInt64)
+        case write(id: UInt64, space: String, tuple: [UInt8], lease: Timeout)
+        case replace(UInt64, tuple: [UInt8])
+    }
+
+    /// Counted from 0.
+    var alternative: Int
+    /// The guard's first.
+    var steps: [Step] = []
+}
+
+enum StatementVerdict {
+    /// The guard finds nothing.
+    case noMatch
+    /// Nothing is done.
+    case failed(Failure)
+    case planned(StatementPlan)
+}
+
+extension StateMachine {
+    /// - Parameter candidate: what the guard finds: it matches, and nobody sees it. Nil: the guard looks.
+    func plan(_ statement: Statement, alternative number: Int, candidate: UInt64? = nil) -> StatementVerdict {
+        var planner = StatementPlanner(machine: self, alternative: number)
+        let alternative = statement.alternatives[number]
+        do throws(StatementPlanner.Stop) {
+            try planner.guarded(alternative.guarded, candidate)
+            for step in alternative.steps { try planner.add(step) }
+            return .planned(planner.plan)
+        } catch {
+            switch error {
+            case .noMatch: return .noMatch
+            case .failed(let failure): return .failed(failure)
+            }
+        }
+    }
+}
+
+private struct StatementPlanner {
+    enum Stop: Error {
+        case noMatch
+        case failed(Failure)
+    }
+
+    private let machine: StateMachine
+    private(set) var plan: StatementPlan
+    private var formals: [Int: Value] = [:]
+    /// Of each step's tuple.
+    private var ids: [UInt64?] = []
+    private var used: Set<UInt64> = []
+    private var lastID: UInt64
+    private var foundBytes = 0
+    private var writtenBytes = 0
+
+    init(machine: StateMachine, alternative: Int) {
+        self.machine = machine
+        plan = StatementPlan(alternative: alternative)
+        lastID = machine.lastTupleID
+    }
+
+    private func failure(_ what: String) -> Stop {
+        .failed(
+            Failure(
+                .statementFailed,
+                "Alternative \(plan.alternative + 1), step \(ids.count): \(what); nothing of the statement was done."))
+    }
+
+    private mutating func finish(_ step: StatementPlan.Step, _ id: UInt64?) {
+        plan.steps.append(step)
+        ids.append(id)
+    }
+
+    mutating func guarded(_ guarded: Statement.Guard, _ candidate: UInt64?) throws(Stop) {
+        let template: Statement.TemplateExpression
+        let space: String
+        var takes = false
+        switch guarded {
+        case .always: return finish(.nothing, nil)
+        case .read(let name, let expression): (space, template) = (name, expression)
+        case .take(let name, let expression):
+            (space, template) = (name, expression)
+            takes = true
+        }
+        let found: UInt64
+        if let candidate {
+            found = candidate
+        } else {
+            guard let id = try oldest(template, space) else { throw .noMatch }
+            found = id
+        }
+        try use(found, template)
+        finish(takes ? .take(found) : .read(found), found)
+    }
+
+    mutating func add(_ step: Statement.Step) throws(Stop) {
+        switch step {
+        case .write(let space, let expression, let lease):
+            let tuple = try encode(expression)
+            lastID = max(lastID &+ 1, machine.wallStamp << 16)
+            finish(.write(id: lastID, space: space, tuple: tuple, lease: lease), lastID)
+        case .take(let space, let template):
+            guard let id = try oldest(template, space) else { throw failure("no tuple in space \(space) matches") }
+            try use(id, template)
+            finish(.take(id), id)
+        case .read(let space, let template):
+            guard let id = try oldest(template, space) else { throw failure("no tuple in space \(space) matches") }
+            try use(id, template)
+            finish(.read(id), id)
+        case .takeIfAny(let space, let template):
+            let id = try oldest(template, space)
+            if let id { try use(id, template) }
+            finish(id.map { .take($0) } ?? .nothing, nil)
+        case .absent(let space, let template):
+            if try oldest(template, space) != nil { throw failure("a tuple in space \(space) matches") }
+            finish(.nothing, nil)
+        case .replace(let step, let expression):
+            guard let id = ids[step] else { throw failure("step \(step) found nothing") }
+            finish(.replace(id, tuple: try encode(expression)), id)
+        }
+    }
+
+    // MARK: - Finding
+
+    private func template(_ expression: Statement.TemplateExpression) -> Template {
+        Template(
+            expression.fields.map { field in
+                switch field {
+                case .plain(let field): field
+                case .known(let field): value(field).map { .literal($0) } ?? .any
+                case .bind(_, let type): type.map { .type($0) } ?? .any
+                }
+            })
+    }
+
+    /// Of what this statement has not used yet.
+    private func oldest(_ expression: Statement.TemplateExpression, _ space: String) throws(Stop) -> UInt64? {
+        var writer = ByteWriter()
+        template(expression).encode(into: &writer)
+        var found: UInt64?
+        var name = space
+        let complete = writer.bytes.withUnsafeBytes { template in
+            name.withUTF8 { name in
+                machine.tuples.search(template, in: UnsafeRawBufferPointer(name)) { id, _ in
+                    guard !used.contains(id) else { return true }
+                    found = id
+                    return false
+                }
+            }
+        }
+        guard complete else { throw .failed(.templateTooBroad) }
+        return found
+    }
+
+    private mutating func use(_ id: UInt64, _ expression: Statement.TemplateExpression) throws(Stop) {
+        used.insert(id)
+        let bytes = machine.tuples.with(id) { _, tuple in [UInt8](tuple) } ?? []
+        foundBytes += bytes.count
+        guard foundBytes <= Limits.statementBytes else {
+            throw failure("what the statement finds exceeds the limit of \(Limits.statementBytes) bytes")
+        }
+        let binds = expression.fields.contains { if case .bind = $0 { true } else { false } }
+        guard binds else { return }
+        let tuple = bytes.withUnsafeBytes { raw in
+            var reader = ByteReader(raw)
+            return try? Tuple(from: &reader)
+        }
+        for (field, value) in zip(expression.fields, tuple?.fields ?? []) {
+            if case .bind(let number, _) = field { formals[number] = value }
+        }
+    }
+
+    // MARK: - Making
+
+    private func value(_ field: Statement.Field) -> Value? {
+        switch field {
+        case .value(let value): value
+        case .formal(let number): formals[number]
+        case .id(let step): ids[step].map { .int(Int64(clamping: $0)) }
+        }
+    }
+
+    private mutating func encode(_ expression: Statement.TupleExpression) throws(Stop) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.writeVarint(UInt64(expression.fields.count))
+        for field in expression.fields {
+            (value(field) ?? .null).encode(into: &writer)
+            guard writer.count <= Limits.tupleBytes else { throw .failed(.tupleTooLarge(writer.count)) }
+        }
+        writtenBytes += writer.count
+        guard writtenBytes <= Limits.statementBytes else {
+            throw failure("what the statement writes exceeds the limit of \(Limits.statementBytes) bytes")
+        }
+        return writer.bytes
+    }
+}
