@@ -94,7 +94,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
-            resources: [.embedInCode("Web/Assets"), .embedInCode("Web/Templates")]),
+            resources: [.embedInCode("Web/Assets"), .embedInCode("Web/Templates"), .embedInCode("TupleAPI/OpenAPI")]),
         .executableTarget(
             name: "starling",
             dependencies: [

@@ -63,7 +63,11 @@ extension Response {
     static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
         var bytes = json.bytes
         bytes.append(UInt8(ascii: "\n"))
-        return Response(
+        return Response.json(bytes, status: status)
+    }
+
+    static func json(_ bytes: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+        Response(
             status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }

@@ -105,7 +105,7 @@ struct GatewayResponder: HTTPResponder {
     /// Whether errors at this path are JSON, not pages.
     static func isForPrograms(_ path: String) -> Bool {
         let first = path.split(separator: "/", maxSplits: 1).first.map(String.init) ?? ""
-        return ["v1", "livez", "readyz", "health", "metrics"].contains(first)
+        return ["v1", "livez", "readyz", "health", "metrics", "openapi.json"].contains(first)
     }
 }
 

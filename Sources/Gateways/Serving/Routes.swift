@@ -24,6 +24,9 @@ struct Routes: Sendable {
 
     private var routes: [Route] = []
 
+    /// As they were written.
+    var patterns: [String] { routes.map(\.pattern) }
+
     /// The pattern begins with `/`. HEAD comes with GET.
     mutating func on(_ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping Handler) {
         routes.append(Route(method: method, pattern: pattern, components: Self.components(pattern), handler: handler))

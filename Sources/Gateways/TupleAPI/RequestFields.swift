@@ -105,7 +105,8 @@ struct RequestFields {
         var page = Page(limit: 100)
         switch remove("limit") {
         case nil: break
-        case .int(let value) where (1...Int64(Limits.pageTuples)).contains(value): page.limit = Int(value)
+        case let json? where json.integer.map((1...Int64(Limits.pageTuples)).contains) == true:
+            page.limit = json.integer.map(Int.init) ?? page.limit
         default: throw .malformed("'limit' is an integer from 1 to \(Limits.pageTuples)")
         }
         switch remove("order") {

@@ -28,6 +28,10 @@ struct TupleRoutes: Sendable {
             _ = try exchange.query()
             return .json(ClusterJSON.json(await cluster.snapshot()))
         }
+        routes.on(.get, "/openapi.json") { exchange in
+            _ = try exchange.query()
+            return .json(PackageResources.openapi_json)
+        }
         let unsupported: [(HTTPRequest.Method, String)] = [
             (.post, "/v1/sessions"), (.post, "/v1/sessions/:id/keep-alive"),
             (.delete, "/v1/sessions/:id"),

@@ -22,6 +22,15 @@ package indirect enum JSON: Sendable {
     }
 
     /// What a person calls this kind of value.
+    /// Of a number without a fraction, however it is written. Only where no value of a tuple is meant.
+    var integer: Int64? {
+        switch self {
+        case .int(let value): value
+        case .double(let value): Int64(exactly: value)
+        default: nil
+        }
+    }
+
     var kind: String {
         switch self {
         case .null: "null"

@@ -103,8 +103,7 @@ private struct AlternativeReader {
             return .write(space: space, tuple, lease: try lease(fields, inner))
         case "replace":
             let fields = try Self.members(body, inner, ["step", "tuple"])
-            guard case .int(let target) = try Self.value("step", fields, inner), let target = Int(exactly: target)
-            else {
+            guard let target = try Self.value("step", fields, inner).integer.flatMap({ Int(exactly: $0) }) else {
                 throw InvalidJSONValue(
                     path: "\(inner).step", reason: "the number of an earlier step belongs here; the guard is 0")
             }
@@ -205,8 +204,8 @@ private struct AlternativeReader {
                 throw InvalidJSONValue(path: place, reason: "the formal '\(name.prefix(64))' is not bound by then")
             }
             return .formal(number)
-        case ("id-of", .int(let step)):
-            guard let step = Int(exactly: step) else { return nil }
+        case ("id-of", let json) where json.integer != nil:
+            guard let step = json.integer.flatMap({ Int(exactly: $0) }) else { return nil }
             return .id(ofStep: step)
         case ("formal", _): throw InvalidJSONValue(path: place, reason: "the name of a formal belongs here")
         case ("id-of", _): throw InvalidJSONValue(path: place, reason: "the number of an earlier step belongs here")
