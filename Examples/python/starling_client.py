@@ -17,7 +17,7 @@ ANY = object()
 CODES = """? malformed unsupported tuple-too-large invalid-tuple invalid-template invalid-space template-too-broad
 session-expired session-window-full already-acknowledged too-many-sessions too-many-waiters too-many-spaces
 idempotency-mismatch idempotency-full superseded position-gone busy no-leader disk-full outcome-unknown
-not-allowed""".split()
+not-allowed statement-failed""".split()
 AGAIN = ("busy", "no-leader", "outcome-unknown")
 
 class StarlingError(Exception):

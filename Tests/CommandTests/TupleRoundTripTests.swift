@@ -81,6 +81,53 @@ private struct Bench: Decodable {
         }
     }
 
+    @Test("Leases end, take-all takes, watch shows, and a statement is done as one, by the commands")
+    func completeTuples() async throws {
+        try await withCluster(servers: 1) { cluster in
+            let (directory, environment) = (cluster.directory, cluster.environment())
+            async let watching = Program.run(
+                ["tuple", "watch", "jobs", "--count", "5", "--json"], in: directory, environment: environment)
+            // It has begun when it sees this one.
+            try await Task.sleep(for: .seconds(1))
+            let leased = try await cluster.run(["tuple", "write", "jobs", #"["a"]"#, "--lease", "0.2", "--json"])
+            #expect(leased.code == 0, "\(leased.errors)")
+            for name in ["b", "c"] {
+                #expect(try await cluster.run(["tuple", "write", "jobs", "[\"\(name)\"]"]).code == 0)
+            }
+            let taken = try await cluster.run([
+                "tuple", "take-all", "jobs", #"[{"regex":"^[bc]$"}]"#, "--newest", "--limit", "1",
+            ])
+            #expect(taken.code == 0 && taken.output.hasSuffix("  [\"c\"]\n"), "\(taken)")
+            struct Seen: Decodable {
+                var kind: String
+                var tuple: [String]
+            }
+            let lines = try await watching.output.split(separator: "\n")
+            let seen = try lines.map { try JSONDecoder().decode(Seen.self, from: Data($0.utf8)) }
+            #expect(Set(seen.map { $0.kind + $0.tuple[0] }) == ["writea", "expirea", "writeb", "writec", "takec"])
+            let move =
+                #"[{"guard":{"take":{"space":"jobs","template":[{"bind":"x"}]}},"steps":[{"write":{"space":"done","tuple":[{"formal":"x"},1]}}]}]"#
+            let moved = try await cluster.run(["tuple", "run", move])
+            #expect(moved.code == 0 && moved.output.hasPrefix("done by alternative 1\n  0  "), "\(moved)")
+            #expect(try await cluster.run(["tuple", "read", "done", "[null,null]"]).output == "[\"b\",1]\n")
+            #expect(try await cluster.run(["tuple", "run", "-"], input: move).code == 3)
+            let failed = try await cluster.run([
+                "tuple", "run", #"[{"steps":[{"take":{"space":"jobs","template":[1]}}]}]"#,
+            ])
+            #expect(failed.code == 1 && failed.errors.contains("statement-failed"), "\(failed.errors)")
+            for (arguments, part) in [
+                (["tuple", "run", "[{}"], "JSON"),
+                (["tuple", "write", "s", "[1]", "--lease", "x"], "--lease is a number of seconds"),
+                (["tuple", "take-all", "s", "[1]", "--limit", "0"], "--limit is 1 to 1000"),
+                (["tuple", "watch", "s", "--after", "x"], "--after is a position"),
+                (["tuple", "read", "s", #"[{"regex":"("}]"#], "a ) is missing"),
+            ] {
+                let result = try await cluster.run(arguments)
+                #expect(result.code == 2 && result.errors.contains(part), "\(result)")
+            }
+        }
+    }
+
     @Test("An unencrypted server serves unencrypted clients") func anUnencryptedServerServesUnencryptedClients()
         async throws
     {

@@ -9,7 +9,7 @@ import Testing
             (["tuple", "write", "blog"], "tuple"),
             (["tuple", "write", "blog", "[1", "--servers", "127.0.0.1:1", "--no-curve"], "A tuple is a JSON array"),
             (["tuple", "write", "blog", "{}"], "a tuple is an array, not an object"),
-            (["tuple", "read", "blog", "[{\"regex\":\"a\"}]"], "not supported yet"),
+            (["tuple", "read", "blog", "[{\"regex\":\"a{\"}]"], "a repetition is {n}"),
             (["tuple", "read", "blog", "[1]", "--timeout", "soon"], "--timeout is a number of seconds"),
             (["tuple", "read", "blog", "[1]", "--consistency", "sequential"], "--position"),
             (["tuple", "read-all", "blog", "[1]", "--limit", "0"], "--limit is 1 to 1000"),

@@ -194,7 +194,7 @@ struct APITests {
             ("count", #"{"template":[1],"timeout":1}"#, "malformed", "unknown member 'timeout'"),
             ("read-all", #"{"template":[1],"limit":0}"#, "malformed", "1 to 1000"),
             ("read-all", #"{"template":[1],"limit":1001}"#, "malformed", "1 to 1000"),
-            ("read-all", #"{"template":[1],"limit":2.0}"#, "malformed", "1 to 1000"),
+            ("read-all", #"{"template":[1],"limit":2.5}"#, "malformed", "1 to 1000"),
             ("read-all", #"{"template":[1],"order":"up"}"#, "malformed", "'order'"),
             ("read-all", #"{"template":[1],"before":5}"#, "malformed", "'before'"),
         ])

@@ -47,7 +47,7 @@ struct APIError: Error, Equatable {
     }
 
     init(_ error: InvalidJSONValue, code: String) {
-        self = error.isUnsupported ? .unsupported(error.description) : APIError(.badRequest, code, error.description)
+        self.init(.badRequest, code, error.description)
     }
 
     var json: JSON { .object([.init("error", .string(message)), .init("code", .string(code))]) }

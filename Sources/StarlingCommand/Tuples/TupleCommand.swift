@@ -18,6 +18,6 @@ struct TupleCommand: ParsableCommand {
             """,
         subcommands: [
             TupleWriteCommand.self, TupleReadCommand.self, TupleTakeCommand.self, TupleReadAllCommand.self,
-            TupleTakeAllCommand.self, TupleCountCommand.self, TupleWatchCommand.self,
+            TupleTakeAllCommand.self, TupleCountCommand.self, TupleWatchCommand.self, TupleRunCommand.self,
         ])
 }

@@ -25,6 +25,20 @@ package enum JSONText {
         }
     }
 
+    /// - Parameter text: the array of alternatives.
+    package static func statement(_ text: String, timeout: Timeout) throws(Invalid) -> Statement {
+        let json = try parse(text)
+        do throws(InvalidJSONValue) {
+            return try StatementJSON.statement(json, timeout: timeout)
+        } catch {
+            throw Invalid(description: error.description)
+        }
+    }
+
+    package static func json(ofStatement alternative: Int, _ results: [Reply]) -> JSON {
+        StatementJSON.json(alternative, results)
+    }
+
     package static func json(_ tuple: Tuple) -> JSON { TupleJSON.json(tuple) }
 
     /// What `GET /v1/cluster` answers.

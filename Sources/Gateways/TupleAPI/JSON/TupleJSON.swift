@@ -5,8 +5,6 @@ struct InvalidJSONValue: Error, Equatable, CustomStringConvertible {
     /// Such as `tuple[2].map.x`.
     var path: String
     var reason: String
-    /// It means something that this server cannot do yet.
-    var isUnsupported = false
 
     var description: String { "\(path): \(reason)" }
 }
