@@ -14,8 +14,7 @@ extension Replica {
                 ),
                 to: token)
         }
-        let level = FeatureLevels.needed(byOperation: operation)
-        if let failure = refusal ?? tooManyPending ?? notYet(level) {
+        if let failure = refusal ?? tooManyPending {
             return effects.reply(.failed(failure), to: token)
         }
         var writer = ByteWriter(reserving: operation.count + 40)
@@ -46,8 +45,12 @@ extension Replica {
         absorb()
     }
 
-    /// A server of an older version would not know what it is.
-    func notYet(_ level: UInt32) -> Failure? {
+    /// A server of an older version would not know what it is, and so it must not come into the log.
+    ///
+    /// The leader alone decides: one whose log has not the higher level yet cannot have the command in its log either, whoever took it before.
+    private func notYet(_ command: UnsafeRawBufferPointer) -> Failure? {
+        guard featureLevel < FeatureLevels.highest else { return nil }
+        let level = FeatureLevels.needed(byCommand: command)
         guard level > featureLevel else { return nil }
         return Failure(
             .unsupported,
@@ -96,6 +99,7 @@ extension Replica {
         }
         if raft.role == .leader {
             guard batch.byteCount <= settings.maximumBatchBytes else { return }
+            if let failure = command.withUnsafeBytes({ notYet($0) }) { return fail(key, failure) }
             command.withUnsafeBytes { gather($0, of: key.session) }
             pendingCommands.sent(key, at: now)
             if settings.mutations.contains(.answersBeforeCommit) {
@@ -113,7 +117,7 @@ extension Replica {
         try PeerMessage.commands(ofForward: bytes) { command in
             // A follower that thinks we lead will learn better from consensus, and send them to the new leader.
             guard leads, let key = CommandKey(ofCommand: command), key.session.rawValue != 0 else { return }
-            if batch.byteCount > settings.maximumBatchBytes { return refused.append(key) }
+            if batch.byteCount > settings.maximumBatchBytes || notYet(command) != nil { return refused.append(key) }
             gather(command, of: key.session)
         }
         if !refused.isEmpty { effects.send(.refused(refused), to: sender) }
@@ -124,14 +128,18 @@ extension Replica {
         sessionKeeper.hear(session, at: now)
     }
 
-    /// The leader is full. What was sent only once was certainly not done; the rest is tried again until its time is up.
+    /// The leader is full, or may not take it yet. What was sent only once was certainly not done; the rest is tried again until its time is
+    /// up.
     mutating func receiveRefused(_ keys: [CommandKey]) {
         refuse(keys.filter { (pendingCommands[$0]?.timesSent ?? 2) <= 1 })
     }
 
     private mutating func refuse(_ keys: [CommandKey]) {
         for key in keys {
-            fail(key, Failure(.busy, "the leader's queue of \(settings.maximumBatchBytes) bytes is full; try again"))
+            let early = pendingCommands[key].flatMap { pending in pending.command.withUnsafeBytes { notYet($0) } }
+            fail(
+                key,
+                early ?? Failure(.busy, "the leader's queue of \(settings.maximumBatchBytes) bytes is full; try again"))
         }
     }
 

@@ -6,8 +6,16 @@ public enum FeatureLevels {
     /// Leases, tuples by id, take-all, replace, statements; regular expressions.
     static let completeTuples: UInt32 = 3
 
+    /// The highest that anything needs.
+    public static let highest = completeTuples
+
+    /// - Parameter command: with its header, as it goes to the leader.
+    public static func needed(byCommand command: UnsafeRawBufferPointer) -> UInt32 {
+        CommandView(command).map { needed(byOperation: $0.operation) } ?? 1
+    }
+
     /// - Parameter operation: encoded, perhaps malformed.
-    public static func needed(byOperation operation: UnsafeRawBufferPointer) -> UInt32 {
+    static func needed(byOperation operation: UnsafeRawBufferPointer) -> UInt32 {
         // Nearly always.
         if operation.first == OperationCode.write { return 1 }
         switch OperationView(operation) {
@@ -23,11 +31,6 @@ public enum FeatureLevels {
             }
         default: return 1
         }
-    }
-
-    /// - Parameter query: encoded, perhaps malformed.
-    public static func needed(byQuery query: UnsafeRawBufferPointer) -> UInt32 {
-        QueryView(query).map { needed(byTemplate: $0.template) } ?? 1
     }
 
     private static func needed(byTemplate template: UnsafeRawBufferPointer) -> UInt32 {
