@@ -43,6 +43,37 @@ import Testing
         try #require(result.code == 0, "\(arguments): \(result.output)\(result.errors)")
     }
 
+    @Test(
+        "A rolling upgrade: old and new servers side by side under load, what only the new know is refused until the last is new",
+        arguments: [1, 2])
+    func upgrade(level: Int) async throws {
+        let old = ["--feature-level", "\(level)"]
+        try await withCluster(servers: 3, old) { cluster in
+            let writers = try Writers(cluster)
+            try await done(cluster, ["tuple", "write", "kept", #"["before"]"#])
+            let lease = ["tuple", "write", "kept", #"["leased"]"#, "--lease", "600"]
+            for name in cluster.names {
+                let refused = try await cluster.run(lease)
+                #expect(refused.code == 1 && refused.errors.contains("this needs feature level 3"), "\(refused)")
+                #expect(try await cluster.stop(name) == 0)
+                try cluster.start(name)
+                try await cluster.waitUntilReady(name)
+            }
+            let deadline = ContinuousClock.now + .seconds(20)
+            var taken = try await cluster.run(lease)
+            while taken.code != 0, ContinuousClock.now < deadline { taken = try await cluster.run(lease) }
+            #expect(taken.code == 0, "\(taken)")
+            #expect(try await cluster.run(["tuple", "count", "kept", #"[{"regex":"."}]"#]).output == "2\n")
+            let (written, failed, _) = try await writers.end()
+            #expect(failed == 0 && written > 100)
+            // The way back is closed: an older program says so, and does not start.
+            #expect(try await cluster.stop("a") == 0)
+            try cluster.start("a", old)
+            #expect(try await cluster.waitForEnd("a") == 1)
+            #expect(cluster.log("a").contains("feature level"))
+        }
+    }
+
     @Test("From one server to three, to five, and back to one, under load without a failed request")
     func growsUnderLoad() async throws {
         try await withCluster(servers: 1) { cluster in

@@ -80,7 +80,7 @@ struct Complaint: Error, CustomStringConvertible {
                 .unavailable,
                 "the cluster did not answer in time, and it may or may not have been done: \(failure.message)")
         case .notAllowed: self.init(.notPermitted, failure.message)
-        case .malformed, .unsupported, .tupleTooLarge, .invalidTuple, .invalidTemplate, .invalidSpace:
+        case .malformed, .tupleTooLarge, .invalidTuple, .invalidTemplate, .invalidSpace:
             self.init(.wrongUsage, failure.message)
         default: self.init(.failed, failure.description)
         }

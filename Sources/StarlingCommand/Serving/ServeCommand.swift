@@ -127,6 +127,18 @@ struct ServeCommand: AsyncParsableCommand {
     var config: String?
     @Flag(help: ArgumentHelp("End when standard input ends: whoever started this server is gone.", visibility: .hidden))
     var endsWithInput = false
+    @Option(
+        help: ArgumentHelp(
+            "Be as old a program as one that supports no more than this feature level: for tests of upgrades.",
+            visibility: .hidden))
+    var featureLevel: UInt32?
+
+    func validate() throws {
+        if let featureLevel, !(1...Configuration.supportedFeatureLevel).contains(featureLevel) {
+            throw ValidationError(
+                "--feature-level is 1 to \(Configuration.supportedFeatureLevel), and not \(featureLevel)")
+        }
+    }
 
     func run() async throws {
         let settings = try Settings(
@@ -140,7 +152,9 @@ struct ServeCommand: AsyncParsableCommand {
                 .trailingMebibytes: trailingMebibytes, .segmentMebibytes: segmentMebibytes, .logFormat: logFormat,
                 .logLevel: logLevel,
             ], config: config)
-        try await ServerProcess(try await ServePlan(settings), endsWithInput: endsWithInput).run()
+        var plan = try await ServePlan(settings)
+        if let featureLevel { plan.configuration.settings.raft.supportedFeatureLevel = featureLevel }
+        try await ServerProcess(plan, endsWithInput: endsWithInput).run()
     }
 }
 
