@@ -137,7 +137,7 @@ extension StateMachine {
     mutating func trigger(
         _ waiter: UInt64, _ view: WaiterView, _ id: UInt64, into applied: inout Applied
     ) -> Bool {
-        let first = waiter - UInt64(view.ordinal)
+        let first = waiter &- UInt64(view.ordinal)
         guard let statement = Statement(encoded: view.statement),
             statement.alternatives.indices.contains(Int(view.alternative))
         else {
