@@ -43,7 +43,7 @@ struct Patterns {
 
 extern "C" int starling_regex_matches(const char *pattern, size_t pattern_length, const char *text, size_t text_length) {
     thread_local Patterns patterns;
-    const re2::RE2 *expression = patterns.find(pattern, pattern_length);
+    const re2::RE2 *expression = patterns.find(pattern ? pattern : "", pattern_length);
     if (!expression->ok()) return -1;
-    return re2::RE2::PartialMatch(re2::StringPiece(text, text_length), *expression) ? 1 : 0;
+    return re2::RE2::PartialMatch(re2::StringPiece(text ? text : "", text_length), *expression) ? 1 : 0;
 }

@@ -86,9 +86,8 @@ private struct Bench: Decodable {
         try await withCluster(servers: 1) { cluster in
             let (directory, environment) = (cluster.directory, cluster.environment())
             async let watching = Program.run(
-                ["tuple", "watch", "jobs", "--count", "5", "--json"], in: directory, environment: environment)
-            // It has begun when it sees this one.
-            try await Task.sleep(for: .seconds(1))
+                ["tuple", "watch", "jobs", "--after", "0.0", "--count", "5", "--json"], in: directory,
+                environment: environment)
             let leased = try await cluster.run(["tuple", "write", "jobs", #"["a"]"#, "--lease", "0.2", "--json"])
             #expect(leased.code == 0, "\(leased.errors)")
             for name in ["b", "c"] {

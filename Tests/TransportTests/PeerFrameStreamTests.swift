@@ -24,6 +24,18 @@ struct PeerFrameStreamTests {
         }
     }
 
+    @Test("copies a frame that comes in many parts not again for each part", .timeLimit(.minutes(1)))
+    func manyParts() throws {
+        let size = 64 << 20
+        var stream = PeerFrameStream(limit: size)
+        stream.append(ByteBuffer(bytes: withUnsafeBytes(of: UInt32(size).littleEndian, Array.init)))
+        let part = ByteBuffer(repeating: 7, count: 4_096)
+        for number in 1...(size / 4_096) {
+            stream.append(part)
+            #expect(try (stream.next()?.readableBytes == size) == (number == size / 4_096))
+        }
+    }
+
     @Test("is over with a frame that is too long, before its bytes have come")
     func tooLarge() throws {
         var stream = PeerFrameStream(limit: 300)

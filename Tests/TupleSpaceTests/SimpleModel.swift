@@ -278,11 +278,11 @@ struct SimpleModel {
     }
 
     /// What has happened so far.
-    fileprivate var now: Position {
+    var now: Position {
         max(events.last?.position ?? Position(index: 0, ordinal: 0), Position(index: index, ordinal: 0))
     }
 
-    fileprivate mutating func makeUnseen(_ space: String, _ tuple: Tuple, _ lease: Timeout, caller: String) -> (
+    mutating func makeUnseen(_ space: String, _ tuple: Tuple, _ lease: Timeout, caller: String) -> (
         Reply, UInt64?
     ) {
         lastID = max(lastID + 1, wallStamp << 16)
@@ -299,14 +299,14 @@ struct SimpleModel {
         return (reply, stored.id)
     }
 
-    fileprivate mutating func changeUnseen(_ id: UInt64, _ tuple: Tuple, caller: String) -> Reply {
+    mutating func changeUnseen(_ id: UInt64, _ tuple: Tuple, caller: String) -> Reply {
         guard let place = tuples.firstIndex(where: { $0.id == id }) else { return .noMatch }
         tuples[place].tuple = tuple
         tuples[place].isOffered = true
         return .written(id: TupleID(id), position: emit(.replace, tuples[place], caller: caller))
     }
 
-    fileprivate mutating func takeForStatement(_ stored: Stored, caller: String) -> Reply {
+    mutating func takeForStatement(_ stored: Stored, caller: String) -> Reply {
         takeOut(stored, holder: nil, caller: caller)
     }
 
@@ -433,102 +433,5 @@ struct SimpleModel {
         let reply = perform(header, inner, key: key)
         if let reply { keep(key, reply) }
         return reply
-    }
-}
-
-/// An alternative as it is tried, step by step, on a model that is thrown away if it fails.
-private struct ModelStatement {
-    let caller: String
-    var results: [Reply] = []
-    var written: [UInt64] = []
-    private var formals: [Int: Value] = [:]
-    private var found: [UInt64?] = []
-    private var used: Set<UInt64> = []
-
-    init(caller: String) { self.caller = caller }
-
-    private mutating func finish(_ reply: Reply, _ id: UInt64?) -> Bool {
-        results.append(reply)
-        found.append(id)
-        return true
-    }
-
-    private func value(_ field: Statement.Field) -> Value {
-        switch field {
-        case .value(let value): value
-        case .formal(let number): formals[number]!
-        case .id(let step): .int(Int64(found[step]!))
-        }
-    }
-
-    private func template(_ expression: Statement.TemplateExpression) -> Template {
-        Template(
-            expression.fields.map { field in
-                switch field {
-                case .plain(let field): field
-                case .known(let field): .literal(value(field))
-                case .bind(_, let type): type.map { .type($0) } ?? .any
-                }
-            })
-    }
-
-    private mutating func bind(_ stored: SimpleModel.Stored, _ expression: Statement.TemplateExpression) {
-        used.insert(stored.id)
-        for (field, value) in zip(expression.fields, stored.tuple.fields) {
-            if case .bind(let number, _) = field { formals[number] = value }
-        }
-    }
-
-    private func find(_ space: String, _ expression: Statement.TemplateExpression, _ model: SimpleModel) -> SimpleModel
-        .Stored?
-    {
-        model.visible(space, template(expression)).filter { !used.contains($0.id) }.min { $0.id < $1.id }
-    }
-
-    mutating func guarded(_ guarded: Statement.Guard, _ candidate: SimpleModel.Stored?, in model: inout SimpleModel)
-        -> Bool
-    {
-        switch guarded {
-        case .always: return finish(.done, nil)
-        case .take(_, let expression):
-            guard let candidate else { return false }
-            bind(candidate, expression)
-            return finish(model.takeForStatement(candidate, caller: caller), candidate.id)
-        case .read(_, let expression):
-            guard let candidate else { return false }
-            bind(candidate, expression)
-            return finish(
-                .found(StoredTuple(id: TupleID(candidate.id), tuple: candidate.tuple), position: model.now),
-                candidate.id)
-        }
-    }
-
-    mutating func add(_ step: Statement.Step, in model: inout SimpleModel) -> Bool {
-        switch step {
-        case .write(let space, let expression, let lease):
-            let (reply, id) = model.makeUnseen(space, Tuple(expression.fields.map(value)), lease, caller: caller)
-            if let id { written.append(id) }
-            return finish(reply, model.lastID)
-        case .take(let space, let expression), .takeIfAny(let space, let expression):
-            guard let stored = find(space, expression, model) else {
-                if case .takeIfAny = step { return finish(.done, nil) }
-                return false
-            }
-            bind(stored, expression)
-            let reply = model.takeForStatement(stored, caller: caller)
-            if case .takeIfAny = step { return finish(reply, nil) }
-            return finish(reply, stored.id)
-        case .read(let space, let expression):
-            guard let stored = find(space, expression, model) else { return false }
-            bind(stored, expression)
-            return finish(
-                .found(StoredTuple(id: TupleID(stored.id), tuple: stored.tuple), position: model.now), stored.id)
-        case .absent(let space, let expression):
-            return find(space, expression, model) == nil && finish(.done, nil)
-        case .replace(let target, let expression):
-            let id = found[target]!
-            written.append(id)
-            return finish(model.changeUnseen(id, Tuple(expression.fields.map(value)), caller: caller), id)
-        }
     }
 }

@@ -1,3 +1,4 @@
+import ByteCoding
 import Testing
 
 @testable import TupleSpace
@@ -107,6 +108,58 @@ struct StatementTests {
         let two = Statement.Step.write(space: "t", .init([.formal(0), .formal(0)]), lease: .forever)
         #expect(failure(5, .read(space: "s", any), [two]).contains("exceeds the limit of 1048576 bytes"))
         #expect(harness.machine.tupleCount == 2)
+    }
+
+    @Test("that would write to one space too many do nothing, now or when their guard is met")
+    func tooManySpaces() {
+        var harness = Harness(sessions: 1, 2)
+        var sequence: UInt64 = 0
+        let waits = TupleSpace.Operation.statement(
+            Statement(
+                [
+                    .init(
+                        .take(space: "s0", .init([.plain("go")])),
+                        [.write(space: "new", .init([.value(1)]), lease: .forever)])
+                ], timeout: .forever))
+        harness.apply(2, 1, waits)
+        for number in 0..<Limits.spaces {
+            sequence += 1
+            harness.add(1, sequence, .write(1, in: "s\(number)"), below: sequence)
+            if number % 1_000 == 999 { harness.commit() }
+        }
+        harness.commit()
+        #expect(harness.machine.spaceCount == Limits.spaces)
+        func isFull(_ reply: Reply?) -> Bool {
+            if case .failed(let failure)? = reply { failure.code == .tooManySpaces } else { false }
+        }
+        let write = Statement.Step.write(space: "new", .init([.value(2)]), lease: .forever)
+        let now = Statement([.init(.take(space: "s7", .init([.plain(1)])), [write])])
+        #expect(isFull(harness.reply(1, sequence + 1, .statement(now))))
+        #expect(harness.machine.tupleCount == Limits.spaces)
+        let answers = harness.apply(1, sequence + 2, .write("go", in: "s0"))
+        #expect(isFull(answers.first { $0.session == 2 }?.reply))
+        #expect(harness.machine.tupleCount == Limits.spaces + 1 && harness.machine.waiterCount == 0)
+    }
+
+    @Test("whose guards do not stand together in a snapshot make it refused")
+    func scatteredGuards() throws {
+        var harness = Harness(sessions: 1)
+        let two = Statement(
+            [
+                .init(.take(space: "s", .init([.plain("one")]))), .init(.take(space: "s", .init([.plain("two")]))),
+            ], timeout: .forever)
+        harness.apply(1, 1, .statement(two))
+        harness.apply(1, 2, .take("other", timeout: .forever))
+        let whole = encoded(harness.machine)
+        #expect(try restore(whole, pieceBytes: 4_096).waiterCount == 2)
+        // Where the second guard says: of alternative 1, itself number 1 of 2.
+        let place = try #require(whole.indices.first { whole[$0...].starts(with: [1, 1, 2]) })
+        for (ordinal, siblings) in [(UInt8(0), UInt8(2)), (1, 3), (1, 1)] {
+            var forged = whole
+            forged[place + 1] = ordinal
+            forged[place + 2] = siblings
+            #expect(throws: MalformedBytes.self) { try restore(forged, pieceBytes: 4_096) }
+        }
     }
 
     @Test(

@@ -69,7 +69,7 @@ public struct TupleStoreConformance: Sendable {
 
     /// Asks again and again until it is so: for what happens a moment later elsewhere.
     func eventually(_ sentence: String, _ condition: () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(5))

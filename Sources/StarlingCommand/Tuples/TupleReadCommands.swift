@@ -84,10 +84,7 @@ struct TupleReadAllCommand: AsyncParsableCommand {
     var space: String
     @Argument(help: "The template, a JSON array.")
     var template: String
-    @Option(help: ArgumentHelp("At most so many, 1 to \(Limits.pageTuples).", valueName: "count"))
-    var limit = 100
-    @Flag(help: "The newest first; else the oldest.")
-    var newest = false
+    @OptionGroup var selection: PageOptions
     @Option(help: ArgumentHelp("Only tuples with a higher id.", valueName: "id"))
     var after: String?
     @Option(help: ArgumentHelp("Only tuples with a lower id.", valueName: "id"))
@@ -95,17 +92,11 @@ struct TupleReadAllCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON with the tuples' ids.")
     var json = false
 
-    func validate() throws {
-        guard (1...Limits.pageTuples).contains(limit) else {
-            throw ValidationError("--limit is 1 to \(Limits.pageTuples), and not \(limit)")
-        }
-    }
-
     func run() async throws {
         let template = try TupleArguments.template(template)
-        let page = Page(
-            limit: limit, order: newest ? .newest : .oldest, after: try TupleArguments.id(after, "after"),
-            before: try TupleArguments.id(before, "before"))
+        var page = selection.page
+        page.after = try TupleArguments.id(after, "after")
+        page.before = try TupleArguments.id(before, "before")
         let consistency = try freshness.level()
         let result = try await connection.withClient { client in
             try await client.readAll(template, from: space, page: page, consistency: consistency)

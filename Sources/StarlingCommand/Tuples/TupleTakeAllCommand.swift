@@ -18,24 +18,14 @@ struct TupleTakeAllCommand: AsyncParsableCommand {
     var space: String
     @Argument(help: "The template, a JSON array.")
     var template: String
-    @Option(help: ArgumentHelp("At most so many, 1 to \(Limits.pageTuples).", valueName: "count"))
-    var limit = 100
-    @Flag(help: "The newest first; else the oldest.")
-    var newest = false
+    @OptionGroup var selection: PageOptions
     @Flag(help: "Print JSON with the tuples' ids.")
     var json = false
 
-    func validate() throws {
-        guard (1...Limits.pageTuples).contains(limit) else {
-            throw ValidationError("--limit is 1 to \(Limits.pageTuples), and not \(limit)")
-        }
-    }
-
     func run() async throws {
         let template = try TupleArguments.template(template)
-        let page = Page(limit: limit, order: newest ? .newest : .oldest)
         let result = try await connection.withClient { client in
-            try await client.takeAll(template, from: space, page: page)
+            try await client.takeAll(template, from: space, page: selection.page)
         }
         TupleOutput.show(result.tuples, more: result.more, json: json)
         if result.tuples.isEmpty { throw Complaint.noMatch(space, .none) }

@@ -64,6 +64,9 @@ public enum Timeout: Hashable, Sendable {
     case forever
 
     public static let none = Timeout.milliseconds(0)
+
+    /// Nil for ever.
+    var milliseconds: UInt64? { if case .milliseconds(let time) = self { time } else { nil } }
 }
 
 /// What a server answers from its applied state, without the log.

@@ -7,8 +7,8 @@ enum RegexEngine {
     ///   - text: valid UTF-8.
     static func matches(_ pattern: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> Bool {
         starling_regex_matches(
-            pattern.bindMemory(to: CChar.self).baseAddress ?? nothing, pattern.count,
-            text.bindMemory(to: CChar.self).baseAddress ?? nothing, text.count) == 1
+            pattern.bindMemory(to: CChar.self).baseAddress, pattern.count,
+            text.bindMemory(to: CChar.self).baseAddress, text.count) == 1
     }
 
     static func matches(_ pattern: String, _ text: String) -> Bool {
@@ -17,8 +17,4 @@ enum RegexEngine {
             text.withUTF8 { matches(UnsafeRawBufferPointer(pattern), UnsafeRawBufferPointer($0)) }
         }
     }
-
-    /// What an empty string points to.
-    nonisolated(unsafe) private static let nothing = UnsafePointer<CChar>(
-        UnsafeMutablePointer<CChar>.allocate(capacity: 1))
 }

@@ -126,14 +126,7 @@ struct SlabStore: Sendable {
         for slab in slabs {
             try slab.bytes.withUnsafeBytes { bytes in
                 for entry in slab.entries where entry.isLive {
-                    let record = UnsafeRawBufferPointer(
-                        rebasing: bytes[entry.offset..<entry.offset + entry.length])
-                    let trailer =
-                        entry.hasTrailer
-                        ? UInt64(
-                            littleEndian: bytes.loadUnaligned(
-                                fromByteOffset: entry.offset + entry.length, as: UInt64.self)) : nil
-                    try visit(entry.id, entry.label, entry.isHeld, record, trailer)
+                    try visit(entry.id, entry.label, entry.isHeld, entry.record(in: bytes), entry.trailer(in: bytes))
                 }
             }
         }
@@ -169,6 +162,16 @@ extension SlabStore {
         }
 
         mutating func kill() { packed &= ~(1 << 61) }
+
+        @inline(__always)
+        func record(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
+        }
+
+        func trailer(in bytes: UnsafeRawBufferPointer) -> UInt64? {
+            guard hasTrailer else { return nil }
+            return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + length, as: UInt64.self))
+        }
     }
 
     fileprivate struct Slab: Sendable {
@@ -199,13 +202,7 @@ extension SlabStore {
             withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
         }
 
-        func trailer(_ index: Int) -> UInt64? {
-            let entry = entries[index]
-            guard entry.hasTrailer else { return nil }
-            return bytes.withUnsafeBytes {
-                UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: entry.offset + entry.length, as: UInt64.self))
-            }
-        }
+        func trailer(_ index: Int) -> UInt64? { bytes.withUnsafeBytes { entries[index].trailer(in: $0) } }
 
         mutating func setTrailer(_ index: Int, _ word: UInt64) {
             let start = entries[index].offset + entries[index].length
@@ -236,14 +233,9 @@ extension SlabStore {
                 var slab = Slab()
                 bytes.withUnsafeBytes { bytes in
                     for entry in some where entry.isLive {
-                        let record = UnsafeRawBufferPointer(
-                            rebasing: bytes[entry.offset..<entry.offset + entry.length])
-                        let trailer =
-                            entry.hasTrailer
-                            ? UInt64(
-                                littleEndian: bytes.loadUnaligned(
-                                    fromByteOffset: entry.offset + entry.length, as: UInt64.self)) : nil
-                        slab.append(entry.id, label: entry.label, held: entry.isHeld, record, trailer: trailer)
+                        slab.append(
+                            entry.id, label: entry.label, held: entry.isHeld, entry.record(in: bytes),
+                            trailer: entry.trailer(in: bytes))
                     }
                 }
                 return slab.live > 0 ? (slab, part == 1) : nil
@@ -264,9 +256,7 @@ extension SlabStore {
         @inline(__always)
         func withBytes<Result>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
             let entry = entries[index]
-            return bytes.withUnsafeBytes {
-                body(UnsafeRawBufferPointer(rebasing: $0[entry.offset..<entry.offset + entry.length]))
-            }
+            return bytes.withUnsafeBytes { body(entry.record(in: $0)) }
         }
 
         mutating func remove(_ index: Int) {

@@ -87,14 +87,7 @@ struct TupleTable: Sendable {
     private(set) var heldCount = 0
     private var index = TupleIndex(expecting: 0)
     /// Of tuples that have a lease, but for held ones whose lease has ended.
-    private var leases = OrderedChunks<LeaseEnd>()
-
-    private struct LeaseEnd: Comparable, BitwiseCopyable, Sendable {
-        var time: UInt64
-        var id: UInt64
-
-        static func < (a: Self, b: Self) -> Bool { (a.time, a.id) < (b.time, b.id) }
-    }
+    private var leases = OrderedChunks<Deadline>()
 
     /// All, with those held.
     var count: Int { records.count }
@@ -110,7 +103,7 @@ struct TupleTable: Sendable {
         leaseEnd: UInt64? = nil
     ) {
         records.append(id, label: space, held: held, tuple, trailer: leaseEnd)
-        if let leaseEnd { leases.insert(LeaseEnd(time: leaseEnd, id: id)) }
+        if let leaseEnd { leases.insert(Deadline(time: leaseEnd, id: id)) }
         if held { heldCount += 1 } else { index.insert(id, space: space, keys: keys) }
     }
 
@@ -120,7 +113,7 @@ struct TupleTable: Sendable {
         into batch: inout UnindexedTuples
     ) {
         records.append(id, label: space, held: held, tuple, trailer: leaseEnd)
-        if let leaseEnd, !hasPassed { leases.insert(LeaseEnd(time: leaseEnd, id: id)) }
+        if let leaseEnd, !hasPassed { leases.insert(Deadline(time: leaseEnd, id: id)) }
         guard !held else { return heldCount += 1 }
         spaces.names[Int(space)].withUnsafeBytes { name in
             FieldKeys.with(tuple: tuple, space: name) { batch.keys.append(contentsOf: $0) }
@@ -152,7 +145,7 @@ struct TupleTable: Sendable {
 
     mutating func remove(_ id: UInt64) {
         guard let place = records.place(of: id) else { return }
-        if let end = records.trailer(place) { leases.remove(LeaseEnd(time: end, id: id)) }
+        if let end = records.trailer(place) { leases.remove(Deadline(time: end, id: id)) }
         if records.isHeld(place) {
             heldCount -= 1
         } else {
@@ -180,7 +173,7 @@ extension TupleTable {
     static let noLease = UInt64.max
 
     /// The earliest end of a lease and whose that is; not of held tuples whose lease has ended already.
-    var firstLeaseEnd: (time: UInt64, id: UInt64)? { leases.first.map { ($0.time, $0.id) } }
+    var firstLeaseEnd: Deadline? { leases.first }
 
     var leaseCount: Int { leases.count }
 
@@ -197,15 +190,15 @@ extension TupleTable {
         guard let place = records.place(of: id), records.isHeld(place), let end = records.trailer(place) else {
             return false
         }
-        return leases.remove(LeaseEnd(time: end, id: id))
+        return leases.remove(Deadline(time: end, id: id))
     }
 
     /// - end: nil for no lease.
     mutating func setLeaseEnd(of id: UInt64, _ end: UInt64?) {
         guard let place = records.place(of: id) else { return }
         let old = records.trailer(place)
-        if let old { leases.remove(LeaseEnd(time: old, id: id)) }
-        if let end { leases.insert(LeaseEnd(time: end, id: id)) }
+        if let old { leases.remove(Deadline(time: old, id: id)) }
+        if let end { leases.insert(Deadline(time: end, id: id)) }
         if old != nil, let end {
             records.setTrailer(place, end)
         } else if old != end {

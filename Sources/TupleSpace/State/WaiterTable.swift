@@ -123,13 +123,6 @@ struct WaiterView {
 
 /// Waiting takes by order of arrival, by what they wait for and by deadline.
 struct WaiterTable: Sendable {
-    private struct Deadline: Comparable, BitwiseCopyable, Sendable {
-        var time: UInt64
-        var id: UInt64
-
-        static func < (a: Self, b: Self) -> Bool { (a.time, a.id) < (b.time, b.id) }
-    }
-
     private(set) var records = SlabStore()
     private var index = PostingIndex(shardBits: 6)
     private var deadlines = OrderedChunks<Deadline>()
@@ -138,8 +131,8 @@ struct WaiterTable: Sendable {
     /// Commands that wait: a statement is one, however many guards it has.
     private(set) var count = 0
 
-    /// The earliest (deadline, id) that is finite.
-    var firstDeadline: (time: UInt64, id: UInt64)? { deadlines.first.map { ($0.time, $0.id) } }
+    /// The earliest that is finite.
+    var firstDeadline: Deadline? { deadlines.first }
 
     /// - id: above all before.
     mutating func insert(_ id: UInt64, _ waiter: WaiterView) {

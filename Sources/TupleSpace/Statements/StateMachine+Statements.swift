@@ -34,66 +34,46 @@ extension StateMachine {
         for step in plan.steps {
             switch step {
             case .nothing: reply.write(ReplyCode.done)
-            case .read(let id): tuples.with(id) { _, tuple in Self.encodeFound(id, lastPosition, tuple, into: &reply) }
+            case .read(let id):
+                let found = tuples.with(id) { _, tuple in Self.found(id, lastPosition, tuple) }
+                reply.write(raw: found ?? [])
             case .take(let id): encode(takeOut(id, holds: false, caller: caller), into: &reply)
             case .write(let id, let space, let tuple, let lease):
-                let position = write(id, space, tuple, lease, caller: caller, offered: &offered)
-                encode(position.map { .written(id: id, $0) } ?? .noMatch, into: &reply)
+                if lease != 0 { offered.append(id) }
+                encode(.written(id: id, write(id, space, tuple, lease, caller: caller)), into: &reply)
             case .replace(let id, let tuple):
-                let position = replace(id, tuple, caller: caller)
                 offered.append(id)
-                encode(.written(id: id, position), into: &reply)
+                encode(.written(id: id, replace(id, tuple, caller: caller)), into: &reply)
             }
         }
         offerAll(offered, into: &applied)
         return .encoded(reply.bytes)
     }
 
-    private static func encodeFound(
-        _ id: UInt64, _ position: Position, _ tuple: UnsafeRawBufferPointer, into writer: inout ByteWriter
-    ) {
-        writer.write(ReplyCode.found)
-        writer.write(id)
-        position.encode(into: &writer)
-        writer.write(raw: tuple)
-    }
-
-    /// - Returns: nil if there are as many spaces as there may be.
+    /// Stores the tuple where nobody sees it yet.
     private mutating func write(
-        _ id: UInt64, _ space: String, _ tuple: [UInt8], _ lease: Timeout, caller: UnsafeRawBufferPointer,
-        offered: inout [UInt64]
-    ) -> Position? {
-        var space = space
-        return space.withUTF8 { name -> Position? in
-            let name = UnsafeRawBufferPointer(name)
-            guard let number = tuples.addSpace(name) else { return nil }
-            lastTupleID = id
-            note(.written, id)
-            return tuple.withUnsafeBytes { tuple in
-                let position = emit(.write, id, space: name, caller: caller, tuple: tuple)
-                if lease == .none {
-                    note(.leaseEnded, id)
-                    _ = emit(.expire, id, space: name, caller: Self.nobody, tuple: tuple)
-                    return position
+        _ id: UInt64, _ space: String, _ tuple: [UInt8], _ lease: UInt64?, caller: UnsafeRawBufferPointer
+    ) -> Position {
+        Array(space.utf8).withUnsafeBytes { space in
+            tuple.withUnsafeBytes { tuple in
+                guard let number = tuples.addSpace(space) else {
+                    preconditionFailure("the plan has room for its spaces")
                 }
-                var end: UInt64?
-                if case .milliseconds(let lease) = lease { end = leaseEnd(after: lease) }
-                FieldKeys.with(tuple: tuple, space: name) { fields in
-                    tuples.insert(id, space: number, tuple: tuple, keys: fields, held: true, leaseEnd: end)
+                let position = enter(id, space: space, tuple, lease: lease, caller: caller)
+                if lease == 0 { return position }
+                FieldKeys.with(tuple: tuple, space: space) { fields in
+                    tuples.insert(
+                        id, space: number, tuple: tuple, keys: fields, held: true, leaseEnd: lease.map(leaseEnd))
                 }
-                offered.append(id)
                 return position
             }
         }
     }
 
     private mutating func replace(_ id: UInt64, _ tuple: [UInt8], caller: UnsafeRawBufferPointer) -> Position {
-        note(.replaced, id)
-        tuples.hold(id)
         let space = tuples.with(id) { space, _ in [UInt8](space) } ?? []
         return tuple.withUnsafeBytes { tuple in
-            tuples.rewrite(id, tuple)
-            return space.withUnsafeBytes { emit(.replace, id, space: $0, caller: caller, tuple: tuple) }
+            space.withUnsafeBytes { exchange(id, for: tuple, space: $0, caller: caller) }
         }
     }
 
@@ -137,7 +117,7 @@ extension StateMachine {
     mutating func trigger(
         _ waiter: UInt64, _ view: WaiterView, _ id: UInt64, into applied: inout Applied
     ) -> Bool {
-        let first = waiter &- UInt64(view.ordinal)
+        let first = waiter - UInt64(view.ordinal)
         guard let statement = Statement(encoded: view.statement),
             statement.alternatives.indices.contains(Int(view.alternative))
         else {
@@ -202,17 +182,21 @@ extension Statement.Guard {
         switch self {
         case .always: nil
         case .take(let space, let expression), .read(let space, let expression):
-            (
-                space,
-                Template(
-                    expression.fields.map { field in
-                        switch field {
-                        case .plain(let field): field
-                        case .known: .any
-                        case .bind(_, let type): type.map { .type($0) } ?? .any
-                        }
-                    })
-            )
+            (space, expression.template { _ in nil })
         }
+    }
+}
+
+extension Statement.TemplateExpression {
+    /// The template that it is when so much is known.
+    func template(_ value: (Statement.Field) -> Value?) -> Template {
+        Template(
+            fields.map { field in
+                switch field {
+                case .plain(let field): field
+                case .known(let field): value(field).map { .literal($0) } ?? .any
+                case .bind(_, let type): type.map { .type($0) } ?? .any
+                }
+            })
     }
 }

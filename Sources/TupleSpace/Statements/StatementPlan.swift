@@ -6,7 +6,8 @@ struct StatementPlan {
         case nothing
         case read(UInt64)
         case take(UInt64)
-        case write(id: UInt64, space: String, tuple: [UInt8], lease: Timeout)
+        /// - lease: in ms; nil for none.
+        case write(id: UInt64, space: String, tuple: [UInt8], lease: UInt64?)
         case replace(UInt64, tuple: [UInt8])
     }
 
@@ -54,6 +55,8 @@ private struct StatementPlanner {
     /// Of each step's tuple.
     private var ids: [UInt64?] = []
     private var used: Set<UInt64> = []
+    /// Those written to that do not exist yet.
+    private var newSpaces: Set<String> = []
     private var lastID: UInt64
     private var foundBytes = 0
     private var writtenBytes = 0
@@ -102,15 +105,14 @@ private struct StatementPlanner {
         switch step {
         case .write(let space, let expression, let lease):
             let tuple = try encode(expression)
-            lastID = max(lastID &+ 1, machine.wallStamp << 16)
-            finish(.write(id: lastID, space: space, tuple: tuple, lease: lease), lastID)
+            try makeRoom(for: space)
+            lastID = machine.tupleID(after: lastID)
+            finish(.write(id: lastID, space: space, tuple: tuple, lease: lease.milliseconds), lastID)
         case .take(let space, let template):
-            guard let id = try oldest(template, space) else { throw failure("no tuple in space \(space) matches") }
-            try use(id, template)
+            let id = try find(template, space)
             finish(.take(id), id)
         case .read(let space, let template):
-            guard let id = try oldest(template, space) else { throw failure("no tuple in space \(space) matches") }
-            try use(id, template)
+            let id = try find(template, space)
             finish(.read(id), id)
         case .takeIfAny(let space, let template):
             let id = try oldest(template, space)
@@ -127,21 +129,16 @@ private struct StatementPlanner {
 
     // MARK: - Finding
 
-    private func template(_ expression: Statement.TemplateExpression) -> Template {
-        Template(
-            expression.fields.map { field in
-                switch field {
-                case .plain(let field): field
-                case .known(let field): value(field).map { .literal($0) } ?? .any
-                case .bind(_, let type): type.map { .type($0) } ?? .any
-                }
-            })
+    private mutating func find(_ template: Statement.TemplateExpression, _ space: String) throws(Stop) -> UInt64 {
+        guard let id = try oldest(template, space) else { throw failure("no tuple in space \(space) matches") }
+        try use(id, template)
+        return id
     }
 
     /// Of what this statement has not used yet.
     private func oldest(_ expression: Statement.TemplateExpression, _ space: String) throws(Stop) -> UInt64? {
         var writer = ByteWriter()
-        template(expression).encode(into: &writer)
+        expression.template(value).encode(into: &writer)
         var found: UInt64?
         var name = space
         let complete = writer.bytes.withUnsafeBytes { template in
@@ -176,6 +173,13 @@ private struct StatementPlanner {
     }
 
     // MARK: - Making
+
+    private mutating func makeRoom(for space: String) throws(Stop) {
+        var name = space
+        let exists = name.withUTF8 { machine.tuples.spaces.number(of: UnsafeRawBufferPointer($0)) != nil }
+        if !exists { newSpaces.insert(space) }
+        guard machine.spaceCount + newSpaces.count <= Limits.spaces else { throw .failed(.tooManySpaces) }
+    }
 
     private func value(_ field: Statement.Field) -> Value? {
         switch field {

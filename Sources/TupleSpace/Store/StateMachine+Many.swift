@@ -49,13 +49,19 @@ extension StateMachine {
         }
         let id = replacement.id
         guard isThere(id, in: replacement.space) else { return .noMatch }
-        note(.replaced, id)
-        // As if it had been held, and came back changed: whoever waits for what it is now gets it.
-        tuples.hold(id)
-        tuples.rewrite(id, replacement.tuple)
-        let position = emit(
-            .replace, id, space: replacement.space, caller: command.caller, tuple: replacement.tuple)
+        let position = exchange(id, for: replacement.tuple, space: replacement.space, caller: command.caller)
         offerAll([id], into: &applied)
         return .written(id: id, position)
+    }
+
+    /// Puts another tuple in a tuple's place, as if that had been held and came back changed: it is to be offered to whoever waits for
+    /// what it is now.
+    mutating func exchange(
+        _ id: UInt64, for tuple: UnsafeRawBufferPointer, space: UnsafeRawBufferPointer, caller: UnsafeRawBufferPointer
+    ) -> Position {
+        note(.replaced, id)
+        tuples.hold(id)
+        tuples.rewrite(id, tuple)
+        return emit(.replace, id, space: space, caller: caller, tuple: tuple)
     }
 }

@@ -127,6 +127,8 @@ private struct StateBuild {
     private var lastSequence: UInt64?
     /// The ids of the last records that were read.
     private var last = (tuple: UInt64(0), waiter: UInt64(0), session: UInt64(0))
+    /// Of a waiting statement's guards, those that have come; nil if all have.
+    private var guards: (session: UInt64, sequence: UInt64, count: UInt8, of: UInt8)?
     private var pendingCommands = 0
     private var heldCommands = 0
     private var lastBlock = ImageBlock.header
@@ -245,8 +247,20 @@ private struct StateBuild {
         let start = reader.offset
         let id = try reader.readUInt64("waiter id")
         let record = try reader.readPrefixed("waiter")
+        let previous = last.waiter
         try Self.requireAscending(id, behind: &last.waiter, upTo: machine.lastWaiterID, at: start)
         guard let waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
+        // A statement's guards stand together, and each knows by its place where the first is.
+        let isNext =
+            if let guards {
+                id == previous + 1 && waiter.ordinal == guards.count && waiter.siblings == guards.of
+                    && waiter.session == guards.session && waiter.sequence == guards.sequence
+            } else {
+                waiter.ordinal == 0
+            }
+        guard isNext else { throw MalformedBytes("guards of a waiting statement", at: start) }
+        let count = waiter.ordinal + 1
+        guards = count == waiter.siblings ? nil : (waiter.session, waiter.sequence, count, waiter.siblings)
         machine.waiters.insert(id, waiter)
         if waiter.isKeyed, waiter.ordinal == 0 { machine.keys.addPending(id, caller: waiter.caller, key: waiter.key) }
     }
@@ -309,7 +323,7 @@ private struct StateBuild {
     }
 
     consuming func finish(_ apart: consuming StateMachine.IndexBuild?) throws(MalformedBytes) -> StateMachine {
-        guard hasEnded, let header, let index = indexesApart ? apart : index else {
+        guard hasEnded, guards == nil, let header, let index = indexesApart ? apart : index else {
             throw MalformedBytes("the snapshot is cut short", at: 0)
         }
         guard index.count == machine.tuples.count - machine.tuples.heldCount else {

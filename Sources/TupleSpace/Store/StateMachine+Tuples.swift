@@ -11,15 +11,9 @@ extension StateMachine {
         guard write.tuple.count <= Limits.tupleBytes else { return .failed(.tupleTooLarge(write.tuple.count)) }
         if let lease = write.lease, lease > Limits.leaseMilliseconds { return .failed(.leaseTooLong(lease)) }
         guard let space = tuples.addSpace(write.space) else { return .failed(.tooManySpaces) }
-        let id = max(lastTupleID &+ 1, wallStamp << 16)
-        lastTupleID = id
-        note(.written, id)
-        let position = emit(.write, id, space: write.space, caller: command.caller, tuple: write.tuple)
-        if write.lease == 0 {
-            note(.leaseEnded, id)
-            _ = emit(.expire, id, space: write.space, caller: Self.nobody, tuple: write.tuple)
-            return .written(id: id, position)
-        }
+        let id = tupleID(after: lastTupleID)
+        let position = enter(id, space: write.space, write.tuple, lease: write.lease, caller: command.caller)
+        if write.lease == 0 { return .written(id: id, position) }
         let end = write.lease.map(leaseEnd)
         FieldKeys.with(tuple: write.tuple, space: write.space) { fields in
             guard waiters.count > 0, let waiter = waiters.oldest(matching: write.tuple, in: write.space, keys: fields)
@@ -35,6 +29,23 @@ extension StateMachine {
             serve(waiter, id, space: write.space, tuple: write.tuple, into: &applied)
         }
         return .written(id: id, position)
+    }
+
+    func tupleID(after last: UInt64) -> UInt64 { max(last &+ 1, wallStamp << 16) }
+
+    /// Tells of a tuple that is written. One with a lease of 0 has ended already, and is not to be stored.
+    mutating func enter(
+        _ id: UInt64, space: UnsafeRawBufferPointer, _ tuple: UnsafeRawBufferPointer, lease: UInt64?,
+        caller: UnsafeRawBufferPointer
+    ) -> Position {
+        lastTupleID = id
+        note(.written, id)
+        let position = emit(.write, id, space: space, caller: caller, tuple: tuple)
+        if lease == 0 {
+            note(.leaseEnded, id)
+            _ = emit(.expire, id, space: space, caller: Self.nobody, tuple: tuple)
+        }
+        return position
     }
 
     /// A waiter gets a tuple, which is not visible any more: it is held, or gone.

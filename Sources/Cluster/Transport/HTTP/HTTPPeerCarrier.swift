@@ -76,34 +76,27 @@ final class HTTPPeerCarrier: PeerCarrier {
             throw TransportFailed("no key is known of the server at \(target.address)")
         }
         let main = lane(
-            HTTPPeerPath.main, to: endpoint, target, messages: limits.queuedMessagesPerPeer,
-            bytes: limits.queuedBytesPerPeer)
+            HTTPPeerPath.main, to: endpoint, target,
+            room: .init(messages: limits.queuedMessagesPerPeer, bytes: limits.queuedBytesPerPeer))
         let bulk = lane(
-            HTTPPeerPath.bulk, to: endpoint, target, messages: limits.bulkQueuedMessagesPerPeer,
-            bytes: limits.bulkQueuedBytesPerPeer)
+            HTTPPeerPath.bulk, to: endpoint, target,
+            room: .init(messages: limits.bulkQueuedMessagesPerPeer, bytes: limits.bulkQueuedBytesPerPeer))
         return HTTPPeerLink(to: target, main: main, bulk: bulk)
     }
 
     private func lane(
-        _ path: String, to endpoint: Endpoint, _ target: PeerTarget, messages: Int32, bytes: Int
+        _ path: String, to endpoint: Endpoint, _ target: PeerTarget, room: HTTPPeerLane.Room
     ) -> HTTPPeerLane {
         let tell: @Sendable (String) -> Void = { [tell] reason in
             tell("cannot send to the server at \(endpoint): \(reason)")
         }
-        let bounds = HTTPPeerLane.Limits(
-            messages: Int(messages), bytes: bytes, reconnectMilliseconds: Int64(limits.reconnectMilliseconds),
-            maximumReconnectMilliseconds: Int64(limits.maximumReconnectMilliseconds),
-            connectMilliseconds: Int64(limits.connectTimeoutMilliseconds),
-            handshakeMilliseconds: Int64(limits.handshakeTimeoutMilliseconds),
-            heartbeatMilliseconds: Int64(limits.heartbeatMilliseconds),
-            heartbeatTimeoutMilliseconds: Int64(limits.heartbeatTimeoutMilliseconds))
         let keys = target.keys
         var makeTLS: (@Sendable () throws -> any ChannelHandler)?
         if let certificates {
             makeTLS = { try certificates.clientHandler(expecting: keys, onRefusal: tell) }
         }
         return HTTPPeerLane(
-            path: path, to: endpoint, limits: bounds, on: group.next(), makeTLS: makeTLS, tell: tell)
+            path: path, to: endpoint, room: room, limits: limits, on: group.next(), makeTLS: makeTLS, tell: tell)
     }
 
     var pollItems: [TransportPollItem] { [.fileDescriptor(inbox.waker.fileDescriptor)] }

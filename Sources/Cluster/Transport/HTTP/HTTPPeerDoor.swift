@@ -53,10 +53,7 @@ final class HTTPPeerDoor: Sendable {
             let address = channel.remoteAddress?.ipAddress ?? "an unknown address"
             try pipeline.addHandler(
                 certificates.serverHandler(
-                    onVerified: { key in
-                        visitor.member = key
-                        return nil
-                    },
+                    onVerified: { visitor.member = $0 },
                     onRefusal: { [tell] reason in tell("refused a peer's connection from \(address): \(reason)") }))
         }
         try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false)

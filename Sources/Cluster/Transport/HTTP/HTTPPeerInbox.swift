@@ -18,6 +18,7 @@ final class HTTPPeerInbox: Sendable {
         }
     }
 
+    /// A `PeerProof` that goes from thread to thread: that one may point at a ZeroMQ frame, which cannot.
     enum Proof: Sendable {
         case notNeeded
         /// The Z85 text of the key that the connection's certificate names.

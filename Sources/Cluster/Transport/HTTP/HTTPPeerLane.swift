@@ -9,16 +9,10 @@ import ZeroMQ
 ///
 /// The replica's thread sends; everything else happens on the connections' event loop.
 final class HTTPPeerLane: Sendable {
-    /// How long a connection may take for each of its steps, and its peer to give a sign of life; and what may wait.
-    struct Limits: Sendable {
-        var messages: Int
+    /// What may wait to be written.
+    struct Room: Sendable {
+        var messages: Int32
         var bytes: Int
-        var reconnectMilliseconds: Int64
-        var maximumReconnectMilliseconds: Int64
-        var connectMilliseconds: Int64
-        var handshakeMilliseconds: Int64
-        var heartbeatMilliseconds: Int64
-        var heartbeatTimeoutMilliseconds: Int64
     }
 
     private struct State {
@@ -39,7 +33,8 @@ final class HTTPPeerLane: Sendable {
 
     let path: String
     let endpoint: Endpoint
-    let limits: Limits
+    let limits: TransportLimits
+    private let room: Room
     private let loop: any EventLoop
     private let makeTLS: (@Sendable () throws -> any ChannelHandler)?
     private let tell: @Sendable (String) -> Void
@@ -49,16 +44,17 @@ final class HTTPPeerLane: Sendable {
     ///   - makeTLS: of each new connection; nil for plain HTTP.
     ///   - tell: told why the peer's server was of no use.
     init(
-        path: String, to endpoint: Endpoint, limits: Limits, on loop: any EventLoop,
+        path: String, to endpoint: Endpoint, room: Room, limits: TransportLimits, on loop: any EventLoop,
         makeTLS: (@Sendable () throws -> any ChannelHandler)?, tell: @escaping @Sendable (String) -> Void
     ) {
         self.path = path
         self.endpoint = endpoint
+        self.room = room
         self.limits = limits
         self.loop = loop
         self.makeTLS = makeTLS
         self.tell = tell
-        loop.execute { self.dial(pause: self.limits.reconnectMilliseconds) }
+        loop.execute { self.dial(pause: Int64(self.limits.reconnectMilliseconds)) }
     }
 
     // MARK: The replica's thread
@@ -70,7 +66,7 @@ final class HTTPPeerLane: Sendable {
             guard !state.isClosed else { return (.refused(.closed), nil) }
             guard let channel = state.channel else { return (.refused(.notConnected), nil) }
             // One message more than the limit says if it is bigger than all of it.
-            guard state.messages < limits.messages, state.bytes == 0 || state.bytes + count <= limits.bytes else {
+            guard state.messages < room.messages, state.bytes == 0 || state.bytes + count <= room.bytes else {
                 return (.refused(.queueFull), nil)
             }
             state.pending.writeInteger(UInt32(frame), endianness: .little)
@@ -114,7 +110,7 @@ final class HTTPPeerLane: Sendable {
     private func dial(pause: Int64) {
         guard !isClosed else { return }
         let bootstrap = ClientBootstrap(group: loop)
-            .connectTimeout(.milliseconds(limits.connectMilliseconds))
+            .connectTimeout(.milliseconds(Int64(limits.connectTimeoutMilliseconds)))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
             .channelInitializer { [self] channel in
@@ -143,9 +139,9 @@ final class HTTPPeerLane: Sendable {
             return true
         }
         guard !isClosed else { return }
-        let pause = wasEstablished ? limits.reconnectMilliseconds : pause
+        let pause = wasEstablished ? Int64(limits.reconnectMilliseconds) : pause
         loop.scheduleTask(in: .milliseconds(pause)) { [self] in
-            dial(pause: min(2 * pause, limits.maximumReconnectMilliseconds))
+            dial(pause: min(2 * pause, Int64(limits.maximumReconnectMilliseconds)))
         }
     }
 

@@ -75,10 +75,10 @@ final class HTTPPeerReceiver: ChannelDuplexHandler {
             do throws(PeerFrameStream.TooLarge) {
                 while let frame = try frames.next() { door.inbox.post(frame, from: connection) }
             } catch {
+                // Nothing but the end can follow an answer that was begun: the replica's thread counts it and tells.
+                isOver = true
                 door.inbox.post(nil, from: connection)
-                refuse(
-                    .payloadTooLarge,
-                    "a frame of \(error.length) bytes: the limit is \(door.limits.maximumMessageBytes)", context)
+                context.close(promise: nil)
             }
         case .end:
             guard !isOver else { return }
@@ -108,11 +108,6 @@ final class HTTPPeerReceiver: ChannelDuplexHandler {
     }
 
     private func refuse(_ status: HTTPResponseStatus, _ reason: String, _ context: ChannelHandlerContext) {
-        // Nothing but the end can follow an answer that was begun.
-        guard connection == nil else {
-            isOver = true
-            return context.close(promise: nil)
-        }
         isOver = true
         let body = ByteBuffer(string: reason + "\n")
         var answer = HTTPResponseHead(version: .http1_1, status: status)

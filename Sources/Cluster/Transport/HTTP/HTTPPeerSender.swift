@@ -26,7 +26,7 @@ final class HTTPPeerSender: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         lastHeard = .now()
-        let interval = TimeAmount.milliseconds(lane.limits.heartbeatMilliseconds)
+        let interval = TimeAmount.milliseconds(Int64(lane.limits.heartbeatMilliseconds))
         let own = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         timer = context.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
             own.value.handler.beat(own.value.context)
@@ -79,8 +79,8 @@ final class HTTPPeerSender: ChannelDuplexHandler {
 
     private func beat(_ context: ChannelHandlerContext) {
         let patience =
-            isEstablished ? lane.limits.heartbeatTimeoutMilliseconds : lane.limits.handshakeMilliseconds
-        guard NIODeadline.now() - lastHeard < .milliseconds(patience) else { return context.close(promise: nil) }
+            isEstablished ? lane.limits.heartbeatTimeoutMilliseconds : lane.limits.handshakeTimeoutMilliseconds
+        guard NIODeadline.now() - lastHeard < .milliseconds(Int64(patience)) else { return context.close(promise: nil) }
         guard isEstablished else { return }
         if !hasWritten {
             let nothing = ByteBuffer(repeating: 0, count: PeerFrameStream.prefixByteCount)

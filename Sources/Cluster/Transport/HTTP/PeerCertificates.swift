@@ -138,11 +138,14 @@ final class PeerCertificates: Sendable {
     /// For a connection that somebody makes to this server.
     /// - Parameter onVerified: told the member's key before anything is read.
     func serverHandler(
-        onVerified: @escaping @Sendable (CurvePublicKey) -> String?, onRefusal: @escaping @Sendable (String) -> Void
+        onVerified: @escaping @Sendable (CurvePublicKey) -> Void, onRefusal: @escaping @Sendable (String) -> Void
     ) -> NIOSSLServerHandler {
         let (context, authorities) = inForce.withLock { ($0.server, $0.authorities) }
         return NIOSSLServerHandler(context: context) { [verifying] chain, promise in
-            Self.verify(chain, authorities, verifying, promise, onRefusal, onVerified)
+            Self.verify(chain, authorities, verifying, promise, onRefusal) { member in
+                onVerified(member)
+                return nil
+            }
         }
     }
 

@@ -33,8 +33,12 @@ struct PeerFrameStream {
             waiting.moveReaderIndex(forwardBy: Self.prefixByteCount)
             return waiting.readSlice(length: Int(length))
         }
-        // Frames that were handed out share these bytes: what is appended must not copy all of them.
-        waiting = waiting.readableBytes == 0 ? ByteBuffer() : ByteBuffer(buffer: waiting)
+        if waiting.readableBytes == 0 {
+            waiting = ByteBuffer()
+        } else if waiting.readerIndex > 0 {
+            // Frames that were handed out share these bytes: what is appended must not copy all of them, again and again.
+            waiting = ByteBuffer(buffer: waiting)
+        }
         return nil
     }
 }
