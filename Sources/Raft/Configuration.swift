@@ -61,7 +61,7 @@ public struct Configuration: Equatable, Sendable {
     }
 
     /// The highest feature level of this program. 1: the first; 2: joint configurations.
-    public static let supportedFeatureLevel: UInt32 = 3
+    public static let supportedFeatureLevel: UInt32 = 4
 
     /// Seven voters bear the loss of three at once. More would make every write slower, for each needs one more
     /// answer, and decisions are counted by comparing all with all.

@@ -42,6 +42,22 @@ public enum Limits {
     /// Bytes of the tuples that one take-all takes, and of all replies that a session may keep before it may take so many again.
     public static let takeAllBytes = 1 << 20
     public static let keptReplyBytes = 16 << 20
+    public static let reservations = 100_000
+    /// Longest time that a reservation may be given at once.
+    public static let reservationMilliseconds: UInt64 = 30 * 86_400_000
+    /// What a session may leave behind when it dies, and bytes of all that all sessions may.
+    public static let failureTuplesPerSession = 16
+    public static let failureTupleBytesPerSession = 64 << 10
+    public static let failureTupleBytes = 64 << 20
+    public static let tokens = 100_000
+    public static let rolesPerToken = 16
+    /// A policy: bytes of all of it, and of each rule its clauses, the conditions of each, and the fields of what must exist.
+    public static let policyBytes = 4_096
+    public static let clausesPerRule = 8
+    public static let conditionsPerClause = 16
+    public static let partsPerCondition = 8
+    /// Tuples that a condition may look at without finding what must exist; then it does not hold.
+    public static let examinedForRights = 1_000
     /// Tuples in one page of read-all, and their bytes.
     public static let pageTuples = 1_000
     public static let pageBytes = 4 << 20

@@ -2,14 +2,17 @@ import TupleSpace
 
 /// An alternative as it is tried, step by step, on a model that is thrown away if it fails.
 struct ModelStatement {
-    let caller: String
+    let who: SimpleModel.Who
+    var caller: String { who.name }
+    /// Why it failed: it might not.
+    private(set) var isForbidden = false
     var results: [Reply] = []
     var written: [UInt64] = []
     private var formals: [Int: Value] = [:]
     private var found: [UInt64?] = []
     private var used: Set<UInt64> = []
 
-    init(caller: String) { self.caller = caller }
+    init(who: SimpleModel.Who) { self.who = who }
 
     private mutating func finish(_ reply: Reply, _ id: UInt64?) -> Bool {
         results.append(reply)
@@ -43,10 +46,23 @@ struct ModelStatement {
         }
     }
 
-    private func find(_ space: String, _ expression: Statement.TemplateExpression, _ model: SimpleModel) -> SimpleModel
-        .Stored?
-    {
-        model.visible(space, template(expression)).filter { !used.contains($0.id) }.min { $0.id < $1.id }
+    private mutating func find(
+        _ space: String, _ expression: Statement.TemplateExpression, takes: Bool, _ model: SimpleModel
+    ) -> SimpleModel.Stored? {
+        let rights: [KeyPath<Policy, Rule>] = takes ? [\.read, \.take] : [\.read]
+        if model.isForbidden(rights, space, who) { isForbidden = true }
+        return model.visible(space, template(expression), rights, who).filter { !used.contains($0.id) }
+            .min { $0.id < $1.id }
+    }
+
+    private mutating func may(
+        _ right: KeyPath<Policy, Rule>, _ space: String, _ tuple: Tuple, _ model: SimpleModel
+    ) -> Bool {
+        guard model.isAllowed([right], space, tuple, who) else {
+            isForbidden = true
+            return false
+        }
+        return true
     }
 
     mutating func guarded(_ guarded: Statement.Guard, _ candidate: SimpleModel.Stored?, in model: inout SimpleModel)
@@ -70,12 +86,14 @@ struct ModelStatement {
     mutating func add(_ step: Statement.Step, in model: inout SimpleModel) -> Bool {
         switch step {
         case .write(let space, let expression, let lease):
-            let (reply, id) = model.makeUnseen(space, Tuple(expression.fields.map(value)), lease, caller: caller)
+            let tuple = Tuple(expression.fields.map(value))
+            guard may(\.write, space, tuple, model) else { return false }
+            let (reply, id) = model.makeUnseen(space, tuple, lease, caller: caller)
             if let id { written.append(id) }
             return finish(reply, model.lastID)
         case .take(let space, let expression), .takeIfAny(let space, let expression):
-            guard let stored = find(space, expression, model) else {
-                if case .takeIfAny = step { return finish(.done, nil) }
+            guard let stored = find(space, expression, takes: true, model) else {
+                if case .takeIfAny = step, !isForbidden { return finish(.done, nil) }
                 return false
             }
             bind(stored, expression)
@@ -83,16 +101,20 @@ struct ModelStatement {
             if case .takeIfAny = step { return finish(reply, nil) }
             return finish(reply, stored.id)
         case .read(let space, let expression):
-            guard let stored = find(space, expression, model) else { return false }
+            guard let stored = find(space, expression, takes: false, model) else { return false }
             bind(stored, expression)
             return finish(
                 .found(StoredTuple(id: TupleID(stored.id), tuple: stored.tuple), position: model.now), stored.id)
         case .absent(let space, let expression):
-            return find(space, expression, model) == nil && finish(.done, nil)
+            return find(space, expression, takes: false, model) == nil && !isForbidden && finish(.done, nil)
         case .replace(let target, let expression):
             let id = found[target]!
+            let tuple = Tuple(expression.fields.map(value))
+            guard let old = model.tuples.first(where: { $0.id == id }), may(\.take, old.space, old.tuple, model),
+                may(\.write, old.space, tuple, model)
+            else { return false }
             written.append(id)
-            return finish(model.changeUnseen(id, Tuple(expression.fields.map(value)), caller: caller), id)
+            return finish(model.changeUnseen(id, tuple, caller: caller), id)
         }
     }
 }

@@ -26,8 +26,8 @@ struct ModelTests {
             "done", "written", "found", "noMatch", "session-expired", "already-acknowledged", "idempotency-mismatch",
             "superseded", "event write", "event take", "event giveBack", "event expire", "event replace", "statement",
             "statement-failed", "second alternative", "waiting statement",
-            "tuples",
-            "held", "leased", "waiting", "kept",
+            "tuples", "reserved", "not-allowed",
+            "held", "leased", "waiting", "kept", "policy", "token", "failure tuple", "waits by token",
             "restored",
         ]
         #expect(expected.subtracting(kinds).isEmpty)
@@ -106,7 +106,16 @@ struct ModelRun {
         return command
     }
 
-    private func caller(_ session: UInt64) -> String { (session - 1) % 5 < 3 ? "alice" : "bob\((session - 1) % 5)" }
+    /// As a server vouches for it: by name, by token, as an operator. Names and roles are such as stand in tuples.
+    private func caller(_ session: UInt64) -> String {
+        ["a", "a", Self.credential(0), Self.credential(1), "!"][Int((session - 1) % 5)]
+    }
+
+    private static func digest(_ number: Int) -> TokenDigest {
+        TokenDigest(sha256: [UInt8](repeating: UInt8(number), count: 32))!
+    }
+
+    private static func credential(_ number: Int) -> String { Credential.token(digest(number)).text }
 
     private mutating func header(_ session: UInt64, _ sequence: UInt64) -> CommandHeader {
         var header = CommandHeader(session: SessionID(session), sequence: sequence, caller: caller(session))
@@ -133,16 +142,75 @@ struct ModelRun {
         case 70..<76: return .cancel(sequence: earlier)
         case 76..<82: return .release(sequence: earlier)
         case 82..<85: return .acknowledge
-        case 85..<86: return .endSession
+        case 85: return .endSession
+        case 86..<89: return rights()
+        case 89..<92: return reservation()
         default:
             let inner: TupleSpace.Operation =
-                switch chance.below(10) {
+                switch chance.below(12) {
                 case 0..<4: .write(space: space(), tuple: tuple())
                 case 4..<5: change()
                 case 5..<6: .statement(statement())
+                case 6..<7: reservation()
+                case 7..<8: rights()
                 default: take(holds: chance.chance(5))
                 }
             return .keyed(key: "key \(chance.below(12))", digest: [UInt8(chance.below(20) / 18)], inner)
+        }
+    }
+
+    private mutating func reservation() -> TupleSpace.Operation {
+        if chance.chance(40) {
+            let timeout: Timeout = chance.chance(50) ? .none : .milliseconds(UInt64(chance.below(3_000)))
+            return .reserve(
+                space: space(), template: template(), timeout: timeout,
+                reservationMilliseconds: UInt64(chance.below(4_000)))
+        }
+        let id = ReservationID(model.reservations.randomElement(using: &chance)?.id ?? 7)
+        switch chance.below(3) {
+        case 0: return .reservation(id, .complete)
+        case 1: return .reservation(id, .extend(milliseconds: UInt64(chance.below(3_000))))
+        default: return .reservation(id, .release)
+        }
+    }
+
+    private mutating func rights() -> TupleSpace.Operation {
+        switch chance.below(9) {
+        case 0..<2:
+            let token = Self.digest(chance.below(2))
+            let roles = [["admin"], [], ["b"], ["a", "b"]][chance.below(4)]
+            return .setToken(TokenRecord(digest: token, user: ["a", "ab", "b"][chance.below(3)], roles: roles))
+        case 2: return chance.chance(40) ? .removeToken(Self.digest(chance.below(2))) : .setPolicy(space: "", nil)
+        case 3..<5: return .setPolicy(space: chance.chance(15) ? "" : space(), chance.chance(40) ? policy() : nil)
+        default:
+            return .leave(
+                (0..<chance.below(3)).map { _ in
+                    FailureTuple(tuple(), to: space(), lease: chance.chance(20) ? .none : .forever)
+                })
+        }
+    }
+
+    private mutating func policy() -> Policy {
+        var policy = Policy(write: rule(), read: rule(), take: rule(), administer: rule())
+        if policy.problem() != nil { policy.administer = .nobody }
+        return policy
+    }
+
+    private mutating func rule() -> Rule {
+        guard chance.chance(50) else { return .everybody }
+        return Rule((0..<(1 + chance.below(2))).map { _ in (0..<(1 + chance.below(3))).map { _ in condition() } })
+    }
+
+    private mutating func condition() -> Condition {
+        switch chance.below(8) {
+        case 0..<2: return .signedIn
+        case 2: return .user(["a", "ab", "b"][chance.below(3)])
+        case 3: return .role(["a", "b"][chance.below(2)])
+        case 4..<6: return .fieldIsCaller(chance.below(2))
+        default:
+            var parts: [Condition.Part] = [chance.chance(50) ? .field(chance.below(2)) : .value(value())]
+            if chance.chance(50) { parts.append(chance.chance(50) ? .caller : .role) }
+            return .exists(space: space(), parts)
         }
     }
 
@@ -273,28 +341,54 @@ struct ModelRun {
 
     private mutating func compareState() throws {
         let machine = harness.machine
-        #expect(machine.tupleCount == model.tuples.count { $0.holder == nil })
-        #expect(machine.heldCount == model.tuples.count { $0.holder != nil })
+        #expect(machine.tupleCount == model.tuples.count { !$0.isHeld })
+        #expect(machine.heldCount == model.tuples.count { $0.isHeld })
+        #expect(machine.reservationCount == model.reservations.count)
         #expect(machine.waiterCount == model.waiters.count)
         #expect(machine.sessions.map(\.id.rawValue) == model.sessions.keys.sorted())
         #expect(machine.keyCount == model.kept.count + model.waiters.count { $0.key != nil })
         let leases = model.tuples.filter { !$0.hasPassed }.compactMap(\.leaseEnd)
         #expect(machine.leaseCount == leases.count)
-        let deadlines = model.waiters.compactMap(\.deadline) + model.kept.map(\.expiry) + leases
+        let deadlines =
+            model.waiters.compactMap(\.deadline) + model.kept.map(\.expiry) + leases + model.reservations.map(\.end)
         #expect(machine.nextDeadline == deadlines.min())
         let before = comparedEvents == 0 ? Position(index: 0, ordinal: 0) : model.events[comparedEvents - 1].position
         #expect(machine.events(after: before, limit: .max) == Array(model.events[comparedEvents...]))
         comparedEvents = model.events.count
-        let (space, template) = (space(), template())
-        let visible = model.visible(space, template).map { StoredTuple(id: TupleID($0.id), tuple: $0.tuple) }
-            .sorted { $0.id < $1.id }
-        #expect(machine.answer(.count(space: space, template: template)) == .count(UInt64(visible.count)))
-        let read = machine.answer(.read(space: space, template: template))
-        #expect(read == visible.first.map { .found($0, position: machine.lastPosition) } ?? .noMatch)
-        comparePage(visible, space, template)
+        try compareReads()
     }
 
-    private mutating func comparePage(_ visible: [StoredTuple], _ space: String, _ template: Template) {
+    private mutating func compareReads() throws {
+        let machine = harness.machine
+        let (space, template) = (space(), template())
+        let token = Self.digest(chance.below(2))
+        let credential: Credential =
+            [.anonymous, .user("a"), .token(token), .operator][chance.below(4)]
+        let count = machine.answer(.count(space: space, template: template), as: credential)
+        let read = machine.answer(.read(space: space, template: template), as: credential)
+        guard let who = model.who(credential.text), !model.isForbidden([\.read], space, who) else {
+            for reply in [count, read] {
+                guard case .failed(let failure) = reply, failure.code == .notAllowed else {
+                    Issue.record("\(reply)")
+                    continue
+                }
+            }
+            return
+        }
+        let visible = model.visible(space, template, [\.read], who)
+            .map { StoredTuple(id: TupleID($0.id), tuple: $0.tuple) }.sorted { $0.id < $1.id }
+        #expect(count == .count(UInt64(visible.count)))
+        #expect(read == visible.first.map { .found($0, position: machine.lastPosition) } ?? .noMatch)
+        if let stored = model.tuples.randomElement(using: &chance) {
+            let may = machine.mayRead(stored.tuple, in: stored.space, as: credential)
+            #expect(may == model.isAllowed([\.read], stored.space, stored.tuple, who))
+        }
+        comparePage(visible, space, template, credential)
+    }
+
+    private mutating func comparePage(
+        _ visible: [StoredTuple], _ space: String, _ template: Template, _ credential: Credential
+    ) {
         var page = Page(limit: 1 + chance.below(5), order: chance.chance(50) ? .oldest : .newest)
         if chance.chance(50), let pick = visible.randomElement(using: &chance) { page.after = pick.id }
         if chance.chance(50), let pick = visible.randomElement(using: &chance) { page.before = pick.id }
@@ -302,7 +396,7 @@ struct ModelRun {
             (page.after.map { stored.id > $0 } ?? true) && (page.before.map { stored.id < $0 } ?? true)
         }
         if page.order == .newest { within.reverse() }
-        let reply = harness.machine.answer(.readAll(space: space, template: template, page: page))
+        let reply = harness.machine.answer(.readAll(space: space, template: template, page: page), as: credential)
         #expect(reply == .tuples(Array(within.prefix(page.limit)), more: within.count > page.limit))
     }
 
@@ -326,7 +420,8 @@ struct ModelRun {
             case .failed(let failure): kinds.insert(failure.code.rawValue)
             case .tuples: kinds.insert("tuples")
             case .statement(let alternative, _): kinds.insert(alternative == 1 ? "second alternative" : "statement")
-            case .count: break
+            case .reserved: kinds.insert("reserved")
+            case .count, .spaces, .policy, .tokens: break
             }
         }
         for event in model.events.suffix(8) { kinds.insert("event \(event.kind)") }
@@ -335,5 +430,9 @@ struct ModelRun {
         if model.waiters.contains(where: { $0.statement != nil }) { kinds.insert("waiting statement") }
         if harness.machine.leaseCount > 0 { kinds.insert("leased") }
         if !model.kept.isEmpty { kinds.insert("kept") }
+        if !model.policies.isEmpty { kinds.insert("policy") }
+        if !model.tokens.isEmpty { kinds.insert("token") }
+        if !model.testaments.isEmpty { kinds.insert("failure tuple") }
+        if model.waiters.contains(where: { $0.credential.hasPrefix("#") }) { kinds.insert("waits by token") }
     }
 }

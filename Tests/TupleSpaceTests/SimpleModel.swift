@@ -12,6 +12,17 @@ struct SimpleModel {
         var hasPassed = false
         /// Nobody sees it before all who wait have been asked.
         var isOffered = false
+        var isReserved = false
+
+        var isVisible: Bool { holder == nil && !isOffered && !isReserved }
+        var isHeld: Bool { holder != nil || isReserved }
+    }
+
+    struct Reservation {
+        var id: UInt64
+        var tuple: UInt64
+        var end: UInt64
+        var caller: String
     }
 
     struct Key: Equatable {
@@ -27,8 +38,9 @@ struct SimpleModel {
         var space: String
         var template: Template
         var deadline: UInt64?
-        var holds: Bool
+        var hold: Hold
         var caller: String
+        var credential: String
         var key: Key?
         var statement: Statement?
     }
@@ -59,6 +71,10 @@ struct SimpleModel {
     var kept: [KeptReply] = []
     var events: [Event] = []
     var answers: [Harness.Answer] = []
+    var reservations: [Reservation] = []
+    var testaments: [UInt64: (credential: String, tuples: [FailureTuple])] = [:]
+    var policies: [String: Policy] = [:]
+    var tokens: [TokenRecord] = []
     private var ordinal: UInt32 = 0
     private var offers: [UInt64] = []
     private var isOffering = false
@@ -83,6 +99,11 @@ struct SimpleModel {
             }
             expire(first)
         }
+        while true {
+            let due = reservations.filter { $0.end <= self.leaseTime }
+            guard let first = due.min(by: { ($0.end, $0.id) < ($1.end, $1.id) }) else { break }
+            endReservation(first)
+        }
         kept.removeAll { $0.expiry <= self.leaseTime }
     }
 
@@ -102,7 +123,7 @@ struct SimpleModel {
 
     private mutating func expire(_ stored: Stored) {
         guard let place = tuples.firstIndex(where: { $0.id == stored.id }) else { return }
-        guard stored.holder == nil else { return tuples[place].hasPassed = true }
+        guard !stored.isHeld else { return tuples[place].hasPassed = true }
         _ = emit(.expire, stored, caller: "")
         tuples.remove(at: place)
     }
@@ -121,18 +142,22 @@ struct SimpleModel {
 
     // MARK: - Commands
 
-    mutating func apply(_ header: CommandHeader, _ operation: Operation) {
+    mutating func apply(_ command: CommandHeader, _ operation: Operation) {
+        var header = command
         let (id, sequence) = (header.session.rawValue, header.sequence)
         if id == 0 {
-            if case .expireSessions(let ids) = operation { end(ids.map(\.rawValue)) }
+            if case .expireSessions(let ids) = operation { end(ids.map(\.rawValue), dead: true) }
             return
         }
+        guard let who = who(command.caller) else { return fail(id, sequence, .notAllowed) }
+        header.caller = who.name
         if case .openSession = operation {
             if ended.contains(id) { return fail(id, sequence, .sessionExpired) }
             if sessions[id] == nil { sessions[id] = Session(caller: header.caller) }
             return answer(id, sequence, .done)
         }
-        guard sessions[id] != nil else { return fail(id, sequence, .sessionExpired) }
+        guard let session = sessions[id] else { return fail(id, sequence, .sessionExpired) }
+        guard session.caller == "" || session.caller == who.name else { return fail(id, sequence, .notAllowed) }
         acknowledge(header)
         if isAcknowledged(id, sequence) { return fail(id, sequence, .alreadyAcknowledged) }
         if let known = sessions[id]?.commands[sequence] {
@@ -142,11 +167,11 @@ struct SimpleModel {
         switch operation {
         case .acknowledge: return answer(id, sequence, .done)
         case .endSession:
-            end([id])
+            end([id], dead: false)
             return answer(id, sequence, .done)
         default: break
         }
-        let reply = perform(header, operation, key: nil)
+        let reply = perform(header, operation, key: nil, who, command.caller)
         sessions[id]?.commands[sequence] = .some(reply)
         if let reply { answer(id, sequence, reply) }
     }
@@ -180,26 +205,44 @@ struct SimpleModel {
         tuples.removeAll { $0.holder.map { $0 == (id, sequence) } ?? false }
     }
 
-    private mutating func end(_ ids: [UInt64]) {
+    private mutating func end(_ ids: [UInt64], dead: Bool) {
+        var left: [(credential: String, tuples: [FailureTuple])] = []
         var returning: [(Stored, caller: String)] = []
         for id in ids {
             guard let session = sessions.removeValue(forKey: id) else { continue }
             ended.insert(id)
+            if let testament = testaments.removeValue(forKey: id), dead { left.append(testament) }
             waiters.removeAll { $0.session == id }
             for stored in tuples where stored.holder?.session == id { returning.append((stored, session.caller)) }
         }
         for (stored, caller) in returning.sorted(by: { $0.0.id < $1.0.id }) { giveBack(stored, caller: caller) }
+        for testament in left {
+            for one in testament.tuples {
+                guard let who = who(testament.credential), isAllowed([\.write], one.space, one.tuple, who) else {
+                    continue
+                }
+                if let id = makeUnseen(one.space, one.tuple, one.lease, caller: who.name).1 { offer([id]) }
+            }
+        }
+    }
+
+    private mutating func endReservation(_ reservation: Reservation) {
+        reservations.removeAll { $0.id == reservation.id }
+        guard let stored = tuples.first(where: { $0.id == reservation.tuple }) else { return }
+        giveBack(stored, caller: reservation.caller)
     }
 
     private mutating func giveBack(_ stored: Stored, caller: String) {
         if stored.hasPassed {
             var stored = stored
             stored.holder = nil
+            stored.isReserved = false
             return expire(stored)
         }
         _ = emit(.giveBack, stored, caller: caller)
         guard let place = tuples.firstIndex(where: { $0.id == stored.id }) else { return }
         tuples[place].holder = nil
+        tuples[place].isReserved = false
         offer([stored.id])
     }
 
@@ -214,36 +257,67 @@ struct SimpleModel {
     }
 
     private mutating func offerOne(_ id: UInt64) {
+        var last: UInt64 = 0
         while let place = tuples.firstIndex(where: { $0.id == id && $0.isOffered }) {
             let stored = tuples[place]
             let wanting = waiters.filter { waiter in
-                waiter.statement.map { wants($0, stored) != nil }
-                    ?? (waiter.space == stored.space && waiter.template.matches(stored.tuple))
+                waiter.id > last
+                    && (waiter.statement.map { wants($0, stored) != nil }
+                        ?? (waiter.space == stored.space && waiter.template.matches(stored.tuple)))
             }
             guard let waiter = wanting.min(by: { $0.id < $1.id }) else { return tuples[place].isOffered = false }
-            guard let statement = waiter.statement, let alternative = wants(statement, stored) else {
+            last = waiter.id
+            guard let who = who(waiter.credential) else {
+                settle(waiter, .failed(Failure(.notAllowed, "")), keeps: false)
+                continue
+            }
+            guard let statement = waiter.statement else {
+                if isForbidden([\.read, \.take], stored.space, who) {
+                    settle(waiter, .failed(Failure(.notAllowed, "")), keeps: false)
+                    continue
+                }
+                guard isAllowed([\.read, \.take], stored.space, stored.tuple, who) else { continue }
                 tuples[place].isOffered = false
                 let reply = takeOut(
-                    stored, holder: waiter.holds ? (waiter.session, waiter.sequence) : nil, caller: waiter.caller)
+                    stored, waiter.hold, by: (waiter.session, waiter.sequence), caller: waiter.caller)
                 return settle(waiter, reply, keeps: true)
             }
+            if trigger(waiter, statement, stored, who) { return }
+        }
+    }
+
+    /// The guards of a waiting statement that match are asked in turn.
+    /// - Returns: whether the tuple is in another's hands.
+    private mutating func trigger(_ waiter: Waiter, _ statement: Statement, _ stored: Stored, _ who: Who) -> Bool {
+        for number in statement.alternatives.indices where wants(statement, number, stored) {
+            let rights: [KeyPath<Policy, Rule>] =
+                statement.alternatives[number].guarded.takes ? [\.read, \.take] : [\.read]
+            if isForbidden(rights, stored.space, who) {
+                settle(waiter, .failed(Failure(.notAllowed, "")), keeps: true)
+                return false
+            }
+            guard isAllowed(rights, stored.space, stored.tuple, who) else { continue }
             waiters.removeAll { $0.id == waiter.id }
-            switch run(statement, alternative, candidate: stored, caller: waiter.caller) {
+            switch run(statement, number, candidate: stored, who) {
             case .failure(let failure): settle(waiter, .failed(failure), keeps: true)
             case .success(let done):
                 offer(done.written)
                 settle(waiter, done.reply, keeps: true)
-                if done.written.contains(id) { return }
+                return done.written.contains(stored.id)
             }
+            return false
         }
+        return false
+    }
+
+    private func wants(_ statement: Statement, _ number: Int, _ stored: Stored) -> Bool {
+        guard let (space, template) = statement.alternatives[number].guarded.looksFor else { return false }
+        return space == stored.space && template.matches(stored.tuple)
     }
 
     /// The first alternative whose guard would find it.
     private func wants(_ statement: Statement, _ stored: Stored) -> Int? {
-        statement.alternatives.firstIndex { alternative in
-            guard let (space, template) = alternative.guarded.looksFor else { return false }
-            return space == stored.space && template.matches(stored.tuple)
-        }
+        statement.alternatives.indices.first { wants(statement, $0, stored) }
     }
 
     // MARK: - Statements
@@ -252,27 +326,29 @@ struct SimpleModel {
 
     /// Tried on a copy, which takes this one's place if all went well.
     /// - Returns: nil if no guard finds anything.
-    private mutating func run(_ statement: Statement, caller: String) -> Result<Done, Failure>? {
+    private mutating func run(_ statement: Statement, _ who: Who) -> Result<Done, Failure>? {
         for number in statement.alternatives.indices {
             let alternative = statement.alternatives[number]
             guard let (space, template) = alternative.guarded.looksFor else {
-                return run(statement, number, candidate: nil, caller: caller)
+                return run(statement, number, candidate: nil, who)
             }
-            if let found = visible(space, template).min(by: { $0.id < $1.id }) {
-                return run(statement, number, candidate: found, caller: caller)
+            let rights: [KeyPath<Policy, Rule>] = alternative.guarded.takes ? [\.read, \.take] : [\.read]
+            if isForbidden(rights, space, who) { return .failure(Failure(.notAllowed, "")) }
+            if let found = visible(space, template, rights, who).min(by: { $0.id < $1.id }) {
+                return run(statement, number, candidate: found, who)
             }
         }
         return nil
     }
 
     private mutating func run(
-        _ statement: Statement, _ number: Int, candidate: Stored?, caller: String
+        _ statement: Statement, _ number: Int, candidate: Stored?, _ who: Who
     ) -> Result<Done, Failure> {
         var trial = self
-        var steps = ModelStatement(caller: caller)
+        var steps = ModelStatement(who: who)
         guard steps.guarded(statement.alternatives[number].guarded, candidate, in: &trial),
             statement.alternatives[number].steps.allSatisfy({ steps.add($0, in: &trial) })
-        else { return .failure(Failure(.statementFailed, "")) }
+        else { return .failure(Failure(steps.isForbidden ? .notAllowed : .statementFailed, "")) }
         self = trial
         return .success((.statement(alternative: number, results: steps.results), steps.written))
     }
@@ -307,68 +383,111 @@ struct SimpleModel {
     }
 
     mutating func takeForStatement(_ stored: Stored, caller: String) -> Reply {
-        takeOut(stored, holder: nil, caller: caller)
+        takeOut(stored, caller: caller)
     }
 
     private mutating func takeOut(
-        _ stored: Stored, holder: (session: UInt64, sequence: UInt64)?, caller: String
+        _ stored: Stored, _ hold: Hold = .none, by holder: (session: UInt64, sequence: UInt64) = (0, 0), caller: String
     ) -> Reply {
         let position = emit(.take, stored, caller: caller)
-        if let place = tuples.firstIndex(where: { $0.id == stored.id }) {
-            if let holder { tuples[place].holder = holder } else { tuples.remove(at: place) }
+        let result = StoredTuple(id: TupleID(stored.id), tuple: stored.tuple)
+        guard let place = tuples.firstIndex(where: { $0.id == stored.id }) else { return .noMatch }
+        switch hold {
+        case .none: tuples.remove(at: place)
+        case .session: tuples[place].holder = holder
+        case .reservation(let milliseconds):
+            tuples[place].isReserved = true
+            lastID = max(lastID + 1, wallStamp << 16)
+            reservations.append(
+                Reservation(id: lastID, tuple: stored.id, end: leaseTime + milliseconds, caller: caller))
+            return .reserved(ReservationID(lastID), result, position: position)
         }
-        return .found(StoredTuple(id: TupleID(stored.id), tuple: stored.tuple), position: position)
+        return .found(result, position: position)
     }
 
-    func visible(_ space: String, _ template: Template) -> [Stored] {
-        tuples.filter { $0.holder == nil && !$0.isOffered && $0.space == space && template.matches($0.tuple) }
+    func visible(
+        _ space: String, _ template: Template, _ rights: [KeyPath<Policy, Rule>], _ who: Who
+    ) -> [Stored] {
+        tuples.filter {
+            $0.isVisible && $0.space == space && template.matches($0.tuple) && isAllowed(rights, space, $0.tuple, who)
+        }
+    }
+
+    /// Why somebody may not do something with a tuple that is there; nil if they may.
+    private func refusal(_ right: KeyPath<Policy, Rule>, _ place: Int, _ who: Who) -> Reply? {
+        let (space, tuple) = (tuples[place].space, tuples[place].tuple)
+        if isForbidden([\.read], space, who) { return .failed(Failure(.notAllowed, "")) }
+        guard isAllowed([\.read], space, tuple, who) else { return .noMatch }
+        return isAllowed([right], space, tuple, who) ? nil : .failed(Failure(.notAllowed, ""))
     }
 
     /// - Returns: nil if it waits.
-    private mutating func perform(_ header: CommandHeader, _ operation: Operation, key: Key?) -> Reply? {
+    private mutating func perform(
+        _ header: CommandHeader, _ operation: Operation, key: Key?, _ who: Who, _ credential: String
+    ) -> Reply? {
         let (id, sequence) = (header.session.rawValue, header.sequence)
         switch operation {
-        case .write(let space, let tuple): return write(space, tuple, lease: nil, header)
-        case .writeLeased(let space, let tuple, let lease): return write(space, tuple, lease: lease, header)
+        case .write(let space, let tuple): return write(space, tuple, lease: nil, header, who)
+        case .writeLeased(let space, let tuple, let lease): return write(space, tuple, lease: lease, header, who)
         case .renew(let space, let id, let lease):
             guard let place = place(of: id, in: space) else { return .noMatch }
+            if let refusal = refusal(\.write, place, who) { return refusal }
             tuples[place].leaseEnd = nil
             if case .milliseconds(let lease) = lease { tuples[place].leaseEnd = leaseTime + lease }
             if lease == .none { expire(tuples[place]) }
             return .done
         case .takeByID(let space, let id):
             guard let place = place(of: id, in: space) else { return .noMatch }
-            return takeOut(tuples[place], holder: nil, caller: header.caller)
+            if let refusal = refusal(\.take, place, who) { return refusal }
+            return takeOut(tuples[place], caller: header.caller)
         case .takeAll(let space, let template, let page):
-            var found = visible(space, template).sorted { $0.id < $1.id }.filter { stored in
+            if isForbidden([\.read, \.take], space, who) { return .failed(Failure(.notAllowed, "")) }
+            var found = visible(space, template, [\.read, \.take], who).sorted { $0.id < $1.id }.filter { stored in
                 (page.after.map { TupleID(stored.id) > $0 } ?? true)
                     && (page.before.map { TupleID(stored.id) < $0 } ?? true)
             }
             if page.order == .newest { found.reverse() }
-            for stored in found.prefix(page.limit) { _ = takeOut(stored, holder: nil, caller: header.caller) }
+            for stored in found.prefix(page.limit) { _ = takeOut(stored, caller: header.caller) }
             let taken = found.prefix(page.limit).map { StoredTuple(id: TupleID($0.id), tuple: $0.tuple) }
             return .tuples(taken, more: found.count > page.limit)
         case .replace(let space, let id, let tuple):
             guard let place = place(of: id, in: space) else { return .noMatch }
+            if let refusal = refusal(\.take, place, who) { return refusal }
+            guard isAllowed([\.write], space, tuple, who) else { return .failed(Failure(.notAllowed, "")) }
             tuples[place].tuple = tuple
             let stored = tuples[place]
             let position = emit(.replace, stored, caller: header.caller)
             offer([stored.id])
             return .written(id: id, position: position)
         case .take(let space, let template, let timeout, let holds):
-            if let oldest = visible(space, template).min(by: { $0.id < $1.id }) {
-                return takeOut(oldest, holder: holds ? (id, sequence) : nil, caller: header.caller)
+            return take(header, space, template, timeout, holds ? .session : .none, key, who, credential)
+        case .reserve(let space, let template, let timeout, let milliseconds):
+            return take(header, space, template, timeout, .reservation(milliseconds), key, who, credential)
+        case .reservation(let id, let action):
+            guard let place = reservations.firstIndex(where: { $0.id == id.rawValue && $0.end > leaseTime }) else {
+                return .noMatch
             }
-            if timeout == .none { return .noMatch }
-            var deadline: UInt64?
-            if case .milliseconds(let ms) = timeout { deadline = leaseTime + ms }
-            lastWaiter += 1
-            waiters.append(
-                Waiter(
-                    id: lastWaiter, session: id, sequence: sequence, space: space, template: template,
-                    deadline: deadline,
-                    holds: holds, caller: header.caller, key: key))
-            return nil
+            let reservation = reservations[place]
+            guard reservation.caller == "" || reservation.caller == who.name else {
+                return .failed(Failure(.notAllowed, ""))
+            }
+            switch action {
+            case .complete:
+                reservations.remove(at: place)
+                tuples.removeAll { $0.id == reservation.tuple }
+            case .extend(let milliseconds): reservations[place].end = leaseTime + milliseconds
+            case .release: endReservation(reservation)
+            }
+            return .done
+        case .leave(let tuples):
+            guard tuples.allSatisfy({ isAllowed([\.write], $0.space, $0.tuple, who) }) else {
+                return .failed(Failure(.notAllowed, ""))
+            }
+            testaments[id] = tuples.isEmpty ? nil : (credential, tuples)
+            return .done
+        case .setPolicy(let space, let policy): return setPolicy(policy, space, who)
+        case .setToken(let token): return setToken(token, who)
+        case .removeToken(let digest): return removeToken(digest, who)
         case .cancel(let target):
             if let waiter = waiters.first(where: { $0.session == id && $0.sequence == target }) {
                 settle(waiter, .noMatch, keeps: false)
@@ -380,7 +499,7 @@ struct SimpleModel {
             }
             return .done
         case .statement(let statement):
-            switch run(statement, caller: header.caller) {
+            switch run(statement, who) {
             case .success(let done):
                 offer(done.written)
                 return done.reply
@@ -394,15 +513,40 @@ struct SimpleModel {
             waiters.append(
                 Waiter(
                     id: lastWaiter, session: id, sequence: sequence, space: "", template: Template([]),
-                    deadline: deadline, holds: false, caller: header.caller, key: key, statement: statement))
+                    deadline: deadline, hold: .none, caller: header.caller, credential: credential, key: key,
+                    statement: statement))
             return nil
         case .keyed(let name, let digest, let inner):
-            return performKeyed(header, Key(caller: header.caller, key: name, digest: digest), inner)
+            return performKeyed(
+                header, Key(caller: header.caller, key: name, digest: digest), inner, who, credential)
         default: return .failed(Failure(.notAllowed, ""))
         }
     }
 
-    private mutating func write(_ space: String, _ tuple: Tuple, lease: UInt64?, _ header: CommandHeader) -> Reply {
+    private mutating func take(
+        _ header: CommandHeader, _ space: String, _ template: Template, _ timeout: Timeout, _ hold: Hold, _ key: Key?,
+        _ who: Who, _ credential: String
+    ) -> Reply? {
+        let (id, sequence) = (header.session.rawValue, header.sequence)
+        if isForbidden([\.read, \.take], space, who) { return .failed(Failure(.notAllowed, "")) }
+        if let oldest = visible(space, template, [\.read, \.take], who).min(by: { $0.id < $1.id }) {
+            return takeOut(oldest, hold, by: (id, sequence), caller: header.caller)
+        }
+        if timeout == .none { return .noMatch }
+        var deadline: UInt64?
+        if case .milliseconds(let ms) = timeout { deadline = leaseTime + ms }
+        lastWaiter += 1
+        waiters.append(
+            Waiter(
+                id: lastWaiter, session: id, sequence: sequence, space: space, template: template,
+                deadline: deadline, hold: hold, caller: header.caller, credential: credential, key: key))
+        return nil
+    }
+
+    private mutating func write(
+        _ space: String, _ tuple: Tuple, lease: UInt64?, _ header: CommandHeader, _ who: Who
+    ) -> Reply {
+        guard isAllowed([\.write], space, tuple, who) else { return .failed(Failure(.notAllowed, "")) }
         lastID = max(lastID + 1, wallStamp << 16)
         let stored = Stored(id: lastID, space: space, tuple: tuple, leaseEnd: lease.map { leaseTime + $0 })
         let position = emit(.write, stored, caller: header.caller)
@@ -412,11 +556,16 @@ struct SimpleModel {
     }
 
     private func place(of id: TupleID, in space: String) -> Int? {
-        tuples.firstIndex { TupleID($0.id) == id && $0.space == space && $0.holder == nil }
+        tuples.firstIndex { TupleID($0.id) == id && $0.space == space && $0.isVisible }
     }
 
-    private mutating func performKeyed(_ header: CommandHeader, _ key: Key, _ inner: Operation) -> Reply? {
-        if case .take(_, _, _, holds: true) = inner { return .failed(Failure(.malformed, "")) }
+    private mutating func performKeyed(
+        _ header: CommandHeader, _ key: Key, _ inner: Operation, _ who: Who, _ credential: String
+    ) -> Reply? {
+        switch inner {
+        case .take(_, _, _, holds: true), .leave: return .failed(Failure(.malformed, ""))
+        default: break
+        }
         if let reply = kept.first(where: { $0.key.caller == key.caller && $0.key.key == key.key }) {
             return reply.key == key ? reply.reply : .failed(Failure(.idempotencyMismatch, ""))
         }
@@ -430,7 +579,7 @@ struct SimpleModel {
             waiters[place].sequence = header.sequence
             return nil
         }
-        let reply = perform(header, inner, key: key)
+        let reply = perform(header, inner, key: key, who, credential)
         if let reply { keep(key, reply) }
         return reply
     }

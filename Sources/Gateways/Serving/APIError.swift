@@ -39,7 +39,7 @@ struct APIError: Error, Equatable {
         case .unsupported: .notImplemented
         // Certainly not done: the same request may succeed later.
         case .busy, .noLeader, .diskFull, .sessionWindowFull, .tooManySessions, .tooManyWaiters, .tooManySpaces,
-            .idempotencyFull:
+            .idempotencyFull, .limitReached:
             .serviceUnavailable
         // It may have been done.
         case .outcomeUnknown, .sessionExpired: .gatewayTimeout

@@ -175,7 +175,8 @@ struct NaiveModel {
             release(header.session, sequence)
             reply(header, .done)
         // No simulated client makes one: the model beside the state machine's tests does.
-        case .statement: reply(header, .failed(Failure(.unsupported, "")))
+        case .statement, .reserve, .reservation, .leave, .setPolicy, .setToken, .removeToken:
+            reply(header, .failed(Failure(.unsupported, "")))
         case .keyed(let key, let digest, let inner): keyed(header, key, digest, inner)
         }
     }
@@ -442,6 +443,7 @@ struct NaiveModel {
             if page.order == .newest { matching.reverse() }
             let stored = matching.prefix(page.limit).map { StoredTuple(id: $0.id, tuple: $0.tuple) }
             return .tuples(Array(stored), more: matching.count > page.limit)
+        case .spaces, .policy, .tokens: return .failed(Failure(.unsupported, ""))
         }
     }
 

@@ -39,6 +39,7 @@ package struct SequentialSpace: SequentialObject {
             return .found(tuple)
         case .query(.count(_, let template)), .query(.readAll(_, let template, _)):
             return .count(UInt64(tuples.count { naivelyMatches(template, $0) }))
+        case .query(.spaces), .query(.policy), .query(.tokens): return .noMatch
         }
     }
 }

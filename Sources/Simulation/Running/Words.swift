@@ -30,6 +30,13 @@ extension TupleSpace.Operation {
         case .statement(let statement): "a statement of \(statement.alternatives.count)\(statement.timeout.words)"
         case .take(let space, let template, let timeout, let holds):
             "\(holds ? "hold" : "take") \(template.words) from \(space)\(timeout.words)"
+        case .reserve(let space, let template, let timeout, let reservation):
+            "reserve \(template.words) from \(space) for \(reservation) ms\(timeout.words)"
+        case .reservation(let id, let action): "\(action) reservation \(id)"
+        case .leave(let tuples): "leave \(tuples.count) failure tuples"
+        case .setPolicy(let space, let policy): "\(policy == nil ? "remove" : "set") the policy of \(space)"
+        case .setToken(let token): "set a token of \(token.user)"
+        case .removeToken: "remove a token"
         case .cancel(let sequence): "cancel \(sequence)"
         case .release(let sequence): "release \(sequence)"
         case .keyed(let key, _, let inner): "\(inner.words) under key \(key)"
@@ -42,6 +49,9 @@ extension Query {
         switch self {
         case .read(let space, let template): "read \(template.words) in \(space)"
         case .count(let space, let template): "count \(template.words) in \(space)"
+        case .spaces: "list spaces"
+        case .policy(let space): "ask for the policy of \(space)"
+        case .tokens: "list tokens"
         case .readAll(let space, let template, _): "read all \(template.words) in \(space)"
         }
     }
@@ -77,6 +87,10 @@ extension Reply {
         case .count(let count): "counted \(count)"
         case .statement(let alternative, _): "done by alternative \(alternative + 1)"
         case .tuples(let tuples, _): "\(tuples.count) tuples"
+        case .reserved(let id, let stored, _): "reserved \(stored.tuple.words) as \(id)"
+        case .spaces(let spaces, _): "\(spaces.count) spaces"
+        case .policy(let policy): policy == nil ? "no policy" : "a policy"
+        case .tokens(let tokens, _): "\(tokens.count) tokens"
         case .failed(let failure): "\(failure.code): \(failure.message)"
         }
     }

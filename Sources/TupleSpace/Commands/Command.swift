@@ -10,7 +10,7 @@ public struct CommandHeader: Equatable, Sendable {
     public var acknowledgedBelow: UInt64
     /// And of these single ones at or above it, ascending.
     public var acknowledged: [UInt64]
-    /// The authenticated user; empty is anonymous.
+    /// A `Credential`: by what the server that took the command knows whose it is. Empty is anonymous.
     public var caller: String
 
     public init(
@@ -52,11 +52,48 @@ public indirect enum Operation: Equatable, Sendable {
     case release(sequence: UInt64)
     /// Replies `statement`, or `noMatch` when no guard found anything in time, or a failure: then nothing was done.
     case statement(Statement)
+    /// Like a take, but the tuple is held for so many milliseconds and by nobody's session. Replies `reserved`, or `noMatch`.
+    case reserve(space: String, template: Template, timeout: Timeout, reservationMilliseconds: UInt64)
+    /// What becomes of a reserved tuple, or of its time. Replies `done`, or `noMatch` if the reservation is over.
+    case reservation(ReservationID, ReservationAction)
+    /// What is written, as far as allowed by then, should the header's session end without having said so: instead of what was said before.
+    /// Replies `done`.
+    case leave([FailureTuple])
+    /// Who may do what in a space; nil: no policy of its own. The empty name stands for all spaces without one. Replies `done`.
+    case setPolicy(space: String, Policy?)
+    /// Makes a token known, or changes its record. Replies `done`.
+    case setToken(TokenRecord)
+    /// Replies `done`, or `noMatch`.
+    case removeToken(TokenDigest)
     /// Only brings the header's acknowledgements. Replies `done`.
     case acknowledge
     /// The operation (one that changes tuples, and no take that holds) under an idempotency key: the same caller, key and digest again get the same
     /// reply; another digest fails with `idempotency-mismatch`.
     case keyed(key: String, digest: [UInt8], Operation)
+}
+
+extension Operation {
+    public enum ReservationAction: Hashable, Sendable {
+        /// The take is final.
+        case complete
+        /// The reservation lasts so many milliseconds from now on.
+        case extend(milliseconds: UInt64)
+        /// The tuple returns to its place.
+        case release
+    }
+}
+
+/// A tuple that somebody's death leaves behind.
+public struct FailureTuple: Equatable, Sendable {
+    public var space: String
+    public var tuple: Tuple
+    public var lease: Timeout
+
+    public init(_ tuple: Tuple, to space: String, lease: Timeout = .forever) {
+        self.space = space
+        self.tuple = tuple
+        self.lease = lease
+    }
 }
 
 public enum Timeout: Hashable, Sendable {
@@ -74,6 +111,12 @@ public enum Query: Equatable, Sendable {
     case read(space: String, template: Template)
     case readAll(space: String, template: Template, page: Page)
     case count(space: String, template: Template)
+    /// Names of spaces in ascending order (as UTF-8), with how many tuples each has. For admins.
+    case spaces(after: String?, limit: Int)
+    /// For whoever may set it.
+    case policy(space: String)
+    /// Records in ascending order of their digests. For admins.
+    case tokens(after: TokenDigest?, limit: Int)
 }
 
 public struct Page: Hashable, Sendable {
@@ -121,7 +164,25 @@ public indirect enum Reply: Equatable, Sendable {
     /// Which alternative of a statement was done, from 0, and what came of its guard (`done` for `always`) and its steps in turn: `found`,
     /// `written`, or `done` for what was absent and for a take that there was nothing for.
     case statement(alternative: Int, results: [Reply])
+    /// What a take found that reserves.
+    case reserved(ReservationID, StoredTuple, position: Position)
+    case spaces([SpaceSummary], more: Bool)
+    case policy(Policy?)
+    case tokens([TokenRecord], more: Bool)
     case failed(Failure)
+}
+
+public struct SpaceSummary: Equatable, Sendable {
+    public var name: String
+    /// Those that can be found.
+    public var tuples: UInt64
+    public var hasPolicy: Bool
+
+    public init(name: String, tuples: UInt64, hasPolicy: Bool) {
+        self.name = name
+        self.tuples = tuples
+        self.hasPolicy = hasPolicy
+    }
 }
 
 /// Why something was not done, for a program (`code`) and for a person (`message`).
@@ -166,5 +227,7 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         case notAllowed = "not-allowed"
         /// A step of a statement could not be done: nothing of it was.
         case statementFailed = "statement-failed"
+        /// There are as many as there may be, of what the message says.
+        case limitReached = "limit-reached"
     }
 }

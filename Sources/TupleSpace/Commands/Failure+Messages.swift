@@ -19,9 +19,38 @@ extension Failure {
         Failure(.malformed, "A lease of \(milliseconds) ms exceeds the limit of \(Limits.leaseMilliseconds) ms.")
     }
 
+    static func reservationTooLong(_ milliseconds: UInt64) -> Failure {
+        Failure(
+            .malformed,
+            "A reservation of \(milliseconds) ms exceeds the limit of \(Limits.reservationMilliseconds) ms.")
+    }
+
+    static let tooManyReservations = Failure(
+        .limitReached, "There are \(Limits.reservations) reservations, which is the limit.")
+
+    static func tooManyFailureTuples(_ count: Int) -> Failure {
+        Failure(
+            .malformed,
+            "A session leaves at most \(Limits.failureTuplesPerSession) failure tuples, and not \(count).")
+    }
+
+    static func failureTuplesTooLarge(_ bytes: Int) -> Failure {
+        Failure(
+            .tupleTooLarge,
+            "A session's failure tuples have at most \(Limits.failureTupleBytesPerSession) bytes, and not \(bytes).")
+    }
+
+    static let failureTuplesFull = Failure(
+        .limitReached,
+        "All sessions' failure tuples have \(Limits.failureTupleBytes) bytes, which is the limit.")
+
+    static let tooManyTokens = Failure(.limitReached, "There are \(Limits.tokens) tokens, which is the limit.")
+
+    static let notAdmin = Failure(.notAllowed, "Only those with the role \(TokenRecord.adminRole) may do this.")
+
     static let keepsTooMuch = Failure(
         .sessionWindowFull,
-        "The session's replies that are not acknowledged have more than \(Limits.keptReplyBytes) bytes, which is the limit for a take of many."
+        "The session's replies that are not acknowledged have more than \(Limits.keptReplyBytes) bytes, which is the limit."
     )
 
     static func sessionTimeout(_ milliseconds: UInt64) -> Failure {

@@ -1,6 +1,6 @@
 import ByteCoding
 
-/// The first byte of an encoded operation. Reserved: 16 policy, 17 failure tuple.
+/// The first byte of an encoded operation.
 enum OperationCode {
     static let openSession: UInt8 = 1
     static let endSession: UInt8 = 2
@@ -17,6 +17,12 @@ enum OperationCode {
     static let takeAll: UInt8 = 13
     static let replace: UInt8 = 14
     static let statement: UInt8 = 15
+    static let setPolicy: UInt8 = 16
+    static let leave: UInt8 = 17
+    static let setToken: UInt8 = 18
+    static let removeToken: UInt8 = 19
+    static let reserve: UInt8 = 20
+    static let reservation: UInt8 = 21
 }
 
 extension Operation {
@@ -73,6 +79,31 @@ extension Operation {
         case .statement(let statement):
             writer.write(OperationCode.statement)
             statement.encode(into: &writer)
+        case .reserve(let space, let template, let timeout, let reservation):
+            writer.write(OperationCode.reserve)
+            writer.write(space)
+            timeout.encode(into: &writer)
+            writer.writeVarint(reservation)
+            template.encode(into: &writer)
+        case .reservation(let id, let action):
+            writer.write(OperationCode.reservation)
+            writer.write(id.rawValue)
+            action.encode(into: &writer)
+        case .leave(let tuples):
+            writer.write(OperationCode.leave)
+            writer.writeVarint(UInt64(tuples.count))
+            for tuple in tuples { tuple.encode(into: &writer) }
+        case .setPolicy(let space, let policy):
+            writer.write(OperationCode.setPolicy)
+            writer.write(space)
+            writer.write(policy != nil)
+            policy?.encode(into: &writer)
+        case .setToken(let token):
+            writer.write(OperationCode.setToken)
+            token.encode(into: &writer)
+        case .removeToken(let digest):
+            writer.write(OperationCode.removeToken)
+            writer.write(digest.text)
         case .acknowledge: writer.write(OperationCode.acknowledge)
         case .keyed(let key, let digest, let operation):
             writer.write(OperationCode.keyed)
@@ -126,6 +157,27 @@ extension Operation {
         case OperationCode.cancel: return .cancel(sequence: try reader.readVarint("sequence number"))
         case OperationCode.release: return .release(sequence: try reader.readVarint("sequence number"))
         case OperationCode.statement: return .statement(try Statement(from: &reader))
+        case OperationCode.reserve:
+            let space = try reader.readString("space")
+            let timeout = try Timeout(from: &reader)
+            let reservation = try reader.readVarint("reservation")
+            return .reserve(
+                space: space, template: try Template(from: &reader), timeout: timeout,
+                reservationMilliseconds: reservation)
+        case OperationCode.reservation:
+            let id = ReservationID(try reader.readUInt64("reservation"))
+            return .reservation(id, try ReservationAction(from: &reader))
+        case OperationCode.leave:
+            var tuples: [FailureTuple] = []
+            for _ in 0..<(try reader.readCount(of: "failure tuples", minimumBytes: 4)) {
+                tuples.append(try FailureTuple(from: &reader))
+            }
+            return .leave(tuples)
+        case OperationCode.setPolicy:
+            let space = try reader.readString("space")
+            return .setPolicy(space: space, try reader.readBool("policy") ? try Policy(from: &reader) : nil)
+        case OperationCode.setToken: return .setToken(try TokenRecord(from: &reader))
+        case OperationCode.removeToken: return .removeToken(try TokenDigest(from: &reader))
         case OperationCode.acknowledge: return .acknowledge
         case OperationCode.keyed:
             guard !underKey else { throw MalformedBytes("an idempotency key under another", at: start) }
@@ -134,6 +186,48 @@ extension Operation {
             return .keyed(key: key, digest: digest, try decode(&reader, underKey: true))
         default: throw MalformedBytes("unknown operation", at: start)
         }
+    }
+}
+
+extension Operation.ReservationAction {
+    private enum Code {
+        static let complete: UInt8 = 0
+        static let extend: UInt8 = 1
+        static let release: UInt8 = 2
+    }
+
+    fileprivate func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .complete: writer.write(Code.complete)
+        case .extend(let milliseconds):
+            writer.write(Code.extend)
+            writer.writeVarint(milliseconds)
+        case .release: writer.write(Code.release)
+        }
+    }
+
+    init(from reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        switch try reader.readByte("action") {
+        case Code.complete: self = .complete
+        case Code.extend: self = .extend(milliseconds: try reader.readVarint("reservation"))
+        case Code.release: self = .release
+        default: throw MalformedBytes("unknown action on a reservation", at: start)
+        }
+    }
+}
+
+extension FailureTuple {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(space)
+        lease.encode(into: &writer)
+        tuple.encode(into: &writer)
+    }
+
+    init(from reader: inout ByteReader) throws(MalformedBytes) {
+        space = try reader.readString("space")
+        lease = try Timeout(from: &reader)
+        tuple = try Tuple(from: &reader)
     }
 }
 

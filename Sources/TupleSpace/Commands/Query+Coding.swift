@@ -5,6 +5,9 @@ enum QueryCode {
     static let read: UInt8 = 1
     static let readAll: UInt8 = 2
     static let count: UInt8 = 3
+    static let spaces: UInt8 = 4
+    static let policy: UInt8 = 5
+    static let tokens: UInt8 = 6
 }
 
 extension Query {
@@ -23,6 +26,17 @@ extension Query {
             writer.write(QueryCode.count)
             writer.write(space)
             template.encode(into: &writer)
+        case .spaces(let after, let limit):
+            writer.write(QueryCode.spaces)
+            writer.write(after ?? "")
+            writer.writeVarint(UInt64(max(0, limit)))
+        case .policy(let space):
+            writer.write(QueryCode.policy)
+            writer.write(space)
+        case .tokens(let after, let limit):
+            writer.write(QueryCode.tokens)
+            writer.write(after?.text ?? "")
+            writer.writeVarint(UInt64(max(0, limit)))
         }
     }
 
@@ -37,8 +51,26 @@ extension Query {
             self = .readAll(space: space, template: try Template(from: &reader), page: page)
         case QueryCode.count:
             self = .count(space: try reader.readString("space"), template: try Template(from: &reader))
+        case QueryCode.spaces:
+            let after = try reader.readString("space")
+            self = .spaces(after: after.isEmpty ? nil : after, limit: try Self.limit(&reader))
+        case QueryCode.policy: self = .policy(space: try reader.readString("space"))
+        case QueryCode.tokens:
+            let after = try reader.readString("digest of a token")
+            let digest = TokenDigest(after)
+            guard after.isEmpty || digest != nil else { throw MalformedBytes("digest of a token", at: start) }
+            self = .tokens(after: digest, limit: try Self.limit(&reader))
         default: throw MalformedBytes("unknown query", at: start)
         }
+    }
+}
+
+extension Query {
+    private static func limit(_ reader: inout ByteReader) throws(MalformedBytes) -> Int {
+        let start = reader.offset
+        let limit = try reader.readVarint("page limit")
+        guard limit <= UInt64(Int32.max) else { throw MalformedBytes("page", at: start) }
+        return Int(limit)
     }
 }
 

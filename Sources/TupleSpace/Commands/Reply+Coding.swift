@@ -10,6 +10,10 @@ enum ReplyCode {
     static let count: UInt8 = 5
     static let failed: UInt8 = 6
     static let statement: UInt8 = 7
+    static let reserved: UInt8 = 8
+    static let spaces: UInt8 = 9
+    static let policy: UInt8 = 10
+    static let tokens: UInt8 = 11
 }
 
 extension Reply {
@@ -39,6 +43,26 @@ extension Reply {
             writer.write(UInt8(clamping: alternative))
             writer.writeVarint(UInt64(results.count))
             for result in results { result.encode(into: &writer) }
+        case .reserved(let reservation, let stored, let position):
+            writer.write(ReplyCode.reserved)
+            writer.write(reservation.rawValue)
+            writer.write(stored.id.rawValue)
+            position.encode(into: &writer)
+            stored.tuple.encode(into: &writer)
+        case .spaces(let spaces, let more):
+            writer.write(ReplyCode.spaces)
+            writer.write(more)
+            writer.writeVarint(UInt64(spaces.count))
+            for space in spaces { space.encode(into: &writer) }
+        case .policy(let policy):
+            writer.write(ReplyCode.policy)
+            writer.write(policy != nil)
+            policy?.encode(into: &writer)
+        case .tokens(let tokens, let more):
+            writer.write(ReplyCode.tokens)
+            writer.write(more)
+            writer.writeVarint(UInt64(tokens.count))
+            for token in tokens { token.encode(into: &writer) }
         case .failed(let failure):
             writer.write(ReplyCode.failed)
             failure.encode(into: &writer)
@@ -73,6 +97,26 @@ extension Reply {
             return .tuples(tuples, more: more)
         case ReplyCode.count: return .count(try reader.readUInt64("count"))
         case ReplyCode.failed: return .failed(try Failure(from: &reader))
+        case ReplyCode.reserved:
+            let reservation = ReservationID(try reader.readUInt64("reservation"))
+            let id = TupleID(try reader.readUInt64("tuple id"))
+            let position = try Position(from: &reader)
+            return .reserved(reservation, StoredTuple(id: id, tuple: try Tuple(from: &reader)), position: position)
+        case ReplyCode.spaces:
+            let more = try reader.readBool("more")
+            var spaces: [SpaceSummary] = []
+            for _ in 0..<(try reader.readCount(of: "spaces", minimumBytes: 10)) {
+                spaces.append(try SpaceSummary(from: &reader))
+            }
+            return .spaces(spaces, more: more)
+        case ReplyCode.policy: return .policy(try reader.readBool("policy") ? try Policy(from: &reader) : nil)
+        case ReplyCode.tokens:
+            let more = try reader.readBool("more")
+            var tokens: [TokenRecord] = []
+            for _ in 0..<(try reader.readCount(of: "tokens", minimumBytes: 66)) {
+                tokens.append(try TokenRecord(from: &reader))
+            }
+            return .tokens(tokens, more: more)
         case ReplyCode.statement where !inStatement:
             let alternative = Int(try reader.readByte("alternative"))
             let count = try reader.readCount(of: "results")
@@ -93,6 +137,20 @@ extension Position {
 
     public init(from reader: inout ByteReader) throws(MalformedBytes) {
         self.init(index: try reader.readUInt64("log index"), ordinal: try reader.readUInt32("ordinal"))
+    }
+}
+
+extension SpaceSummary {
+    fileprivate func encode(into writer: inout ByteWriter) {
+        writer.write(name)
+        writer.write(tuples)
+        writer.write(hasPolicy)
+    }
+
+    fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
+        self.init(
+            name: try reader.readString("space"), tuples: try reader.readUInt64("count"),
+            hasPolicy: try reader.readBool("policy"))
     }
 }
 
@@ -149,6 +207,7 @@ extension Failure.Code {
         case .outcomeUnknown: 21
         case .notAllowed: 22
         case .statementFailed: 23
+        case .limitReached: 24
         }
     }
 

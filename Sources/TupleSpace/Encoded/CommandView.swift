@@ -30,8 +30,13 @@ struct CommandView {
     var acknowledgedBelow: UInt64
     /// Varints.
     var acknowledged: UnsafeRawBufferPointer
-    var caller: UnsafeRawBufferPointer
+    /// As it came: see `Credential`.
+    var credential: UnsafeRawBufferPointer
+    /// Who that is: `StateMachine.identify` says it.
+    var who: Caller
     var operation: UnsafeRawBufferPointer
+
+    var caller: UnsafeRawBufferPointer { who.name }
 
     /// Nil if the header is malformed. The operation is not looked at.
     init?(_ bytes: UnsafeRawBufferPointer) {
@@ -44,9 +49,15 @@ struct CommandView {
         let start = scan.offset
         for _ in 0..<count where !scan.failed { _ = scan.varint() }
         acknowledged = UnsafeRawBufferPointer(rebasing: bytes[start..<scan.offset])
-        caller = scan.text()
+        credential = scan.text()
+        who = Caller(name: credential)
         guard !scan.failed else { return nil }
         operation = scan.rest
+    }
+
+    /// The credential is no mere name.
+    var isMarked: Bool {
+        credential.first == Credential.tokenMark || credential.first == Credential.operatorMark
     }
 
     var acknowledgesAny: Bool { acknowledgedBelow > 0 || !acknowledged.isEmpty }
@@ -90,30 +101,17 @@ enum OperationView {
         var template: UnsafeRawBufferPointer
     }
 
+    struct Reserve {
+        var take: Take
+        /// Milliseconds.
+        var reservation: UInt64
+    }
+
     struct Keyed {
-        enum Inner {
-            case write(Write)
-            case take(Take)
-            case renew(Renewal)
-            case takeByID(space: UnsafeRawBufferPointer, id: UInt64)
-            case takeAll(TakeAll)
-            case replace(Replacement)
-            case statement(UnsafeRawBufferPointer)
-            /// Something that does not go under a key.
-            case other
-
-            var isKeyable: Bool {
-                switch self {
-                case .take(let take): !take.holds
-                case .other: false
-                default: true
-                }
-            }
-        }
-
         var key: UnsafeRawBufferPointer
         var digest: UnsafeRawBufferPointer
-        var inner: Inner
+        /// Can be read, and is no `keyed`.
+        var operation: UnsafeRawBufferPointer
     }
 
     case openSession(timeout: UInt64)
@@ -127,6 +125,10 @@ enum OperationView {
     case replace(Replacement)
     /// Its bytes, which can be read.
     case statement(UnsafeRawBufferPointer)
+    case reserve(Reserve)
+    case reservation(id: UInt64, Operation.ReservationAction)
+    /// One that is rare, and so read in full.
+    case rare(Operation)
     case cancel(sequence: UInt64)
     case release(sequence: UInt64)
     case acknowledge
@@ -174,6 +176,27 @@ enum OperationView {
             let id = scan.word()
             return .replace(Replacement(space: space, id: id, tuple: scanTuple(&scan)))
         case OperationCode.take: return .take(scanTake(&scan))
+        case OperationCode.reserve:
+            let space = scan.text()
+            let timeout = scanTimeout(&scan)
+            let reservation = scan.varint()
+            let template = scan.rest
+            EncodedTemplate.check(&scan)
+            return .reserve(
+                Reserve(
+                    take: Take(space: space, timeout: timeout, holds: true, template: template),
+                    reservation: reservation))
+        case OperationCode.reservation:
+            let id = scan.word()
+            var reader = ByteReader(scan.bytes, from: min(scan.offset, scan.bytes.count))
+            guard !scan.failed, let action = try? Operation.ReservationAction(from: &reader) else { return nil }
+            scan.offset = reader.offset
+            return .reservation(id: id, action)
+        case OperationCode.setPolicy, OperationCode.leave, OperationCode.setToken, OperationCode.removeToken:
+            var reader = ByteReader(scan.bytes, from: scan.offset - 1)
+            guard let operation = try? Operation(from: &reader) else { return nil }
+            scan.offset = reader.offset
+            return .rare(operation)
         case OperationCode.statement:
             let bytes = scan.rest
             guard Statement(encoded: bytes) != nil else { return nil }
@@ -185,8 +208,9 @@ enum OperationView {
         case OperationCode.keyed where !underKey:
             let key = scan.text()
             let digest = scan.prefixed()
-            guard let inner = self.scan(&scan, underKey: true) else { return nil }
-            return .keyed(Keyed(key: key, digest: digest, inner: inner.asInner))
+            let operation = scan.rest
+            guard self.scan(&scan, underKey: true) != nil else { return nil }
+            return .keyed(Keyed(key: key, digest: digest, operation: operation))
         default: return nil
         }
     }
@@ -214,16 +238,12 @@ enum OperationView {
         return Take(space: space, timeout: timeout, holds: holds == 1, template: template)
     }
 
-    private var asInner: Keyed.Inner {
+    /// Whether it may come under an idempotency key.
+    var isKeyable: Bool {
         switch self {
-        case .write(let write): .write(write)
-        case .take(let take): .take(take)
-        case .renew(let renewal): .renew(renewal)
-        case .takeByID(let space, let id): .takeByID(space: space, id: id)
-        case .takeAll(let takeAll): .takeAll(takeAll)
-        case .replace(let replacement): .replace(replacement)
-        case .statement(let bytes): .statement(bytes)
-        case .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: .other
+        case .take(let take): !take.holds
+        case .rare(.leave), .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: false
+        default: true
         }
     }
 }

@@ -6,12 +6,16 @@ public enum FeatureLevels {
     /// Leases, tuples by id, take-all, replace, statements; regular expressions.
     static let completeTuples: UInt32 = 3
 
+    /// Reservations, failure tuples, policies and tokens; a bound on all replies that a session keeps.
+    static let rights: UInt32 = 4
+
     /// The highest that anything needs.
-    public static let highest = completeTuples
+    public static let highest = rights
 
     /// - Parameter command: with its header, as it goes to the leader.
     public static func needed(byCommand command: UnsafeRawBufferPointer) -> UInt32 {
-        CommandView(command).map { needed(byOperation: $0.operation) } ?? 1
+        guard let command = CommandView(command) else { return 1 }
+        return command.isMarked ? rights : needed(byOperation: command.operation)
     }
 
     /// - Parameter operation: encoded, perhaps malformed.
@@ -22,13 +26,8 @@ public enum FeatureLevels {
         case .take(let take): return needed(byTemplate: take.template)
         case .renew, .takeByID, .takeAll, .replace, .statement: return completeTuples
         case .write(let write): return write.lease == nil ? 1 : completeTuples
-        case .keyed(let keyed):
-            switch keyed.inner {
-            case .take(let take): return needed(byTemplate: take.template)
-            case .write(let write): return write.lease == nil ? 1 : completeTuples
-            case .renew, .takeByID, .takeAll, .replace, .statement: return completeTuples
-            case .other: return 1
-            }
+        case .reserve, .reservation, .rare: return rights
+        case .keyed(let keyed): return needed(byOperation: keyed.operation)
         default: return 1
         }
     }

@@ -155,6 +155,11 @@ struct TupleTable: Sendable {
         records.remove(place)
     }
 
+    /// Visible tuples of a space.
+    func count(inSpace space: UInt16) -> Int {
+        (1...Limits.fieldsPerTuple).reduce(0) { $0 + index.count(space: space, arity: $1) }
+    }
+
     /// Calls `body` with the space's name and the tuple's bytes; nil if there is no such tuple.
     func with<Result>(
         _ id: UInt64, _ body: (_ space: UnsafeRawBufferPointer, _ tuple: UnsafeRawBufferPointer) -> Result
@@ -234,10 +239,13 @@ extension TupleTable {
     /// Calls `visit` with the visible tuples that match, oldest first (or newest first), until it returns false.
     ///
     /// Which candidates it goes through follows from the tuples alone, so that the limit strikes at the same one on every server.
+    /// - isAllowed: what it refuses does not match.
     /// - Returns: false if more than `limit` were examined that do not match.
     func search(
         _ template: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, _ bounds: Bounds = Bounds(),
-        examining limit: Int = Limits.examinedCandidates, _ visit: (UInt64, UnsafeRawBufferPointer) -> Bool
+        examining limit: Int = Limits.examinedCandidates,
+        where isAllowed: (UnsafeRawBufferPointer) -> Bool = { _ in true },
+        _ visit: (UInt64, UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
         guard let number = spaces.number(of: space) else { return true }
         var misses = 0
@@ -246,7 +254,9 @@ extension TupleTable {
         ) { id in
             guard let place = records.place(of: id) else { return true }
             return records.withBytes(place) { tuple in
-                if records.label(place) == number, EncodedTemplate.matches(template, tuple) { return visit(id, tuple) }
+                if records.label(place) == number, EncodedTemplate.matches(template, tuple), isAllowed(tuple) {
+                    return visit(id, tuple)
+                }
                 misses += 1
                 return misses <= limit
             }

@@ -2,15 +2,19 @@ import ByteCoding
 
 /// A waiting take, as bytes in a slab:
 ///
-///     session u64 · sequence u64 · deadline u64 ms (all ones: none) · index key u64 · flags u8 (1 holds, 2 keyed)
-///     · caller · [key · digest] · [alternative u8 · ordinal u8 · siblings u8 · statement] · space · template, each text with a varint
-///     length but the template, which is the rest. Flag 4: it is a guard of a waiting statement, which has so many under ids that
-///     follow each other; the first has the deadline and stands for all.
+///     session u64 · sequence u64 · deadline u64 ms (all ones: none) · index key u64 · flags u8 · caller · [key · digest]
+///     · [alternative u8 · ordinal u8 · siblings u8 · statement] · [credential] · [reservation u64 ms] · space · template
+///
+/// Each text has a varint length but the template, which is the rest. Flags: 1 holds, 2 keyed; 4: it is a guard of a waiting
+/// statement, which has so many under ids that follow each other, and the first has the deadline and stands for all; 8: its caller is
+/// known by a credential; 16: it reserves.
 struct WaiterView {
     static let forever = UInt64.max
     static let holdsFlag: UInt8 = 1
     static let keyedFlag: UInt8 = 2
     static let statementFlag: UInt8 = 4
+    static let credentialFlag: UInt8 = 8
+    static let reservesFlag: UInt8 = 16
     static let indexKeyOffset = 24
 
     var session: UInt64
@@ -19,7 +23,11 @@ struct WaiterView {
     /// Where the waiter stands in the index of templates. Not part of a snapshot.
     var indexKey: UInt64
     var flags: UInt8
+    /// UTF-8 of the user's name.
     var caller: UnsafeRawBufferPointer
+    /// By what the name is known; empty for one that needs nothing.
+    private(set) var credential = UnsafeRawBufferPointer(start: nil, count: 0)
+    private var reservation: UInt64 = 0
     var key = UnsafeRawBufferPointer(start: nil, count: 0)
     var digest = UnsafeRawBufferPointer(start: nil, count: 0)
     private(set) var statement = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -30,20 +38,39 @@ struct WaiterView {
     var template: UnsafeRawBufferPointer
 
     var isStatement: Bool { flags & Self.statementFlag != 0 }
-    var holds: Bool { flags & Self.holdsFlag != 0 }
     var isKeyed: Bool { flags & Self.keyedFlag != 0 }
+    var isMarked: Bool { flags & Self.credentialFlag != 0 }
+    /// It holds what it gets for its session, and nothing else is special.
+    var onlyHolds: Bool { flags == Self.holdsFlag }
+
+    var hold: Hold {
+        get {
+            if flags & Self.reservesFlag != 0 { return .reservation(reservation) }
+            return flags & Self.holdsFlag != 0 ? .session : .none
+        }
+        set {
+            flags &= ~(Self.holdsFlag | Self.reservesFlag)
+            switch newValue {
+            case .none: break
+            case .session: flags |= Self.holdsFlag
+            case .reservation(let milliseconds):
+                flags |= Self.reservesFlag
+                reservation = milliseconds
+            }
+        }
+    }
 
     init(
-        session: UInt64, sequence: UInt64, deadline: UInt64, holds: Bool, caller: UnsafeRawBufferPointer,
-        key: (key: UnsafeRawBufferPointer, digest: UnsafeRawBufferPointer)?, space: UnsafeRawBufferPointer,
-        template: UnsafeRawBufferPointer
+        _ command: CommandView, deadline: UInt64, key: (key: UnsafeRawBufferPointer, digest: UnsafeRawBufferPointer)?,
+        space: UnsafeRawBufferPointer, template: UnsafeRawBufferPointer
     ) {
-        self.session = session
-        self.sequence = sequence
+        session = command.session
+        sequence = command.sequence
         self.deadline = deadline
         indexKey = 0
-        flags = (holds ? Self.holdsFlag : 0) | (key == nil ? 0 : Self.keyedFlag)
-        self.caller = caller
+        flags = (key == nil ? 0 : Self.keyedFlag) | (command.isMarked ? Self.credentialFlag : 0)
+        caller = command.caller
+        if command.isMarked { credential = command.credential }
         if let key { (self.key, digest) = key }
         self.space = space
         self.template = template
@@ -81,6 +108,8 @@ struct WaiterView {
             siblings = scan.byte()
             statement = scan.prefixed()
         }
+        if flags & Self.credentialFlag != 0 { credential = scan.text() }
+        if flags & Self.reservesFlag != 0 { reservation = scan.word() }
         space = scan.text()
         template = scan.rest
     }
@@ -90,13 +119,15 @@ struct WaiterView {
         var scan = ByteScan(record)
         let waiter = WaiterView(&scan)
         EncodedTemplate.check(&scan)
-        guard scan.endedWell, waiter.flags < 8, SpaceName.isValid(waiter.space) else { return nil }
+        guard scan.endedWell, waiter.flags < 32, SpaceName.isValid(waiter.space) else { return nil }
+        let holds = waiter.flags & (holdsFlag | reservesFlag)
+        guard holds != holdsFlag | reservesFlag else { return nil }
         guard waiter.isStatement else { return waiter }
         let isKnown =
             Statement(encoded: waiter.statement).map { $0.alternatives.indices.contains(Int(waiter.alternative)) }
             ?? false
         let isPlaced = waiter.ordinal < waiter.siblings && waiter.siblings <= Limits.alternatives
-        return isKnown && isPlaced && !waiter.holds ? waiter : nil
+        return isKnown && isPlaced && holds == 0 ? waiter : nil
     }
 
     func encode(into writer: inout ByteWriter) {
@@ -116,9 +147,20 @@ struct WaiterView {
             writer.write(siblings)
             writer.writePrefixed(statement)
         }
+        if isMarked { writer.writePrefixed(credential) }
+        if case .reservation(let milliseconds) = hold { writer.write(milliseconds) }
         writer.writePrefixed(space)
         writer.write(raw: template)
     }
+}
+
+/// Who keeps a taken tuple until the take is final.
+enum Hold: Equatable {
+    /// Nobody: it is final at once.
+    case none
+    case session
+    /// For so many milliseconds.
+    case reservation(UInt64)
 }
 
 /// Waiting takes by order of arrival, by what they wait for and by deadline.
@@ -187,14 +229,15 @@ struct WaiterTable: Sendable {
         }
     }
 
-    /// The first that came of those whose template matches.
+    /// The first that came of those whose template matches, behind one.
     /// - keys: as `FieldKeys.with` made them of the tuple.
     func oldest(
-        matching tuple: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, keys: UnsafeBufferPointer<UInt64>
+        matching tuple: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, keys: UnsafeBufferPointer<UInt64>,
+        behind last: UInt64 = 0
     ) -> UInt64? {
         var best = UInt64.max
         for key in keys {
-            index[key].forEach(below: best) { id in
+            index[key].forEach(above: last > 0 ? last : nil, below: best) { id in
                 let matches = with(id) {
                     $0.space.isSame(as: space) && EncodedTemplate.matches($0.template, tuple)
                 }

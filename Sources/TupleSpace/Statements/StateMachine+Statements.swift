@@ -9,7 +9,7 @@ extension StateMachine {
         if let failure = statement.refusal { return .failed(failure) }
         guard table[slot].keptReplyBytes <= Limits.keptReplyBytes else { return .failed(.keepsTooMuch) }
         for number in statement.alternatives.indices {
-            switch plan(statement, alternative: number) {
+            switch plan(statement, alternative: number, for: command.who) {
             case .noMatch: continue
             case .failed(let failure): return .failed(failure)
             case .planned(let plan): return execute(plan, caller: command.caller, into: &applied)
@@ -37,7 +37,7 @@ extension StateMachine {
             case .read(let id):
                 let found = tuples.with(id) { _, tuple in Self.found(id, lastPosition, tuple) }
                 reply.write(raw: found ?? [])
-            case .take(let id): encode(takeOut(id, holds: false, caller: caller), into: &reply)
+            case .take(let id): encode(takeOut(id, caller: caller), into: &reply)
             case .write(let id, let space, let tuple, let lease):
                 if lease != 0 { offered.append(id) }
                 encode(.written(id: id, write(id, space, tuple, lease, caller: caller)), into: &reply)
@@ -50,7 +50,6 @@ extension StateMachine {
         return .encoded(reply.bytes)
     }
 
-    /// Stores the tuple where nobody sees it yet.
     private mutating func write(
         _ id: UInt64, _ space: String, _ tuple: [UInt8], _ lease: UInt64?, caller: UnsafeRawBufferPointer
     ) -> Position {
@@ -59,13 +58,7 @@ extension StateMachine {
                 guard let number = tuples.addSpace(space) else {
                     preconditionFailure("the plan has room for its spaces")
                 }
-                let position = enter(id, space: space, tuple, lease: lease, caller: caller)
-                if lease == 0 { return position }
-                FieldKeys.with(tuple: tuple, space: space) { fields in
-                    tuples.insert(
-                        id, space: number, tuple: tuple, keys: fields, held: true, leaseEnd: lease.map(leaseEnd))
-                }
-                return position
+                return store(id, tuple, in: space, number, lease: lease, caller: caller)
             }
         }
     }
@@ -97,9 +90,8 @@ extension StateMachine {
             writer.bytes.withUnsafeBytes { template in
                 name.withUnsafeBytes { name in
                     var waiter = WaiterView(
-                        session: command.session, sequence: command.sequence,
-                        deadline: ordinal == 0 ? deadline(statement.timeout) : WaiterView.forever, holds: false,
-                        caller: command.caller, key: key, space: name, template: template)
+                        command, deadline: ordinal == 0 ? deadline(statement.timeout) : WaiterView.forever, key: key,
+                        space: name, template: template)
                     waiter.place(
                         in: bytes, alternative: UInt8(number), ordinal: UInt8(ordinal), of: UInt8(guards.count))
                     lastWaiterID += 1
@@ -125,7 +117,10 @@ extension StateMachine {
             settle(first, view, .failed(.malformed(view.statement)), keeps: false, into: &applied)
             return true
         }
-        switch plan(statement, alternative: Int(view.alternative), candidate: id) {
+        let verdict = identify(view) {
+            plan(statement, alternative: Int(view.alternative), for: $0, candidate: id)
+        }
+        switch verdict ?? .failed(.unknownToken) {
         case .noMatch: return true
         case .failed(let failure):
             settle(first, view, .failed(failure), keeps: true, into: &applied)
@@ -177,6 +172,8 @@ extension Statement {
 }
 
 extension Statement.Guard {
+    var takes: Bool { if case .take = self { true } else { false } }
+
     /// Its template, in which no formal is known yet.
     var looksFor: (space: String, template: Template)? {
         switch self {

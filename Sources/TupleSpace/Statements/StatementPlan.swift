@@ -27,8 +27,10 @@ enum StatementVerdict {
 
 extension StateMachine {
     /// - Parameter candidate: what the guard finds: it matches, and nobody sees it. Nil: the guard looks.
-    func plan(_ statement: Statement, alternative number: Int, candidate: UInt64? = nil) -> StatementVerdict {
-        var planner = StatementPlanner(machine: self, alternative: number)
+    func plan(
+        _ statement: Statement, alternative number: Int, for caller: Caller, candidate: UInt64? = nil
+    ) -> StatementVerdict {
+        var planner = StatementPlanner(machine: self, caller: caller, alternative: number)
         let alternative = statement.alternatives[number]
         do throws(StatementPlanner.Stop) {
             try planner.guarded(alternative.guarded, candidate)
@@ -50,6 +52,7 @@ private struct StatementPlanner {
     }
 
     private let machine: StateMachine
+    private let caller: Caller
     private(set) var plan: StatementPlan
     private var formals: [Int: Value] = [:]
     /// Of each step's tuple.
@@ -61,8 +64,9 @@ private struct StatementPlanner {
     private var foundBytes = 0
     private var writtenBytes = 0
 
-    init(machine: StateMachine, alternative: Int) {
+    init(machine: StateMachine, caller: Caller, alternative: Int) {
         self.machine = machine
+        self.caller = caller
         plan = StatementPlan(alternative: alternative)
         lastID = machine.lastTupleID
     }
@@ -90,11 +94,13 @@ private struct StatementPlanner {
             (space, template) = (name, expression)
             takes = true
         }
+        let permission = try permission(takes, in: space)
         let found: UInt64
         if let candidate {
+            guard isAllowed(candidate, permission) else { throw .noMatch }
             found = candidate
         } else {
-            guard let id = try oldest(template, space) else { throw .noMatch }
+            guard let id = try oldest(template, space, permission) else { throw .noMatch }
             found = id
         }
         try use(found, template)
@@ -105,45 +111,62 @@ private struct StatementPlanner {
         switch step {
         case .write(let space, let expression, let lease):
             let tuple = try encode(expression)
+            try requireRight(to: .write, tuple, in: space)
             try makeRoom(for: space)
             lastID = machine.tupleID(after: lastID)
             finish(.write(id: lastID, space: space, tuple: tuple, lease: lease.milliseconds), lastID)
         case .take(let space, let template):
-            let id = try find(template, space)
+            let id = try find(template, space, takes: true)
             finish(.take(id), id)
         case .read(let space, let template):
-            let id = try find(template, space)
+            let id = try find(template, space, takes: false)
             finish(.read(id), id)
         case .takeIfAny(let space, let template):
-            let id = try oldest(template, space)
+            let id = try oldest(template, space, try permission(true, in: space))
             if let id { try use(id, template) }
             finish(id.map { .take($0) } ?? .nothing, nil)
         case .absent(let space, let template):
-            if try oldest(template, space) != nil { throw failure("a tuple in space \(space) matches") }
+            if try oldest(template, space, try permission(false, in: space)) != nil {
+                throw failure("a tuple in space \(space) matches")
+            }
             finish(.nothing, nil)
         case .replace(let step, let expression):
             guard let id = ids[step] else { throw failure("step \(step) found nothing") }
-            finish(.replace(id, tuple: try encode(expression)), id)
+            let tuple = try encode(expression)
+            let (space, old) =
+                machine.tuples.with(id) { (String(decoding: $0, as: UTF8.self), [UInt8]($1)) } ?? ("", [])
+            try requireRight(to: .take, old, in: space)
+            try requireRight(to: .write, tuple, in: space)
+            finish(.replace(id, tuple: tuple), id)
         }
     }
 
     // MARK: - Finding
 
-    private mutating func find(_ template: Statement.TemplateExpression, _ space: String) throws(Stop) -> UInt64 {
-        guard let id = try oldest(template, space) else { throw failure("no tuple in space \(space) matches") }
+    private mutating func find(
+        _ template: Statement.TemplateExpression, _ space: String, takes: Bool
+    ) throws(Stop) -> UInt64 {
+        guard let id = try oldest(template, space, try permission(takes, in: space)) else {
+            throw failure("no tuple in space \(space) matches")
+        }
         try use(id, template)
         return id
     }
 
     /// Of what this statement has not used yet.
-    private func oldest(_ expression: Statement.TemplateExpression, _ space: String) throws(Stop) -> UInt64? {
+    private func oldest(
+        _ expression: Statement.TemplateExpression, _ space: String, _ permission: Permission
+    ) throws(Stop) -> UInt64? {
         var writer = ByteWriter()
         expression.template(value).encode(into: &writer)
         var found: UInt64?
         var name = space
         let complete = writer.bytes.withUnsafeBytes { template in
             name.withUTF8 { name in
-                machine.tuples.search(template, in: UnsafeRawBufferPointer(name)) { id, _ in
+                machine.tuples.search(
+                    template, in: UnsafeRawBufferPointer(name),
+                    where: { machine.allows(permission, $0, for: caller) }
+                ) { id, _ in
                     guard !used.contains(id) else { return true }
                     found = id
                     return false
@@ -152,6 +175,31 @@ private struct StatementPlanner {
         }
         guard complete else { throw .failed(.templateTooBroad) }
         return found
+    }
+
+    /// - Throws: if the caller may find nothing there.
+    private func permission(_ takes: Bool, in space: String) throws(Stop) -> Permission {
+        var name = space
+        let permission = name.withUTF8 { name in
+            let name = UnsafeRawBufferPointer(name)
+            return takes
+                ? machine.permission(.read, .take, in: name, for: caller)
+                : machine.permission(.read, in: name, for: caller)
+        }
+        if let failure = permission.failure { throw .failed(failure) }
+        return permission
+    }
+
+    private func isAllowed(_ id: UInt64, _ permission: Permission) -> Bool {
+        machine.tuples.with(id) { _, tuple in machine.allows(permission, tuple, for: caller) } ?? false
+    }
+
+    private func requireRight(to right: Right, _ tuple: [UInt8], in space: String) throws(Stop) {
+        var name = space
+        let failure = name.withUTF8 { name in
+            tuple.withUnsafeBytes { machine.refusal(right, $0, in: UnsafeRawBufferPointer(name), for: caller) }
+        }
+        if let failure { throw .failed(failure) }
     }
 
     private mutating func use(_ id: UInt64, _ expression: Statement.TemplateExpression) throws(Stop) {

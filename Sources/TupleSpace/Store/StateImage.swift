@@ -5,6 +5,7 @@ import DequeModule
 enum ImageBlock: UInt8 {
     case end = 0
     case header, spaces, tuples, waiters, keys, session, commands, events, endedSessions
+    case policies, tokens, reservations, failureTuples
 }
 
 enum ImageFormat {
@@ -43,6 +44,10 @@ public struct StateImage: Sendable {
     let keys: SlabStore
     let sessions: SessionTable
     let ring: EventRing
+    let featureLevel: UInt32
+    let rights: RightsTable
+    let reservations: ReservationTable
+    let testaments: FailureTuples
 
     init(_ machine: StateMachine) {
         appliedIndex = machine.appliedIndex
@@ -58,6 +63,10 @@ public struct StateImage: Sendable {
         keys = machine.keys.records
         sessions = machine.table
         ring = machine.ring
+        featureLevel = machine.featureLevel
+        rights = machine.rights
+        reservations = machine.reservations
+        testaments = machine.testaments
     }
 
     /// Calls `emit` with consecutive pieces of at most about 256 KiB. The state machine restored from them is equal in everything, and
@@ -71,6 +80,8 @@ public struct StateImage: Sendable {
         ] { blocks.writer.write(number) }
         ring.firstResumable.encode(into: &blocks.writer)
         ring.last.encode(into: &blocks.writer)
+        // Programs of lower levels read nothing behind it.
+        if featureLevel >= FeatureLevels.rights { blocks.writer.write(featureLevel) }
         for name in spaces {
             try blocks.begin(.spaces, emit)
             blocks.writer.writePrefixed(name)
@@ -102,8 +113,44 @@ public struct StateImage: Sendable {
             try blocks.begin(.endedSessions, emit)
             blocks.writer.write(id)
         }
+        try encodeRights(into: &blocks, emit)
         blocks.begin(.end)
         try blocks.finish(emit)
+    }
+
+    private func encodeRights(
+        into blocks: inout BlockWriter, _ emit: (UnsafeRawBufferPointer) throws -> Void
+    ) rethrows {
+        if let policy = rights.fallback {
+            try blocks.begin(.policies, emit)
+            blocks.writer.write("")
+            policy.encode(into: &blocks.writer)
+        }
+        for (space, policy) in rights.policies.sorted(by: { $0.key < $1.key }) {
+            try blocks.begin(.policies, emit)
+            blocks.writer.writePrefixed(spaces[Int(space)])
+            policy.encode(into: &blocks.writer)
+        }
+        for token in rights.tokens.values.sorted(by: { $0.digest < $1.digest }) {
+            try blocks.begin(.tokens, emit)
+            token.encode(into: &blocks.writer)
+        }
+        for id in reservations.ids {
+            guard let reservation = reservations[id] else { continue }
+            try blocks.begin(.reservations, emit)
+            blocks.writer.write(id)
+            blocks.writer.write(reservation.tuple)
+            blocks.writer.write(reservation.end)
+            blocks.writer.writePrefixed(reservation.caller)
+        }
+        for session in testaments.sessions {
+            guard let testament = testaments[session] else { continue }
+            try blocks.begin(.failureTuples, emit)
+            blocks.writer.write(session)
+            blocks.writer.writePrefixed(testament.credential)
+            blocks.writer.writeVarint(UInt64(testament.tuples.count))
+            for tuple in testament.tuples { tuple.encode(into: &blocks.writer) }
+        }
     }
 
     private func encodeSession(

@@ -4,6 +4,7 @@ import ByteCoding
 enum Decision: UInt64 {
     case batch = 1, malformedBatch, malformedCommand, reply, written, taken, held, gaveBack, waits, abandoned
     case sessionOpened, sessionEnded, keyExpired, settled, leased, leaseEnded, replaced, statement
+    case reserved, testament, notDeposited, policy, token
 }
 
 extension StateMachine {
@@ -41,14 +42,28 @@ extension StateMachine {
     private mutating func applyCommand(_ bytes: UnsafeRawBufferPointer, into applied: inout Applied) {
         guard let command = CommandView(bytes) else { return note(.malformedCommand, UInt64(bytes.count)) }
         if command.session == 0 { return applyLeadersOwn(command, into: &applied) }
+        guard command.isMarked else { return applyClients(command, of: bytes.count, into: &applied) }
+        let isKnown: Void? = identify(command.credential) { who in
+            var command = command
+            command.who = who
+            applyClients(command, of: bytes.count, into: &applied)
+        }
+        if isKnown == nil { reply(.failed(.unknownToken), to: command, into: &applied) }
+    }
+
+    private mutating func applyClients(_ command: CommandView, of byteCount: Int, into applied: inout Applied) {
         // What follows relies on it: no record that is made of a command outgrows its slab's offsets.
-        guard bytes.count <= Limits.commandBytes else {
-            return reply(.failed(.tupleTooLarge(bytes.count)), to: command, into: &applied)
+        guard byteCount <= Limits.commandBytes else {
+            return reply(.failed(.tupleTooLarge(byteCount)), to: command, into: &applied)
         }
         let code = command.operation.first
         if code == OperationCode.openSession { return openSession(command, into: &applied) }
         guard let slot = table.slot(of: command.session) else {
             return reply(.failed(.sessionExpired), to: command, into: &applied)
+        }
+        // A session that a user opened is theirs, whoever comes to know its number.
+        guard table[slot].caller.isEmpty || command.caller.elementsEqual(table[slot].caller) else {
+            return reply(.failed(.notYours), to: command, into: &applied)
         }
         if command.acknowledgesAny { acknowledge(command, slot: slot) }
         if table[slot].isAcknowledged(command.sequence) {
@@ -65,36 +80,51 @@ extension StateMachine {
         guard table[slot].windowCount < Limits.sessionWindow else {
             return reply(.failed(.windowFull), to: command, into: &applied)
         }
+        if keepsTooMuch(slot), code != OperationCode.cancel, code != OperationCode.release {
+            return reply(.failed(.keepsTooMuch), to: command, into: &applied)
+        }
         execute(command, slot: slot, into: &applied)
     }
 
     /// Runs an operation for the first time, remembers what came of it and replies, unless it waits.
     private mutating func execute(_ command: CommandView, slot: Int, into applied: inout Applied) {
-        let outcome = perform(command, slot: slot, into: &applied)
+        let outcome =
+            if let operation = OperationView(command.operation) {
+                perform(operation, command, slot: slot, key: nil, into: &applied)
+            } else {
+                Outcome.failed(.malformed(command.operation))
+            }
         table[slot].add(command.sequence, outcome)
         repeatReply(outcome, session: command.session, sequence: command.sequence, into: &applied)
     }
 
-    private mutating func perform(
-        _ command: CommandView, slot: Int, into applied: inout Applied
+    /// - key: what it runs under, if it may.
+    mutating func perform(
+        _ operation: OperationView, _ command: CommandView, slot: Int, key: Key?, into applied: inout Applied
     ) -> Outcome {
-        switch OperationView(command.operation) {
-        case nil: return .failed(.malformed(command.operation))
+        switch operation {
         case .write(let write): return self.write(write, command, into: &applied)
-        case .take(let take): return self.take(take, command, slot: slot, key: nil)
+        case .take(let take): return self.take(take, command, slot: slot, key: key)
+        case .reserve(let reserve):
+            return take(reserve.take, reserving: reserve.reservation, command, slot: slot, key: key)
+        case .reservation(let id, let action): return act(on: id, action, command, into: &applied)
         case .renew(let renewal): return renew(renewal, command, into: &applied)
         case .takeByID(let space, let id): return takeByID(id, in: space, command)
         case .takeAll(let takeAll): return self.takeAll(takeAll, command, slot: slot)
         case .replace(let replacement): return replace(replacement, command, into: &applied)
-        case .statement(let bytes): return perform(statement: bytes, command, slot: slot, key: nil, into: &applied)
+        case .statement(let bytes): return perform(statement: bytes, command, slot: slot, key: key, into: &applied)
         case .cancel(let sequence):
             cancel(sequence, slot: slot, into: &applied)
             return .done
         case .release(let sequence):
             release(sequence, command, slot: slot, into: &applied)
             return .done
+        case .rare(.leave(let tuples)): return setFailureTuples(tuples, command)
+        case .rare(.setPolicy(let space, let policy)): return setPolicy(policy, for: space, command)
+        case .rare(.setToken(let token)): return setToken(token, command)
+        case .rare(.removeToken(let digest)): return removeToken(digest, command)
         case .keyed(let keyed): return self.keyed(keyed, command, slot: slot, into: &applied)
-        case .openSession, .endSession, .expireSessions, .acknowledge: return .failed(.notForClients)
+        case .openSession, .endSession, .expireSessions, .acknowledge, .rare: return .failed(.notForClients)
         }
     }
 

@@ -9,7 +9,7 @@ extension StateMachine {
         guard IdempotencyRules.isValid(keyBytes: keyed.key.count, digestBytes: keyed.digest.count) else {
             return .failed(.idempotencyKey)
         }
-        guard keyed.inner.isKeyable else { return .failed(.notKeyable) }
+        guard let operation = OperationView(keyed.operation), operation.isKeyable else { return .failed(.notKeyable) }
         switch keys.find(caller: command.caller, key: keyed.key, waiters: waiters) {
         case .replied(let id):
             return keys.record(id) { record in
@@ -20,19 +20,7 @@ extension StateMachine {
         case nil: break
         }
         guard keys.count < Limits.idempotencyKeys else { return .failed(.idempotencyFull) }
-        let outcome: Outcome
-        switch keyed.inner {
-        case .write(let write): outcome = self.write(write, command, into: &applied)
-        case .take(let take): outcome = self.take(take, command, slot: slot, key: (keyed.key, keyed.digest))
-        case .renew(let renewal): outcome = renew(renewal, command, into: &applied)
-        case .takeByID(let space, let id): outcome = takeByID(id, in: space, command)
-        case .takeAll(let takeAll): outcome = self.takeAll(takeAll, command, slot: slot)
-        case .replace(let replacement): outcome = replace(replacement, command, into: &applied)
-        case .statement(let bytes):
-            outcome = perform(
-                statement: bytes, command, slot: slot, key: (keyed.key, keyed.digest), into: &applied)
-        case .other: return .failed(.notKeyable)
-        }
+        let outcome = perform(operation, command, slot: slot, key: (keyed.key, keyed.digest), into: &applied)
         keep(outcome, caller: command.caller, key: (keyed.key, keyed.digest))
         return outcome
     }

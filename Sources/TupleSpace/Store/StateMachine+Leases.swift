@@ -15,7 +15,7 @@ extension StateMachine {
     {
         guard SpaceName.isValid(renewal.space) else { return .failed(.invalidSpace) }
         if let lease = renewal.lease, lease > Limits.leaseMilliseconds { return .failed(.leaseTooLong(lease)) }
-        guard isThere(renewal.id, in: renewal.space) else { return .noMatch }
+        if let refusal = refusal(.write, ofTuple: renewal.id, in: renewal.space, command.who) { return refusal }
         note(.leased, renewal.id)
         tuples.setLeaseEnd(of: renewal.id, renewal.lease.map(leaseEnd))
         if renewal.lease == 0 { endLease(renewal.id) }

@@ -5,8 +5,8 @@ import ByteCoding
 extension StateMachine {
     mutating func takeByID(_ id: UInt64, in space: UnsafeRawBufferPointer, _ command: CommandView) -> Outcome {
         guard SpaceName.isValid(space) else { return .failed(.invalidSpace) }
-        guard isThere(id, in: space) else { return .noMatch }
-        return takeOut(id, holds: false, caller: command.caller)
+        if let refusal = refusal(.take, ofTuple: id, in: space, command.who) { return refusal }
+        return takeOut(id, caller: command.caller)
     }
 
     /// The page ends at its limit of tuples or bytes, or where too many were examined that do not match.
@@ -14,13 +14,18 @@ extension StateMachine {
         guard SpaceName.isValid(take.space) else { return .failed(.invalidSpace) }
         guard (1...Limits.pageTuples).contains(take.page.limit) else { return .failed(.pageLimit(take.page.limit)) }
         guard table[slot].keptReplyBytes <= Limits.keptReplyBytes else { return .failed(.keepsTooMuch) }
+        let (caller, permission) = (command.who, permission(.read, .take, in: take.space, for: command.who))
+        if let failure = permission.failure { return .failed(failure) }
         var reply = ByteWriter()
         reply.write(ReplyCode.tuples)
         reply.write(false)
         reply.write(UInt32(0))
         var taken: [UInt64] = []
         var more = false
-        let complete = tuples.search(take.template, in: take.space, TupleTable.Bounds(take.page)) { id, tuple in
+        let complete = tuples.search(
+            take.template, in: take.space, TupleTable.Bounds(take.page),
+            where: { allows(permission, $0, for: caller) }
+        ) { id, tuple in
             let fits =
                 taken.count < take.page.limit
                 && (taken.isEmpty || reply.count + tuple.count + 8 <= Limits.takeAllBytes)
@@ -34,7 +39,7 @@ extension StateMachine {
             return true
         }
         guard complete || !taken.isEmpty else { return .failed(.templateTooBroad) }
-        for id in taken { _ = takeOut(id, holds: false, caller: command.caller) }
+        for id in taken { _ = takeOut(id, caller: command.caller) }
         if more || !complete { reply.bytes[1] = 1 }
         reply.patch(UInt32(taken.count), at: 2)
         return .encoded(reply.bytes)
@@ -48,10 +53,27 @@ extension StateMachine {
             return .failed(.tupleTooLarge(replacement.tuple.count))
         }
         let id = replacement.id
-        guard isThere(id, in: replacement.space) else { return .noMatch }
+        if let refusal = refusal(.take, ofTuple: id, in: replacement.space, command.who) { return refusal }
+        if let failure = refusal(.write, replacement.tuple, in: replacement.space, for: command.who) {
+            return .failed(failure)
+        }
         let position = exchange(id, for: replacement.tuple, space: replacement.space, caller: command.caller)
         offerAll([id], into: &applied)
         return .written(id: id, position)
+    }
+
+    /// Why somebody may not do something with a tuple by its id; nil if they may. What they may not read is not there for them.
+    func refusal(
+        _ right: Right, ofTuple id: UInt64, in space: UnsafeRawBufferPointer, _ caller: Caller
+    ) -> Outcome? {
+        guard isThere(id, in: space) else { return .noMatch }
+        guard rights.hasPolicies else { return nil }
+        return tuples.with(id) { space, tuple in
+            let reading = permission(.read, in: space, for: caller)
+            if let failure = reading.failure { return .failed(failure) }
+            guard allows(reading, tuple, for: caller) else { return .noMatch }
+            return refusal(right, tuple, in: space, for: caller).map { .failed($0) }
+        } ?? .noMatch
     }
 
     /// Puts another tuple in a tuple's place, as if that had been held and came back changed: it is to be offered to whoever waits for

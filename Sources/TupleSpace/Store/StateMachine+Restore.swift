@@ -126,7 +126,9 @@ private struct StateBuild {
     private var session: Int?
     private var lastSequence: UInt64?
     /// The ids of the last records that were read.
-    private var last = (tuple: UInt64(0), waiter: UInt64(0), session: UInt64(0))
+    private var last = (tuple: UInt64(0), waiter: UInt64(0), session: UInt64(0), reservation: UInt64(0))
+    /// Ids of tuples.
+    private var reserved: Set<UInt64> = []
     /// Of a waiting statement's guards, those that have come; nil if all have.
     private var guards: (session: UInt64, sequence: UInt64, count: UInt8, of: UInt8)?
     private var pendingCommands = 0
@@ -179,6 +181,10 @@ private struct StateBuild {
         case .events:
             try machine.ring.restore(bytes)
             return
+        case .policies: while !reader.isAtEnd { try readPolicy(&reader) }
+        case .tokens: while !reader.isAtEnd { machine.rights.set(try TokenRecord(from: &reader)) }
+        case .reservations: while !reader.isAtEnd { try readReservation(&reader) }
+        case .failureTuples: while !reader.isAtEnd { try readFailureTuples(&reader) }
         }
         try reader.requireEnd("block")
     }
@@ -206,6 +212,7 @@ private struct StateBuild {
         machine.lastWaiterID = lastWaiterID
         let firstResumable = try Position(from: &reader)
         machine.ring = EventRing(firstResumable: firstResumable, last: try Position(from: &reader))
+        if !reader.isAtEnd { machine.featureLevel = try reader.readUInt32("feature level") }
     }
 
     private static func requireAscending(
@@ -322,6 +329,44 @@ private struct StateBuild {
         machine.table[session].add(sequence, outcome)
     }
 
+    private mutating func readPolicy(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let name = try reader.readPrefixed("space")
+        let space = machine.tuples.spaces.number(of: name)
+        guard name.isEmpty || space != nil else { throw MalformedBytes("space of a policy", at: start) }
+        machine.rights.set(try Policy(from: &reader), for: space)
+    }
+
+    private mutating func readReservation(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let id = try reader.readUInt64("reservation")
+        let tuple = try reader.readUInt64("tuple id")
+        let end = try reader.readUInt64("end of a reservation")
+        let caller = [UInt8](try reader.readPrefixed("caller"))
+        try Self.requireAscending(id, behind: &last.reservation, upTo: machine.lastTupleID, at: start)
+        // Held by nothing else: what is held twice is found when all is counted.
+        guard machine.tuples.isHeld(tuple), reserved.insert(tuple).inserted else {
+            throw MalformedBytes("reserved tuple", at: start)
+        }
+        machine.reservations.insert(id, .init(tuple: tuple, end: end, caller: caller))
+    }
+
+    private mutating func readFailureTuples(_ reader: inout ByteReader) throws(MalformedBytes) {
+        let start = reader.offset
+        let session = try reader.readUInt64("session")
+        let credential = [UInt8](try reader.readPrefixed("caller"))
+        var tuples: [FailureTuple] = []
+        for _ in 0..<(try reader.readCount(of: "failure tuples", minimumBytes: 4)) {
+            tuples.append(try FailureTuple(from: &reader))
+        }
+        let bytes = tuples.reduce(0) { $0 + $1.encodedTuple.count }
+        let isSound =
+            machine.table.slot(of: session) != nil && (1...Limits.failureTuplesPerSession).contains(tuples.count)
+            && bytes <= Limits.failureTupleBytesPerSession && tuples.allSatisfy { $0.refusal == nil }
+        guard isSound else { throw MalformedBytes("failure tuples of a session", at: start) }
+        machine.testaments.set(.init(credential: credential, tuples: tuples, byteCount: bytes), of: session)
+    }
+
     consuming func finish(_ apart: consuming StateMachine.IndexBuild?) throws(MalformedBytes) -> StateMachine {
         guard hasEnded, guards == nil, let header, let index = indexesApart ? apart : index else {
             throw MalformedBytes("the snapshot is cut short", at: 0)
@@ -334,7 +379,8 @@ private struct StateBuild {
         let agrees =
             UInt64(machine.tuples.count) == header.tuples && UInt64(machine.waiters.records.count) == header.waiters
             && UInt64(machine.keys.records.count) == header.keys && UInt64(machine.table.count) == header.sessions
-            && pendingCommands == machine.waiters.count && heldCommands == machine.tuples.heldCount
+            && pendingCommands == machine.waiters.count
+            && heldCommands + machine.reservations.count == machine.tuples.heldCount
         guard agrees else { throw MalformedBytes("the snapshot's counts contradict its contents", at: 0) }
         return machine
     }

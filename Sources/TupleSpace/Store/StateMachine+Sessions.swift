@@ -60,10 +60,11 @@ extension StateMachine {
     }
 
     /// Ends sessions as one: first all their waiters go, then all their held tuples return, oldest first, so that no tuple is offered to
-    /// a session that ends with its holder's.
+    /// a session that ends with its holder's; and last come the failure tuples of those that died.
     /// - command: of the session that ends itself; nil if the leader ends them.
     mutating func endSessions(_ ids: [UInt64], by command: CommandView?, into applied: inout Applied) {
         var held: [(id: UInt64, caller: [UInt8])] = []
+        var left: [FailureTuples.Testament] = []
         for id in ids {
             guard let slot = table.slot(of: id) else { continue }
             note(.sessionEnded, id)
@@ -76,16 +77,19 @@ extension StateMachine {
                 default: break
                 }
             }
+            // Whoever ends its own session has not died.
+            if let testament = testaments.remove(id), command == nil { left.append(testament) }
             table.close(id)
             applied.sessionsEnded.append(SessionID(id))
         }
         held.sort { $0.id < $1.id }
         giveBack(held, into: &applied)
+        for testament in left { deposit(testament, into: &applied) }
         if let command { reply(.done, to: command, into: &applied) }
     }
 
-    /// Waiters whose deadline has come, in order of (deadline, id), then leases likewise, then idempotency keys, oldest first; as many as
-    /// one entry may.
+    /// Waiters whose deadline has come, in order of (deadline, id), then leases and reservations likewise, then idempotency keys,
+    /// oldest first; as many as one entry may.
     mutating func expire(into applied: inout Applied) {
         var budget = Limits.expiriesPerEntry
         while budget > 0, let first = waiters.firstDeadline, first.time <= leaseTime {
@@ -99,6 +103,10 @@ extension StateMachine {
             if tuples.passLeaseEnd(ofHeld: first.id) { continue }
             budget -= 1
             endLease(first.id)
+        }
+        while budget > 0, let first = reservations.first, first.time <= leaseTime {
+            budget -= 1
+            endReservation(first.id, into: &applied)
         }
         while budget > 0, keys.removeFirst(expiredAt: leaseTime) {
             budget -= 1

@@ -10,6 +10,7 @@ extension StateMachine {
         guard SpaceName.isValid(write.space) else { return .failed(.invalidSpace) }
         guard write.tuple.count <= Limits.tupleBytes else { return .failed(.tupleTooLarge(write.tuple.count)) }
         if let lease = write.lease, lease > Limits.leaseMilliseconds { return .failed(.leaseTooLong(lease)) }
+        if let failure = refusal(.write, write.tuple, in: write.space, for: command.who) { return .failed(failure) }
         guard let space = tuples.addSpace(write.space) else { return .failed(.tooManySpaces) }
         let id = tupleID(after: lastTupleID)
         let position = enter(id, space: write.space, write.tuple, lease: write.lease, caller: command.caller)
@@ -20,13 +21,13 @@ extension StateMachine {
             else {
                 return tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: false, leaseEnd: end)
             }
-            if waiters.with(waiter, { $0.isStatement }) == true {
-                tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true, leaseEnd: end)
-                return offerAll([id], into: &applied)
+            tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true, leaseEnd: end)
+            // Nearly always: somebody who may have it at once.
+            if !rights.hasPolicies, waiters.with(waiter, \.onlyHolds) == true {
+                serve(waiter, id, space: write.space, tuple: write.tuple, into: &applied)
+            } else {
+                offerAll([id], into: &applied)
             }
-            let holds = waiters.with(waiter) { $0.holds } ?? false
-            if holds { tuples.insert(id, space: space, tuple: write.tuple, keys: fields, held: true, leaseEnd: end) }
-            serve(waiter, id, space: write.space, tuple: write.tuple, into: &applied)
         }
         return .written(id: id, position)
     }
@@ -48,6 +49,20 @@ extension StateMachine {
         return position
     }
 
+    /// Writes a tuple where nobody sees it yet: unless its lease has ended already, it is to be offered.
+    mutating func store(
+        _ id: UInt64, _ tuple: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, _ number: UInt16,
+        lease: UInt64?,
+        caller: UnsafeRawBufferPointer
+    ) -> Position {
+        let position = enter(id, space: space, tuple, lease: lease, caller: caller)
+        if lease == 0 { return position }
+        FieldKeys.with(tuple: tuple, space: space) { fields in
+            tuples.insert(id, space: number, tuple: tuple, keys: fields, held: true, leaseEnd: lease.map(leaseEnd))
+        }
+        return position
+    }
+
     /// A waiter gets a tuple, which is not visible any more: it is held, or gone.
     private mutating func serve(
         _ waiter: UInt64, _ id: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer,
@@ -57,9 +72,22 @@ extension StateMachine {
         waiters.record(waiter)?.withUnsafeBytes { record in
             let view = WaiterView(record)
             let position = emit(.take, id, space: space, caller: view.caller, tuple: tuple)
-            let outcome =
-                view.holds ? Outcome.held(id: id, position) : .encoded(Self.found(id, position, tuple))
+            let outcome = taken(by: view.hold, id, position, tuple, caller: view.caller)
             settle(waiter, view, outcome, keeps: true, into: &applied)
+        }
+    }
+
+    /// A tuple is taken; it still stands in the store.
+    private mutating func taken(
+        by hold: Hold, _ id: UInt64, _ position: Position, _ tuple: UnsafeRawBufferPointer,
+        caller: UnsafeRawBufferPointer
+    ) -> Outcome {
+        switch hold {
+        case .none: return .encoded(Self.found(id, position, tuple))
+        case .session: return .held(id: id, position)
+        case .reservation(let milliseconds):
+            let reservation = reserve(id, for: milliseconds, caller: caller)
+            return .encoded(Self.reserved(reservation, id, position, tuple))
         }
     }
 
@@ -102,42 +130,67 @@ extension StateMachine {
 
     // MARK: - Take
 
+    /// - milliseconds: of the reservation that is to hold the tuple, instead of the session.
     mutating func take(
-        _ take: OperationView.Take, _ command: CommandView, slot: Int, key: Key?
+        _ take: OperationView.Take, reserving milliseconds: UInt64? = nil, _ command: CommandView, slot: Int, key: Key?
     ) -> Outcome {
         guard SpaceName.isValid(take.space) else { return .failed(.invalidSpace) }
         if let timeout = take.timeout, timeout > Limits.timeoutMilliseconds {
             return .failed(.timeoutTooLong(timeout))
         }
-        guard let id = tuples.oldest(take.template, in: take.space) else { return .failed(.templateTooBroad) }
-        if id > 0 { return takeOut(id, holds: take.holds, caller: command.caller) }
+        if let milliseconds {
+            guard milliseconds <= Limits.reservationMilliseconds else {
+                return .failed(.reservationTooLong(milliseconds))
+            }
+            guard reservations.count < Limits.reservations else { return .failed(.tooManyReservations) }
+        }
+        let permission = permission(.read, .take, in: take.space, for: command.who)
+        if let failure = permission.failure { return .failed(failure) }
+        guard let id = oldest(take.template, in: take.space, permission, for: command.who) else {
+            return .failed(.templateTooBroad)
+        }
+        let hold: Hold = milliseconds.map { .reservation($0) } ?? (take.holds ? .session : .none)
+        if id > 0 { return takeOut(id, hold, caller: command.caller) }
         if take.timeout == 0 { return .noMatch }
-        return wait(take, command, slot: slot, key: key)
+        return wait(take, hold, command, slot: slot, key: key)
     }
 
-    mutating func takeOut(_ id: UInt64, holds: Bool, caller: UnsafeRawBufferPointer) -> Outcome {
-        note(holds ? .held : .taken, id)
+    /// - Returns: the lowest id that matches, of what somebody is allowed; 0 if none does; nil if the template is too broad.
+    func oldest(
+        _ template: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer, _ permission: Permission,
+        for caller: Caller
+    ) -> UInt64? {
+        if permission.isEverything { return tuples.oldest(template, in: space) }
+        var found: UInt64 = 0
+        let complete = tuples.search(template, in: space, where: { allows(permission, $0, for: caller) }) { id, _ in
+            found = id
+            return false
+        }
+        return complete ? found : nil
+    }
+
+    mutating func takeOut(_ id: UInt64, _ hold: Hold = .none, caller: UnsafeRawBufferPointer) -> Outcome {
+        note(hold == .none ? .taken : .held, id)
         let position = Position(index: appliedIndex, ordinal: ordinal)
         let outcome = tuples.with(id) { space, tuple -> Outcome in
             ordinal &+= 1
             ring.append(position, .take, id: id, space: space, caller: caller, tuple: tuple)
-            return holds ? .held(id: id, position) : .encoded(Self.found(id, position, tuple))
+            return taken(by: hold, id, position, tuple, caller: caller)
         }
-        if holds { tuples.hold(id) } else { tuples.remove(id) }
+        if hold == .none { tuples.remove(id) } else { tuples.hold(id) }
         return outcome ?? .noMatch
     }
 
     private mutating func wait(
-        _ take: OperationView.Take, _ command: CommandView, slot: Int, key: Key?
+        _ take: OperationView.Take, _ hold: Hold, _ command: CommandView, slot: Int, key: Key?
     ) -> Outcome {
         guard waiters.count < Limits.waiters else { return .failed(.tooManyWaiters) }
         guard table[slot].waiting < Limits.waitersPerSession else { return .failed(.tooManyWaitersInSession) }
         lastWaiterID += 1
         note(.waits, lastWaiterID)
         let deadline = deadline(take.timeout.map { .milliseconds($0) } ?? .forever)
-        let waiter = WaiterView(
-            session: command.session, sequence: command.sequence, deadline: deadline, holds: take.holds,
-            caller: command.caller, key: key, space: take.space, template: take.template)
+        var waiter = WaiterView(command, deadline: deadline, key: key, space: take.space, template: take.template)
+        waiter.hold = hold
         waiters.insert(lastWaiterID, waiter)
         if let key { keys.addPending(lastWaiterID, caller: command.caller, key: key.key) }
         table[slot].waiting += 1
@@ -212,9 +265,12 @@ extension StateMachine {
         bytes.space.withUnsafeBytes { space in
             bytes.tuple.withUnsafeBytes { tuple in
                 FieldKeys.with(tuple: tuple, space: space) { fields in
-                    // A statement that leaves the tuple, or fails, waits no more: this ends.
-                    while waiters.count > 0, let waiter = waiters.oldest(matching: tuple, in: space, keys: fields) {
+                    var last: UInt64 = 0
+                    while waiters.count > 0,
+                        let waiter = waiters.oldest(matching: tuple, in: space, keys: fields, behind: last)
+                    {
                         guard give(id, to: waiter, space: space, tuple: tuple, into: &applied) else { return }
+                        last = waiter
                     }
                     tuples.unhold(id, keys: fields)
                 }
@@ -230,11 +286,56 @@ extension StateMachine {
         guard let record = waiters.record(waiter) else { return true }
         return record.withUnsafeBytes { record in
             let view = WaiterView(record)
+            switch admission(view, tuple, in: space) {
+            case .passedOver: return true
+            case .over(let failure):
+                settle(waiter - UInt64(view.ordinal), view, .failed(failure), keeps: false, into: &applied)
+                return true
+            case .admitted: break
+            }
             if view.isStatement { return trigger(waiter, view, id, into: &applied) }
-            // It is held already, and is the waiter's from now on; or it goes for good.
-            if !view.holds { tuples.remove(id) }
             serve(waiter, id, space: space, tuple: tuple, into: &applied)
+            // Held already, it is the waiter's from now on; or it goes for good.
+            if view.hold == .none { tuples.remove(id) }
             return false
         }
+    }
+
+    private enum Admission {
+        case admitted
+        /// Not with this tuple.
+        case passedOver
+        case over(Failure)
+    }
+
+    /// Whether who waits may have a tuple, as things are by now.
+    private func admission(
+        _ waiter: WaiterView, _ tuple: UnsafeRawBufferPointer, in space: UnsafeRawBufferPointer
+    ) -> Admission {
+        switch waiter.hold {
+        case .session: break
+        case .reservation where reservations.count >= Limits.reservations: return .over(.tooManyReservations)
+        case .none, .reservation:
+            if let slot = table.slot(of: waiter.session), keepsTooMuch(slot) { return .over(.keepsTooMuch) }
+        }
+        guard rights.hasPolicies || waiter.isMarked else { return .admitted }
+        let verdict = identify(waiter) { caller -> Admission in
+            // What a statement may, its plan looks at.
+            if waiter.isStatement { return .admitted }
+            let permission = permission(.read, .take, in: space, for: caller)
+            if let failure = permission.failure { return .over(failure) }
+            return allows(permission, tuple, for: caller) ? .admitted : .passedOver
+        }
+        return verdict ?? .over(.unknownToken)
+    }
+
+    /// Who waits; nil if its token is not known any more.
+    func identify<Result>(_ waiter: WaiterView, _ body: (Caller) -> Result) -> Result? {
+        waiter.isMarked ? identify(waiter.credential, body) : body(Caller(name: waiter.caller))
+    }
+
+    /// Whether a session has so many replies unacknowledged that it gets no more.
+    func keepsTooMuch(_ slot: Int) -> Bool {
+        featureLevel >= FeatureLevels.rights && table[slot].keptReplyBytes > Limits.keptReplyBytes
     }
 }

@@ -12,6 +12,9 @@ public struct StateMachine: Sendable {
     /// A chained hash of everything that apply ever decided: equal on all servers at an equal index, or they have diverged.
     public var digest: UInt64 { decisions.value }
 
+    /// What the cluster has agreed on by the applied index: what changed with a level is done in the old way below it.
+    public internal(set) var featureLevel: UInt32 = 0
+
     var decisions = StableHash()
     var lastTupleID: UInt64 = 0
     var lastWaiterID: UInt64 = 0
@@ -25,15 +28,23 @@ public struct StateMachine: Sendable {
     var keys = IdempotencyTable()
     var table = SessionTable()
     var ring = EventRing()
+    var reservations = ReservationTable()
+    var testaments = FailureTuples()
+    var rights = RightsTable()
 
     public init() {}
 
     /// Moves on over an entry that is not for the state machine. The digest stays.
-    public mutating func skip(to index: UInt64) { appliedIndex = max(appliedIndex, index) }
+    /// - level: the feature level that is in force from there on, if the entry says one.
+    public mutating func skip(to index: UInt64, featureLevel level: UInt32 = 0) {
+        appliedIndex = max(appliedIndex, index)
+        featureLevel = max(featureLevel, level)
+    }
 
     /// The earliest lease time at which something expires; nil if nothing ever does.
     public var nextDeadline: UInt64? {
-        [waiters.firstDeadline?.time, keys.firstExpiry, tuples.firstLeaseEnd?.time].compactMap { $0 }.min()
+        [waiters.firstDeadline?.time, keys.firstExpiry, tuples.firstLeaseEnd?.time, reservations.first?.time]
+            .compactMap { $0 }.min()
     }
 
     /// Full time-outs in ms of the sessions that exist, ascending by id.
@@ -55,6 +66,7 @@ public struct StateMachine: Sendable {
     /// Tuples that end by themselves unless their leases are renewed, held ones among them.
     public var leaseCount: Int { tuples.leaseCount }
     public var spaceCount: Int { tuples.spaces.count }
+    public var reservationCount: Int { reservations.count }
     /// Idempotency keys, those of waiting takes with them.
     public var keyCount: Int { keys.count }
 

@@ -10,6 +10,16 @@ public struct TupleID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var description: String { String(rawValue) }
 }
 
+/// A reservation for ever: made like a tuple's id, of two the later has the higher. So it also fences: whoever keeps the highest that it
+/// has seen can refuse one that came before.
+public struct ReservationID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let rawValue: UInt64
+
+    @inlinable public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+    @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    public var description: String { String(rawValue) }
+}
+
 /// A client's session, by the random number the client chose for it. 0 is nobody's.
 public struct SessionID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let rawValue: UInt64

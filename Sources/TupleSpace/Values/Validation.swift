@@ -185,7 +185,26 @@ extension Operation {
             }
             if let refusal = statement.refusal { throw refusal }
             try statement.validateValues()
-        case .endSession, .expireSessions, .cancel, .release, .acknowledge: return
+        case .endSession, .expireSessions, .cancel, .release, .acknowledge, .removeToken: return
+        case .reserve(let space, let template, let timeout, let reservation):
+            try SpaceName.validate(space)
+            try timeout.validate()
+            try template.validate()
+            guard reservation <= Limits.reservationMilliseconds else { throw .reservationTooLong(reservation) }
+        case .reservation(_, .extend(let milliseconds)):
+            guard milliseconds <= Limits.reservationMilliseconds else { throw .reservationTooLong(milliseconds) }
+        case .reservation: return
+        case .leave(let tuples):
+            guard tuples.count <= Limits.failureTuplesPerSession else { throw .tooManyFailureTuples(tuples.count) }
+            for one in tuples {
+                if let refusal = one.refusal { throw refusal }
+                try one.tuple.validate()
+            }
+        case .setPolicy(let space, let policy):
+            if !space.isEmpty { try SpaceName.validate(space) }
+            if let problem = policy?.problem() { throw Failure(.malformed, "The policy cannot be used: \(problem).") }
+        case .setToken(let token):
+            if let problem = token.problem() { throw Failure(.malformed, "The token cannot be used: \(problem).") }
         case .write(let space, let tuple):
             try SpaceName.validate(space)
             try tuple.validate()
@@ -213,9 +232,10 @@ extension Operation {
                 throw .idempotencyKey
             }
             switch operation {
-            case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace, .statement, .take(_, _, _, holds: false):
-                try operation.validate()
-            default: throw .notKeyable
+            case .take(_, _, _, holds: true), .leave, .openSession, .endSession, .expireSessions, .cancel, .release,
+                .acknowledge, .keyed:
+                throw .notKeyable
+            default: try operation.validate()
             }
         }
     }
@@ -240,6 +260,9 @@ extension Query {
             try SpaceName.validate(space)
             try template.validate()
             guard (1...Limits.pageTuples).contains(page.limit) else { throw .pageLimit(page.limit) }
+        case .spaces(_, let limit), .tokens(_, let limit):
+            guard (1...Limits.pageTuples).contains(limit) else { throw .pageLimit(limit) }
+        case .policy(let space): if !space.isEmpty { try SpaceName.validate(space) }
         }
     }
 }
