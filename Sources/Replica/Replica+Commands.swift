@@ -156,7 +156,16 @@ extension Replica {
         proposeExpiries()
         guard !batch.isEmpty || heldBack != nil else { return }
         guard lastStored == lastWrite || batch.byteCount >= settings.batchBytes else { return }
+        tellLevel()
         proposeNow()
+    }
+
+    /// The state machine learns by the log what all servers can do; said again until it has heard.
+    private mutating func tellLevel() {
+        guard machine.featureLevel < featureLevel, featureLevel >= FeatureLevels.rights, heldBack == nil else { return }
+        var writer = ByteWriter()
+        Operation.raiseLevel(featureLevel).encode(into: &writer)
+        writer.bytes.withUnsafeBytes { batch.append(CommandHeader(session: SessionID(0), sequence: 0), operation: $0) }
     }
 
     private mutating func proposeNow() {

@@ -162,7 +162,7 @@ struct NaiveModel {
 
     private mutating func perform(_ operation: Operation, _ header: CommandHeader) {
         switch operation {
-        case .openSession, .acknowledge, .endSession, .expireSessions:
+        case .openSession, .acknowledge, .endSession, .expireSessions, .raiseLevel:
             reply(header, .failed(Failure(.notAllowed, "")))
         case .write(let space, let tuple): reply(header, write(space, tuple, lease: nil))
         case .writeLeased, .renew, .takeByID, .takeAll, .replace: reply(header, change(operation))

@@ -21,6 +21,7 @@ extension TupleSpace.Operation {
         case .acknowledge: "acknowledge"
         case .endSession: "end the session"
         case .expireSessions(let sessions): "expire \(sessions.count) sessions"
+        case .raiseLevel(let level): "raise the feature level to \(level)"
         case .write(let space, let tuple): "write \(tuple.words) to \(space)"
         case .writeLeased(let space, let tuple, let lease): "write \(tuple.words) to \(space) for \(lease) ms"
         case .renew(let space, let id, let lease): "renew \(id) in \(space)\(lease.words)"

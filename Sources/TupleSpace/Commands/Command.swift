@@ -33,6 +33,8 @@ public indirect enum Operation: Equatable, Sendable {
     case endSession
     /// The leader's own: these have been silent for their full time-out.
     case expireSessions([SessionID])
+    /// The leader's own: all servers have this feature level, and from here on apply does what is new with it.
+    case raiseLevel(UInt32)
     case write(space: String, tuple: Tuple)
     /// A write whose tuple goes when its lease ends, unless that is renewed. A lease of 0 ms has ended already.
     case writeLeased(space: String, tuple: Tuple, leaseMilliseconds: UInt64)

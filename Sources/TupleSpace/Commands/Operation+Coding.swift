@@ -23,6 +23,7 @@ enum OperationCode {
     static let removeToken: UInt8 = 19
     static let reserve: UInt8 = 20
     static let reservation: UInt8 = 21
+    static let raiseLevel: UInt8 = 22
 }
 
 extension Operation {
@@ -36,6 +37,9 @@ extension Operation {
             writer.write(OperationCode.expireSessions)
             writer.writeVarint(UInt64(sessions.count))
             for session in sessions { writer.write(session.rawValue) }
+        case .raiseLevel(let level):
+            writer.write(OperationCode.raiseLevel)
+            writer.write(level)
         case .write(let space, let tuple):
             writer.write(OperationCode.write)
             writer.write(space)
@@ -128,6 +132,7 @@ extension Operation {
                 sessions.append(SessionID(try reader.readUInt64("session")))
             }
             return .expireSessions(sessions)
+        case OperationCode.raiseLevel: return .raiseLevel(try reader.readUInt32("feature level"))
         case OperationCode.write:
             return .write(space: try reader.readString("space"), tuple: try Tuple(from: &reader))
         case OperationCode.take:

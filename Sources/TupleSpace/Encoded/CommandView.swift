@@ -192,7 +192,8 @@ enum OperationView {
             guard !scan.failed, let action = try? Operation.ReservationAction(from: &reader) else { return nil }
             scan.offset = reader.offset
             return .reservation(id: id, action)
-        case OperationCode.setPolicy, OperationCode.leave, OperationCode.setToken, OperationCode.removeToken:
+        case OperationCode.setPolicy, OperationCode.leave, OperationCode.setToken, OperationCode.removeToken,
+            OperationCode.raiseLevel:
             var reader = ByteReader(scan.bytes, from: scan.offset - 1)
             guard let operation = try? Operation(from: &reader) else { return nil }
             scan.offset = reader.offset
@@ -242,7 +243,7 @@ enum OperationView {
     var isKeyable: Bool {
         switch self {
         case .take(let take): !take.holds
-        case .rare(.leave), .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: false
+        case .rare(.leave), .rare(.raiseLevel), .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: false
         default: true
         }
     }

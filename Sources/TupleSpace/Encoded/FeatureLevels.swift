@@ -7,7 +7,7 @@ public enum FeatureLevels {
     static let completeTuples: UInt32 = 3
 
     /// Reservations, failure tuples, policies and tokens; a bound on all replies that a session keeps.
-    static let rights: UInt32 = 4
+    public static let rights: UInt32 = 4
 
     /// The highest that anything needs.
     public static let highest = rights

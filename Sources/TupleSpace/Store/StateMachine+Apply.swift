@@ -4,7 +4,7 @@ import ByteCoding
 enum Decision: UInt64 {
     case batch = 1, malformedBatch, malformedCommand, reply, written, taken, held, gaveBack, waits, abandoned
     case sessionOpened, sessionEnded, keyExpired, settled, leased, leaseEnded, replaced, statement
-    case reserved, testament, notDeposited, policy, token
+    case reserved, testament, notDeposited, policy, token, level
 }
 
 extension StateMachine {
@@ -129,10 +129,14 @@ extension StateMachine {
     }
 
     private mutating func applyLeadersOwn(_ command: CommandView, into applied: inout Applied) {
-        guard case .expireSessions(let ids)? = OperationView(command.operation) else {
-            return note(.malformedCommand, UInt64(command.operation.count))
+        switch OperationView(command.operation) {
+        case .expireSessions(let ids)?:
+            endSessions(Array(ids.prefix(Limits.expiriesPerEntry)), by: nil, into: &applied)
+        case .rare(.raiseLevel(let level))?:
+            note(.level, UInt64(level))
+            featureLevel = max(featureLevel, level)
+        default: note(.malformedCommand, UInt64(command.operation.count))
         }
-        endSessions(Array(ids.prefix(Limits.expiriesPerEntry)), by: nil, into: &applied)
     }
 }
 

@@ -12,7 +12,7 @@ public struct StateMachine: Sendable {
     /// A chained hash of everything that apply ever decided: equal on all servers at an equal index, or they have diverged.
     public var digest: UInt64 { decisions.value }
 
-    /// What the cluster has agreed on by the applied index: what changed with a level is done in the old way below it.
+    /// What the leader has said that the cluster has agreed on, from level 4 on: what a level changed is done in the old way below it.
     public internal(set) var featureLevel: UInt32 = 0
 
     var decisions = StableHash()
@@ -35,11 +35,7 @@ public struct StateMachine: Sendable {
     public init() {}
 
     /// Moves on over an entry that is not for the state machine. The digest stays.
-    /// - level: the feature level that is in force from there on, if the entry says one.
-    public mutating func skip(to index: UInt64, featureLevel level: UInt32 = 0) {
-        appliedIndex = max(appliedIndex, index)
-        featureLevel = max(featureLevel, level)
-    }
+    public mutating func skip(to index: UInt64) { appliedIndex = max(appliedIndex, index) }
 
     /// The earliest lease time at which something expires; nil if nothing ever does.
     public var nextDeadline: UInt64? {

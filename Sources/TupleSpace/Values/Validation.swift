@@ -185,7 +185,7 @@ extension Operation {
             }
             if let refusal = statement.refusal { throw refusal }
             try statement.validateValues()
-        case .endSession, .expireSessions, .cancel, .release, .acknowledge, .removeToken: return
+        case .endSession, .expireSessions, .raiseLevel, .cancel, .release, .acknowledge, .removeToken: return
         case .reserve(let space, let template, let timeout, let reservation):
             try SpaceName.validate(space)
             try timeout.validate()
@@ -232,7 +232,7 @@ extension Operation {
                 throw .idempotencyKey
             }
             switch operation {
-            case .take(_, _, _, holds: true), .leave, .openSession, .endSession, .expireSessions, .cancel, .release,
+            case .take(_, _, _, holds: true), .leave, .openSession, .endSession, .expireSessions, .raiseLevel, .cancel, .release,
                 .acknowledge, .keyed:
                 throw .notKeyable
             default: try operation.validate()
