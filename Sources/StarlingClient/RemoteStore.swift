@@ -109,6 +109,8 @@ struct RemoteStore: Sendable {
     func events(
         matching template: Template?, in space: String, after position: Position?
     ) async throws(Failure) -> EventStream {
+        try SpaceName.validate(space)
+        try template?.validate()
         let feed = SubscriptionFeed(
             id: inbox.makeID(), space: space, template: template, start: position, limit: settings.bufferedEvents)
         let request = Request(id: feed.id, body: .subscribe(feed), completion: .nobody)

@@ -21,6 +21,14 @@ public struct ServerEndpoint: Hashable, Sendable, CustomStringConvertible {
     public var description: String { address.description }
 }
 
+extension ServerEndpoint: ExpressibleByStringLiteral {
+    /// - Precondition: the literal is `HOST:PORT`.
+    public init(stringLiteral text: String) {
+        guard let address = Endpoint(text) else { preconditionFailure("\"\(text)\" is not HOST:PORT") }
+        self.init(address)
+    }
+}
+
 /// The servers that a client may use: those it was given, then those that servers named.
 struct ServerList: Sendable {
     private(set) var servers: [ServerEndpoint]

@@ -1,0 +1,78 @@
+import TupleSpace
+
+// Finding and changing as one: nobody comes between. Each is a `Statement`; what these cannot say, a statement of your own can.
+
+extension Space {
+    /// Writes a tuple if no other matches the template.
+    ///
+    ///     let elected = try await locks.write("leader", name, lease: .seconds(10), ifAbsent: "leader", .any) != nil
+    ///
+    /// A tuple that somebody holds does not match: it is invisible.
+    /// - Returns: nil if one matched, and nothing was written.
+    public func write<each Field: FieldValue, First: FieldPattern, each Pattern: FieldPattern>(
+        _ fields: repeat each Field, lease: Timeout = .forever, ifAbsent first: First, _ others: repeat each Pattern
+    ) async throws(Failure) -> WriteResult? {
+        let typed = TypedTemplate(first, repeat each others)
+        let tuple = Tuple(repeat each fields)
+        let steps: [Statement.Step] = [
+            .absent(space: name, .init(typed.template.fields.map { .plain($0) })),
+            .write(space: name, tuple.expression, lease: lease),
+        ]
+        do throws(Failure) {
+            let done = try await store.run(Statement([.init(.always, steps)])).done
+            guard case .written(let id, let position)? = done?.results.last else { return nil }
+            return WriteResult(id: id, position: position)
+        } catch {
+            guard error.code == .statementFailed else { throw error }
+            return nil
+        }
+    }
+
+    /// Puts what the closure makes of the oldest match in its place, under its id and with its lease.
+    ///
+    ///     try await counters.update("visits", .any(Int.self)) { name, count in (name, count + 1) }
+    ///
+    /// - Parameter change: called again if somebody else was faster.
+    /// - Returns: the tuple as it is now; nil if nothing matched, or came in time.
+    @discardableResult
+    public nonisolated(nonsending) func update<each Pattern: FieldPattern>(
+        _ template: repeat each Pattern, timeout: Timeout = .none,
+        _ change: (repeat (each Pattern).Matched) -> (repeat (each Pattern).Matched)
+    ) async throws(Failure) -> (repeat (each Pattern).Matched)? {
+        let typed = TypedTemplate(repeat each template)
+        while let old = try await store.read(typed.template, from: name, timeout: timeout, consistency: .linearizable)
+            .tuple
+        {
+            let fields = try typed.fields(of: old, in: name)
+            let new = change(repeat each fields)
+            let replace = Statement.Step.replace(step: 0, Tuple(repeat each new).expression)
+            let statement = Statement([.init(.read(space: name, old.tuple.pattern), [replace])])
+            if try await store.run(statement).done != nil { return new }
+        }
+        return nil
+    }
+
+    /// Moves the oldest match to another space, where it gets a new id, and no lease.
+    /// - Returns: nil if nothing matched, or came in time.
+    @discardableResult
+    public func move<each Pattern: FieldPattern>(
+        _ template: repeat each Pattern, to other: Space, timeout: Timeout = .none
+    ) async throws(Failure) -> (repeat (each Pattern).Matched)? {
+        let typed = TypedTemplate(repeat each template)
+        while let old = try await store.read(typed.template, from: name, timeout: timeout, consistency: .linearizable)
+            .tuple
+        {
+            let fields = try typed.fields(of: old, in: name)
+            let write = Statement.Step.write(space: other.name, old.tuple.expression, lease: .forever)
+            let statement = Statement([.init(.take(space: name, old.tuple.pattern), [write])])
+            if try await store.run(statement).done != nil { return fields }
+        }
+        return nil
+    }
+}
+
+extension Tuple {
+    fileprivate var expression: Statement.TupleExpression { .init(fields.map { .value($0) }) }
+    /// Matches what equals it.
+    fileprivate var pattern: Statement.TemplateExpression { .init(fields.map { .plain(.literal($0)) }) }
+}
