@@ -14,12 +14,10 @@ extension Space {
     ) async throws(Failure) -> WriteResult? {
         let typed = TypedTemplate(first, repeat each others)
         let tuple = Tuple(repeat each fields)
-        let steps: [Statement.Step] = [
-            .absent(space: name, .init(typed.template.fields.map { .plain($0) })),
-            .write(space: name, tuple.expression, lease: lease),
-        ]
+        let statement = Statement(
+            .always, .absent(space: name, .init(typed.template)), .write(space: name, .init(tuple), lease: lease))
         do throws(Failure) {
-            let done = try await store.run(Statement([.init(.always, steps)])).done
+            let done = try await store.run(statement).done
             guard case .written(let id, let position)? = done?.results.last else { return nil }
             return WriteResult(id: id, position: position)
         } catch {
@@ -45,8 +43,8 @@ extension Space {
         {
             let fields = try typed.fields(of: old, in: name)
             let new = change(repeat each fields)
-            let replace = Statement.Step.replace(step: 0, Tuple(repeat each new).expression)
-            let statement = Statement([.init(.read(space: name, old.tuple.pattern), [replace])])
+            let statement = Statement(
+                .read(space: name, .init(equalTo: old.tuple)), .replace(step: 0, with: repeat each new))
             if try await store.run(statement).done != nil { return new }
         }
         return nil
@@ -63,16 +61,11 @@ extension Space {
             .tuple
         {
             let fields = try typed.fields(of: old, in: name)
-            let write = Statement.Step.write(space: other.name, old.tuple.expression, lease: .forever)
-            let statement = Statement([.init(.take(space: name, old.tuple.pattern), [write])])
+            let statement = Statement(
+                .take(space: name, .init(equalTo: old.tuple)),
+                .write(space: other.name, .init(old.tuple), lease: .forever))
             if try await store.run(statement).done != nil { return fields }
         }
         return nil
     }
-}
-
-extension Tuple {
-    fileprivate var expression: Statement.TupleExpression { .init(fields.map { .value($0) }) }
-    /// Matches what equals it.
-    fileprivate var pattern: Statement.TemplateExpression { .init(fields.map { .plain(.literal($0)) }) }
 }

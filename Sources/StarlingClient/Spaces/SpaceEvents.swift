@@ -15,9 +15,11 @@ public struct SpaceEvent<Fields: Sendable>: Sendable {
 ///
 /// It goes on by itself at another server when one is lost. It ends by throwing `position-gone` when its position, or a reader that is too
 /// slow, fell behind the `Limits.eventRingEvents` events that are kept.
+///
+/// It throws `Failure` only, and yet says `any Error`: Swift 6.3 crashes over typed ones, in a `do` whose `catch` has a `where`.
 public struct SpaceEvents<Fields: Sendable>: AsyncSequence, Sendable {
     public typealias Element = SpaceEvent<Fields>
-    public typealias Failure = TupleSpace.Failure
+    public typealias Failure = any Error
 
     let space: Space
     let template: TypedTemplate<Fields>
@@ -35,7 +37,7 @@ public struct SpaceEvents<Fields: Sendable>: AsyncSequence, Sendable {
         /// Nil when the task was cancelled. The first call subscribes.
         public mutating func next(
             isolation actor: isolated (any Actor)? = #isolation
-        ) async throws(TupleSpace.Failure) -> SpaceEvent<Fields>? {
+        ) async throws -> SpaceEvent<Fields>? {
             do {
                 while batch.isEmpty {
                     if stream == nil { stream = try await events.subscribe().makeAsyncIterator() }
@@ -44,7 +46,7 @@ public struct SpaceEvents<Fields: Sendable>: AsyncSequence, Sendable {
                 }
             } catch {
                 if Task.isCancelled { return nil }
-                throw error as? TupleSpace.Failure ?? TupleSpace.Failure(.malformed, "\(error)")
+                throw error
             }
             let event = batch.removeFirst()
             let fields = try events.template.fields(of: event.tuple, in: event.space)
@@ -53,7 +55,7 @@ public struct SpaceEvents<Fields: Sendable>: AsyncSequence, Sendable {
         }
     }
 
-    private func subscribe() async throws(Failure) -> EventStream {
+    private func subscribe() async throws -> EventStream {
         try await space.store.events(matching: template.template, in: space.name, after: start)
     }
 }
