@@ -19,7 +19,9 @@ public final class StarlingClient: TupleStore, Sendable {
     private let store: RemoteStore
 
     /// Connects in the background; an unreachable cluster shows at the first operation.
-    /// - Parameter servers: at least one; the rest of the cluster is learnt from them.
+    /// - Parameters:
+    ///   - servers: at least one; the rest of the cluster is learnt from them.
+    ///   - settings: how patient the client is, and whom it claims to be.
     /// - Throws: when the process can have no further thread, socket or descriptor.
     public init(servers: [ServerEndpoint], settings: ClientSettings = ClientSettings()) throws(ZeroMQError) {
         precondition(!servers.isEmpty, "a client needs the address of one server")

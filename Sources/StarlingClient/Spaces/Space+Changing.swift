@@ -30,7 +30,7 @@ extension Space {
     ///
     ///     try await counters.update("visits", .any(Int.self)) { name, count in (name, count + 1) }
     ///
-    /// - Parameter change: called again if somebody else was faster.
+    /// If somebody else was faster, the closure is called again with what is there then.
     /// - Returns: the tuple as it is now; nil if nothing matched, or came in time.
     @discardableResult
     public nonisolated(nonsending) func update<each Pattern: FieldPattern>(

@@ -15,8 +15,11 @@ extension Space {
 
     /// All matches, as far as the page goes.
     /// - Parameters:
+    ///   - template: what to find, field by field.
     ///   - limit: 1 to `Limits.pageTuples`. A page ends at `Limits.pageBytes` too.
+    ///   - order: by age.
     ///   - id: goes on behind this tuple, in the order asked for.
+    ///   - consistency: how new the answer is.
     public func readAll<each Pattern: FieldPattern>(
         _ template: repeat each Pattern, limit: Int = Limits.pageTuples, order: Page.Order = .oldest,
         after id: TupleID? = nil, consistency: Consistency = .linearizable
@@ -86,7 +89,9 @@ extension Space {
 
     /// Takes all matches, for good and as one, as far as the page goes.
     /// - Parameters:
+    ///   - template: what to take, field by field.
     ///   - limit: 1 to `Limits.pageTuples`. It ends at `Limits.takeAllBytes` too.
+    ///   - order: by age.
     ///   - id: goes on behind this tuple, in the order asked for.
     ///   - key: with it the same call again gives the same tuples: for whoever lost the answer. It is kept for an hour.
     public func takeAll<each Pattern: FieldPattern>(

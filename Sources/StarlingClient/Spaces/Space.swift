@@ -15,7 +15,7 @@ public struct Space: Sendable {
     public let store: any TupleStore
     public let name: String
 
-    /// - Parameter name: 1 to `Limits.spaceNameBytes` bytes of UTF-8 without control characters; another is refused when it is used.
+    /// The space of this name: 1 to `Limits.spaceNameBytes` bytes of UTF-8 without control characters; another is refused when it is used.
     public init(_ name: String, of store: any TupleStore) {
         self.name = name
         self.store = store
@@ -30,6 +30,7 @@ extension TupleStore {
 extension Space {
     /// Writes a tuple.
     /// - Parameters:
+    ///   - fields: 1 to `Limits.fieldsPerTuple`, each of a type that is a ``FieldValue``.
     ///   - lease: the tuple goes by itself when it ends, unless it is renewed.
     ///   - key: with it, writing the same again does nothing more and gives the same result, also from another process: for whoever must
     ///     repeat a write whose outcome is unknown. It is kept for an hour.

@@ -65,7 +65,9 @@ extension Space {
     ///
     ///     for try await event in jobs.events(matching: "resize", .any(Int.self)) where event.kind == .write { … }
     ///
-    /// - Parameter position: begins right behind it; nil: where the one order is when the loop begins.
+    /// - Parameters:
+    ///   - template: what the tuples must match.
+    ///   - position: begins right behind it; nil: where the one order is when the loop begins.
     public func events<each Pattern: FieldPattern>(
         matching template: repeat each Pattern, from position: Position? = nil
     ) -> SpaceEvents<(repeat (each Pattern).Matched)> {
