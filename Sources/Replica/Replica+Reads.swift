@@ -91,28 +91,41 @@ extension Replica {
         watches.insert(read.token, .init(space: space, template: template, deadline: deadline))
     }
 
-    /// Hands what an entry did to those who wait for it here.
-    mutating func notify() {
-        defer { subscriptions.dispatched = machine.lastPosition }
-        guard !watches.isEmpty || !subscriptions.isEmpty else { return }
-        guard machine.lastPosition > subscriptions.dispatched else { return }
-        guard let events = machine.events(after: subscriptions.dispatched, limit: .max) else {
-            return subscriptions.restart()
-        }
-        if !watches.isEmpty { wake(by: events) }
-        deliver(events)
+    /// An event that somebody here waits for.
+    private struct Wanted {
+        var event: Event
+        var watchers: [RequestToken]
+        var subscribers: [RequestToken]
     }
 
-    private mutating func wake(by events: [Event]) {
-        var writer = ByteWriter()
-        for event in events where event.makesVisible {
-            writer.reset()
-            event.tuple.tuple.encode(into: &writer)
-            let matched = writer.bytes.withUnsafeBytes { watches.take(matching: $0, in: event.space) }
-            for token in matched {
-                let reply = Reply.found(event.tuple, position: event.position)
-                if hasRoomForReplies { effects.reply(reply, to: token) } else { deferred.append(.reply(token, reply)) }
+    /// Hands what an entry did to those who wait for it here.
+    mutating func notify() {
+        let last = machine.lastPosition
+        guard last > subscriptions.dispatched else { return }
+        guard !watches.isEmpty || !subscriptions.isEmpty else { return subscriptions.dispatched = last }
+        guard let wanted = wantedEvents() else { return subscriptions.restart(at: last) }
+        subscriptions.dispatched = last
+        for item in wanted where !item.watchers.isEmpty { wake(item.watchers, by: item.event) }
+        deliver(wanted)
+    }
+
+    /// Of what was not handed out yet, that which somebody wants. Nearly always nothing: no other event is decoded.
+    private func wantedEvents() -> [Wanted]? {
+        var wanted: [Wanted] = []
+        let isThere = machine.forEachEvent(after: subscriptions.dispatched) { view in
+            let (watchers, subscribers) = (watches.matches(view), subscriptions.matches(view))
+            if !watchers.isEmpty || !subscribers.isEmpty, let event = view.event {
+                wanted.append(Wanted(event: event, watchers: watchers, subscribers: subscribers))
             }
+            return true
+        }
+        return isThere ? wanted : nil
+    }
+
+    private mutating func wake(_ watchers: [RequestToken], by event: Event) {
+        let reply = Reply.found(event.tuple, position: event.position)
+        for token in watches.take(watchers) {
+            if hasRoomForReplies { effects.reply(reply, to: token) } else { deferred.append(.reply(token, reply)) }
         }
     }
 
@@ -144,20 +157,22 @@ extension Replica {
         let start = position ?? machine.lastPosition
         subscriptions.insert(
             token,
-            .init(space: space, template: template, position: start, isCatchingUp: position != nil, toldAt: now))
+            .init(
+                filter: EventFilter(space: space, template: template), position: start, isCatchingUp: position != nil,
+                toldAt: now))
         // The first batch tells where the subscription begins.
         if position == nil { tell(token, []) }
     }
 
-    private mutating func deliver(_ events: [Event]) {
-        guard let last = events.last else { return }
-        for token in subscriptions.tokens {
-            guard var subscription = subscriptions[token], !subscription.isCatchingUp else { continue }
-            let matching = events.filter { $0.position > subscription.position && subscription.wants($0) }
-            subscription.position = max(subscription.position, last.position)
-            subscriptions[token] = subscription
-            if !matching.isEmpty { tell(token, matching) }
+    /// One batch for each subscriber, in ascending order.
+    private mutating func deliver(_ wanted: [Wanted]) {
+        var batches: [RequestToken: [Event]] = [:]
+        for item in wanted {
+            for token in item.subscribers where subscriptions.isNews(item.event.position, for: token) {
+                batches[token, default: []].append(item.event)
+            }
         }
+        for (token, events) in batches.sorted(by: { $0.key < $1.key }) { tell(token, events) }
     }
 
     /// Those that read the ring get the next page of it; idle ones are told where they are.
@@ -166,17 +181,30 @@ extension Replica {
         beatSubscriptions()
         for token in subscriptions.tokensCatchingUp {
             guard var subscription = subscriptions[token] else { continue }
-            guard let page = machine.events(after: subscription.position, limit: settings.eventsPerDelivery) else {
+            let start = subscription.position
+            guard let events = readPage(&subscription) else {
                 subscriptions.end(token)
-                effects.endedSubscriptions.append((token, positionGone(subscription.position)))
+                effects.endedSubscriptions.append((token, positionGone(start)))
                 continue
             }
-            subscription.isCatchingUp = page.count == settings.eventsPerDelivery
-            if let last = page.last { subscription.position = max(subscription.position, last.position) }
             subscriptions[token] = subscription
-            let matching = page.filter { subscription.wants($0) }
-            if !matching.isEmpty || !page.isEmpty { tell(token, matching) }
+            if subscription.position > start { tell(token, events) }
         }
+    }
+
+    /// Moves on over a page of the ring; nil if that no longer reaches back so far.
+    private func readPage(_ subscription: inout Subscriptions.Subscription) -> [Event]? {
+        var (seen, last) = (0, subscription.position)
+        var events: [Event] = []
+        let isThere = machine.forEachEvent(after: subscription.position) { view in
+            seen += 1
+            last = view.position
+            if subscription.filter.matches(view), let event = view.event { events.append(event) }
+            return seen < settings.eventsPerDelivery
+        }
+        subscription.position = last
+        subscription.isCatchingUp = seen == settings.eventsPerDelivery
+        return isThere ? events : nil
     }
 
     private mutating func beatSubscriptions() {
@@ -192,7 +220,8 @@ extension Replica {
     private mutating func tell(_ token: RequestToken, _ events: [Event]) {
         guard let subscription = subscriptions[token] else { return }
         subscriptions[token]?.toldAt = now
-        effects.events.append(.init(token: token, batch: EventBatch(events: events, position: subscription.position)))
+        let position = subscriptions.seen(subscription)
+        effects.events.append(.init(token: token, batch: EventBatch(events: events, position: position)))
     }
 
     private func positionGone(_ position: Position) -> Failure {
@@ -200,12 +229,6 @@ extension Replica {
             .positionGone,
             "position \(position) is behind what is kept (\(Limits.eventRingEvents) events); read anew and subscribe from "
                 + "\(machine.lastPosition)")
-    }
-}
-
-extension Subscriptions.Subscription {
-    func wants(_ event: Event) -> Bool {
-        event.space == space && (template?.matches(event.tuple.tuple) ?? true)
     }
 }
 

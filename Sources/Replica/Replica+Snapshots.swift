@@ -224,8 +224,7 @@ extension Replica {
         }
         effects.notices.append(.snapshotInstalled(metadata.index, from: installingFrom))
         answerFromSnapshot()
-        subscriptions.dispatched = self.machine.lastPosition
-        subscriptions.restart()
+        subscriptions.restart(at: self.machine.lastPosition)
         for (token, watch) in watches.all {
             let reply = self.machine.answer(.read(space: watch.space, template: watch.template))
             if reply != .noMatch {

@@ -139,6 +139,9 @@ public struct Replica: Sendable {
         return last.index == machine.appliedIndex ? last : Position(index: machine.appliedIndex, ordinal: 0)
     }
     public func isSubscription(_ token: RequestToken) -> Bool { subscriptions[token] != nil }
+    /// Reads that wait for a tuple.
+    public var watchCount: Int { watches.count }
+    public var subscriptionCount: Int { subscriptions.count }
     public var newestSnapshotIndex: LogIndex { newestSnapshot.index }
     /// False after damage to the log, until its peers have repaired this server.
     public var mayVote: Bool { raft.mayVote }

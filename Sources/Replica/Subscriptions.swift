@@ -1,11 +1,12 @@
 import Raft
 import TupleSpace
 
-/// Subscribers at this server, each with the position up to which it has seen everything.
+/// Subscribers at this server, each with the position up to which it has seen everything. Indexed: what is applied touches none but those
+/// who want it.
 struct Subscriptions: Sendable {
     struct Subscription: Sendable {
-        var space: String
-        var template: Template?
+        var filter: EventFilter
+        /// Of one that is not catching up: at least this.
         var position: Position
         /// It reads the ring from its position on before it gets what is applied now.
         var isCatchingUp: Bool
@@ -13,6 +14,7 @@ struct Subscriptions: Sendable {
     }
 
     private var subscriptions: [RequestToken: Subscription] = [:]
+    private var index = TemplateIndex<RequestToken>()
     /// In ascending order, so that deliveries go in the same order on every run of a seed.
     private(set) var tokens: [RequestToken] = []
     /// Those that read the ring.
@@ -38,12 +40,14 @@ struct Subscriptions: Sendable {
     mutating func insert(_ token: RequestToken, _ subscription: Subscription) {
         guard subscriptions.updateValue(subscription, forKey: token) == nil else { return }
         tokens.insert(token, at: place(of: token))
+        index.insert(token, subscription.filter)
         if subscription.isCatchingUp { catchingUp.insert(token) }
     }
 
     mutating func end(_ token: RequestToken) {
         guard subscriptions.removeValue(forKey: token) != nil else { return }
         tokens.remove(at: place(of: token))
+        index.remove(token)
         catchingUp.remove(token)
     }
 
@@ -57,9 +61,28 @@ struct Subscriptions: Sendable {
         return low
     }
 
-    /// The state was replaced: everyone reads the ring anew from where they are.
-    mutating func restart() {
-        for token in tokens { subscriptions[token]?.isCatchingUp = true }
+    /// Who wants this event, in ascending order; those that are catching up, or have seen it elsewhere, among them.
+    func matches(_ event: EventView) -> [RequestToken] { index.matches(event) }
+
+    /// Whether an event that was just applied is news for a subscriber, and not in the ring for it to read, nor seen elsewhere.
+    func isNews(_ position: Position, for token: RequestToken) -> Bool {
+        subscriptions[token].map { !$0.isCatchingUp && position > $0.position } ?? false
+    }
+
+    /// Up to where a subscriber has seen everything, once it has got what is handed out now.
+    func seen(_ subscription: Subscription) -> Position {
+        subscription.isCatchingUp ? subscription.position : max(subscription.position, dispatched)
+    }
+
+    /// The state was replaced, and stands here now: everyone reads the ring anew from where they are.
+    mutating func restart(at position: Position) {
+        for token in tokens {
+            guard var subscription = subscriptions[token] else { continue }
+            subscription.position = seen(subscription)
+            subscription.isCatchingUp = true
+            subscriptions[token] = subscription
+        }
         catchingUp = Set(tokens)
+        dispatched = position
     }
 }

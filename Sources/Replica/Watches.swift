@@ -21,24 +21,24 @@ struct Watches: Sendable {
     mutating func insert(_ token: RequestToken, _ watch: Watch) {
         watches[token] = watch
         nextDeadline = min(nextDeadline, watch.deadline)
-        index.insert(token, space: watch.space, template: watch.template)
+        index.insert(token, EventFilter(space: watch.space, template: watch.template))
     }
 
-    mutating func forget(_ token: RequestToken) {
-        guard watches.removeValue(forKey: token) != nil else { return }
+    /// - Returns: whether it was there.
+    @discardableResult
+    mutating func forget(_ token: RequestToken) -> Bool {
+        guard watches.removeValue(forKey: token) != nil else { return false }
         index.remove(token)
+        return true
     }
 
-    /// Takes out everyone whose template matches, in order of arrival.
-    mutating func take(matching tuple: UnsafeRawBufferPointer, in space: String) -> [RequestToken] {
-        var matched: [RequestToken] = []
-        index.forEachMatch(space: space, tuple: tuple) { token in
-            matched.append(token)
-            return true
-        }
+    /// Whose template matches an event that makes a tuple visible, in order of arrival.
+    func matches(_ event: EventView) -> [RequestToken] { event.kind.makesVisible ? index.matches(event) : [] }
+
+    /// Takes out those of them that are still there.
+    mutating func take(_ tokens: [RequestToken]) -> [RequestToken] {
         // The newest first: the index finds those at once, and there may be very many.
-        for token in matched.reversed() { forget(token) }
-        return matched
+        tokens.reversed().filter { forget($0) }.reversed()
     }
 
     mutating func takeExpired(at now: MonotonicTime) -> [RequestToken] {

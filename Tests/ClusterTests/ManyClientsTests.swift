@@ -108,12 +108,12 @@ struct ManyClientsTests {
         }
     }
 
-    @Test("A subscriber that does not read loses its subscription, never events in the middle of it")
+    @Test("A subscriber that does not read loses its subscription, never events in the middle of it, and is told")
     func slowSubscriber() async throws {
         try await withCluster(1) { cluster in
             let client = try cluster.client()
             let server = cluster.plan.client.servers[0]
-            let numbers = try await onThread {
+            let (numbers, refusal) = try await onThread {
                 let raw = try RawClient(to: server.clientAddress, key: server.publicKey, receives: 1)
                 guard try raw.greet() else { throw TestCluster.Timeout(description: "no welcome") }
                 var writer = ByteWriter()
@@ -129,9 +129,11 @@ struct ManyClientsTests {
                 }
                 _ = writing
                 var numbers: [Int64] = []
+                var refusal: Failure.Code?
                 while let frame = try raw.receive(withinMilliseconds: 1_000) {
                     try frame.withUnsafeBytes { bytes in
                         var reader = try ClientFrameReader(bytes)
+                        if reader.kind == .refused { refusal = try reader.readRefusal().code }
                         guard reader.kind == .responses else { return }
                         while let response = try reader.nextResponse() {
                             guard response.kind == .events else { continue }
@@ -141,14 +143,53 @@ struct ManyClientsTests {
                         }
                     }
                 }
-                return numbers
+                if refusal == nil {
+                    // There was no room for that either: it learns of it by its next frame.
+                    var ping = ClientFrameWriter()
+                    ping.makePing(1)
+                    try raw.send(ping.bytes)
+                    refusal = try raw.refusal()
+                }
+                return (numbers, refusal)
             }
+            #expect(refusal == .busy || refusal == .notAllowed)
             #expect(numbers.count > 5 && numbers.count < 80)
             #expect(numbers == numbers.indices.map { Int64($0) })
             try await eventually("the subscription has ended") {
                 try await cluster.look { $0.subscriptions.count } == 0
             }
             await client.close()
+        }
+    }
+
+    @Test("A gateway's subscriber that does not read is bounded and told, and resumes without a gap")
+    func slowGatewaySubscriber() async throws {
+        try await withCluster(1) { cluster in
+            let store = cluster[0].store
+            let stream = try await store.events(matching: anyJob, in: "jobs", after: nil)
+            var reader = stream.makeAsyncIterator()
+            #expect(try await reader.next()?.events.isEmpty == true)
+            let count = LocalDoor.unreadBatches + 20
+            for number in 0..<count { _ = try await store.write(job(number), to: "jobs", key: nil) }
+            try await eventually("the subscription has ended") {
+                try await cluster.look { $0.subscriptions.count } == 0
+            }
+            var events: [Event] = []
+            var position: Position?
+            var batches = 0
+            let failure = await #expect(throws: Failure.self) {
+                while let batch = try await reader.next() {
+                    batches += 1
+                    events += batch.events
+                    position = batch.position
+                }
+            }
+            #expect(failure?.code == .positionGone && batches == LocalDoor.unreadBatches)
+            for try await batch in try await store.events(matching: anyJob, in: "jobs", after: position) {
+                events += batch.events
+                if events.count >= count { break }
+            }
+            #expect(events.map(\.tuple.tuple) == (0..<count).map { job($0) })
         }
     }
 

@@ -73,6 +73,87 @@ struct SubscriptionTests {
         #expect(world.events(0, token) == [3], "event (last + 1).0 was seen elsewhere")
     }
 
+    /// Subscribers with all kinds of templates come, go and resume elsewhere; each must have got what a look at every event says.
+    @Test("Each gets exactly what matches, whoever else there is", arguments: 0..<12 as Range<UInt64>)
+    func random(seed: UInt64) {
+        struct Subscriber {
+            var token: RequestToken
+            var template: Template?
+            var start: Position
+            /// What it got under earlier tokens.
+            var events: [Event] = []
+        }
+        var chance = SplitMix(seed: seed)
+        var world = World(1) {
+            $0.eventsPerDelivery = 5
+            $0.subscriptionHeartbeatMilliseconds = 300
+        }
+        world.elect()
+        world.open(0)
+        func template(_ number: Int64) -> Template? {
+            switch chance.next() % 4 {
+            case 0: nil
+            case 1: Template([.range(lower: .int(number), upper: .int(number + 2), open: true)])
+            default: anything(number)
+            }
+        }
+        func received(_ token: RequestToken) -> [Event] { (world.servers[0].batches[token] ?? []).flatMap(\.events) }
+        var subscribers: [Subscriber] = []
+        var sequence: UInt64 = 0
+        for _ in 0..<150 {
+            switch chance.next() % 10 {
+            case 0...2:
+                let wanted = template(Int64(chance.next() % 8))
+                let start = world.servers[0].replica.position
+                let token = subscribe(&world, 0, wanted, after: chance.next() % 2 == 0 ? start : nil)
+                subscribers.append(Subscriber(token: token, template: wanted, start: start))
+            case 3 where !subscribers.isEmpty:
+                let place = Int(chance.next() % UInt64(subscribers.count))
+                let old = subscribers[place]
+                guard let position = world.servers[0].batches[old.token]?.last?.position else { continue }
+                world.pass(0) { $0.forget(old.token) }
+                subscribers[place].events += received(old.token)
+                subscribers[place].token = subscribe(&world, 0, old.template, after: position)
+            case 4: world.run(milliseconds: 100)
+            case 5:
+                sequence += 1
+                world.command(0, take(.none, Int64(chance.next() % 8)), sequence)
+            default:
+                for _ in 0...chance.next() % 4 {
+                    sequence += 1
+                    world.command(0, write(Int64(chance.next() % 8)), sequence)
+                }
+                if chance.next() % 2 == 0 { world.settle() }
+            }
+        }
+        world.run(milliseconds: 700)
+        let start = world.servers[0].replica.machine.firstResumablePosition
+        let all = world.servers[0].replica.machine.events(after: start, limit: .max) ?? []
+        for subscriber in subscribers {
+            let expected = all.filter { event in
+                event.position > subscriber.start && (subscriber.template?.matches(event.tuple.tuple) ?? true)
+            }
+            #expect(subscriber.events + received(subscriber.token) == expected)
+            #expect(world.servers[0].batches[subscriber.token]?.last?.position == world.servers[0].replica.position)
+        }
+        #expect(subscribers.count > 20 && all.count > 100)
+    }
+
+    @Test("One that is idle for longer than the ring remembers still goes on when the state is replaced")
+    func idleBeyondTheRing() {
+        var subscriptions = Subscriptions()
+        let (token, later) = (RequestToken(1), Position(index: 90_000, ordinal: 0))
+        subscriptions.insert(
+            token,
+            .init(
+                filter: EventFilter(space: "s", template: anything(1)), position: Position(index: 1, ordinal: 0),
+                isCatchingUp: false, toldAt: .zero))
+        subscriptions.dispatched = Position(index: 80_000, ordinal: 3)
+        subscriptions.restart(at: later)
+        #expect(subscriptions[token]?.position == Position(index: 80_000, ordinal: 3))
+        #expect(subscriptions[token]?.isCatchingUp == true && subscriptions.dispatched == later)
+    }
+
     @Test("Idle subscribers are moved on by heartbeats")
     func heartbeats() {
         var world = World(1) { $0.subscriptionHeartbeatMilliseconds = 1_000 }

@@ -131,28 +131,6 @@ struct StateMachineTests {
         #expect(ExactNumber.compare(big, 9_007_199_254_740_992) == .greater)
         #expect(Value.string("\u{E9}") != .string("e\u{301}"))
     }
-
-    @Test("finds waiting templates in ascending order, and only those that match")
-    func templateIndex() {
-        var index = TemplateIndex<Int>()
-        for key in (0..<100).reversed() {
-            index.insert(
-                key, space: "s", template: key % 3 == 0 ? Template(.any) : Template(.literal(.int(Int64(key % 5)))))
-        }
-        index.insert(200, space: "other", template: Template(.any))
-        for key in stride(from: 0, to: 100, by: 10) { index.remove(key) }
-        var writer = ByteWriter()
-        Tuple(.double(2)).encode(into: &writer)
-        var found: [Int] = []
-        writer.bytes.withUnsafeBytes {
-            index.forEachMatch(space: "s", tuple: $0) {
-                found.append($0)
-                return true
-            }
-        }
-        #expect(found == (0..<100).filter { $0 % 10 != 0 && ($0 % 3 == 0 || $0 % 5 == 2) })
-        #expect(index.count == 91)
-    }
 }
 
 @Suite("An ordered set in chunks")

@@ -48,6 +48,9 @@ public struct ServerStatus: Sendable {
     public var operators: [CurvePublicKey] = []
     public var tuples = 0
     public var waiters = 0
+    /// Reads that wait for a tuple, and subscribers, at this server.
+    public var watches = 0
+    public var subscriptions = 0
     public var sessions = 0
     public var held = 0
     public var pendingCommands = 0

@@ -49,6 +49,8 @@ final class StatusBoard: Sendable {
             status.joining = joining
             status.tuples = replica.machine.tupleCount
             status.waiters = replica.machine.waiterCount
+            status.watches = replica.watchCount
+            status.subscriptions = replica.subscriptionCount
             status.sessions = replica.machine.sessionCount
             status.held = replica.machine.heldCount
             status.pendingCommands = replica.pendingCommandCount

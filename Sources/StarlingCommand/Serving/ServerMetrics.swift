@@ -134,6 +134,8 @@ enum ServerMetrics {
         [
             .gauge("starling_tuples", "Tuples in all spaces.", Double(status.tuples)),
             .gauge("starling_waiters", "Takes that wait for a tuple.", Double(status.waiters)),
+            .gauge("starling_watches", "Reads that wait for a tuple at this server.", Double(status.watches)),
+            .gauge("starling_subscriptions", "Subscribers at this server.", Double(status.subscriptions)),
             .gauge("starling_sessions", "Open sessions.", Double(status.sessions)),
             .gauge("starling_held_tuples", "Tuples taken and not yet acknowledged.", Double(status.held)),
         ]

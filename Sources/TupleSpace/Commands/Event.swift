@@ -20,6 +20,14 @@ public struct Event: Equatable, Sendable {
             case .replace: "replace"
             }
         }
+
+        /// Whether the tuple could be found right behind it.
+        public var makesVisible: Bool {
+            switch self {
+            case .write, .giveBack, .replace: true
+            case .take, .expire: false
+            }
+        }
     }
 
     public var position: Position
@@ -28,14 +36,6 @@ public struct Event: Equatable, Sendable {
     public var tuple: StoredTuple
     /// Who did it; empty is anonymous.
     public var caller: String
-
-    /// Whether the tuple could be found right behind it.
-    public var makesVisible: Bool {
-        switch kind {
-        case .write, .giveBack, .replace: true
-        case .take, .expire: false
-        }
-    }
 
     public init(position: Position, kind: Kind, space: String, tuple: StoredTuple, caller: String) {
         self.position = position

@@ -43,6 +43,17 @@ struct ByteScan {
         return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
+    /// Half a word.
+    @inline(__always)
+    mutating func half() -> UInt32 {
+        guard bytes.count - offset >= 4 else {
+            fail()
+            return 0
+        }
+        defer { offset += 4 }
+        return UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+
     @inline(__always)
     mutating func varint() -> UInt64 {
         if offset < bytes.count, bytes[offset] < 0x80 {

@@ -47,6 +47,13 @@ struct FieldKeys {
         return hash.value
     }
 
+    /// For whoever wants everything of a space.
+    static func whole(_ space: UnsafeRawBufferPointer) -> UInt64 {
+        var hash = StableHash()
+        hash.mix(space)
+        return hash.value
+    }
+
     /// The key of a checked value at a position; the scan moves behind the value.
     @inline(__always)
     func literal(_ scan: inout ByteScan, at position: Int) -> UInt64 {

@@ -73,18 +73,34 @@ struct EventRing: Sendable {
         writer.patch(UInt32(truncatingIfNeeded: writer.count - lengthAt - 4), at: lengthAt)
     }
 
-    /// - Returns: nil if events behind the position were dropped.
-    func events(after position: Position, limit: Int) -> [Event]? {
-        guard position >= firstResumable else { return nil }
-        var result: [Event] = []
+    /// Calls `visit` with the events behind a position in order, until it returns false.
+    /// - Returns: false, and nothing is visited, if events behind the position were dropped.
+    func forEach(after position: Position, _ visit: (EventView) -> Bool) -> Bool {
+        guard position >= firstResumable else { return false }
         var index = chunkIndex(after: position)
-        while index < chunks.count, result.count < limit {
-            chunks[index].writer.bytes.withUnsafeBytes {
-                Self.collect(from: $0, after: position, limit: limit, into: &result)
-            }
+        while index < chunks.count {
+            let goesOn = chunks[index].writer.bytes.withUnsafeBytes { Self.scan($0, after: position, visit) }
+            guard goesOn else { break }
             index += 1
         }
-        return result
+        return true
+    }
+
+    private static func scan(
+        _ bytes: UnsafeRawBufferPointer, after position: Position, _ visit: (EventView) -> Bool
+    ) -> Bool {
+        var scan = ByteScan(bytes)
+        while scan.remaining > 0 {
+            let end = Int(scan.half()) + scan.offset
+            var peek = scan
+            let index = peek.word()
+            if Position(index: index, ordinal: peek.half()) > position {
+                let event = EventView(UnsafeRawBufferPointer(rebasing: bytes[scan.offset..<end]))
+                guard visit(event) else { return false }
+            }
+            scan.offset = end
+        }
+        return true
     }
 
     /// The first chunk that ends behind the position.
@@ -95,20 +111,6 @@ struct EventRing: Sendable {
             if chunks[middle].last <= position { low = middle + 1 } else { high = middle }
         }
         return low
-    }
-
-    private static func collect(
-        from bytes: UnsafeRawBufferPointer, after position: Position, limit: Int, into events: inout [Event]
-    ) {
-        var reader = ByteReader(bytes)
-        while !reader.isAtEnd, events.count < limit, let length = try? reader.readUInt32() {
-            let next = reader.offset + Int(length)
-            var peek = reader
-            guard let at = try? Position(from: &peek) else { return }
-            // What stands in the ring was encoded here, or checked when it was restored.
-            if at > position, let event = try? Event(from: &reader) { events.append(event) }
-            reader.offset = next
-        }
     }
 
     /// Puts a chunk back that was captured. The chunks come in order.

@@ -266,7 +266,7 @@ extension InMemoryTupleStore {
         if case .milliseconds(let ms) = timeout { deadline = .now + .milliseconds(ms) }
         return await withTaskCancellationHandler {
             if Task.isCancelled { return .noMatch }
-            watchIndex.insert(id, space: space, template: template)
+            watchIndex.insert(id, EventFilter(space: space, template: template))
             return await withCheckedContinuation { continuation in
                 watches[id] = Watch(continuation: continuation, deadline: deadline)
                 if case .milliseconds(let ms) = timeout { wake(afterMilliseconds: ms) }
@@ -284,18 +284,14 @@ extension InMemoryTupleStore {
 
     private func wakeWatches(after position: Position) {
         guard !watches.isEmpty else { return }
-        var writer = ByteWriter()
-        for event in machine.events(after: position, limit: .max) ?? [] where event.makesVisible {
-            writer.reset()
-            event.tuple.tuple.encode(into: &writer)
-            var matched: [UInt64] = []
-            writer.bytes.withUnsafeBytes {
-                watchIndex.forEachMatch(space: event.space, tuple: $0) {
-                    matched.append($0)
-                    return true
-                }
-            }
-            for id in matched { endWatch(id, .found(event.tuple, position: event.position)) }
+        var woken: [(event: Event, ids: [UInt64])] = []
+        _ = machine.forEachEvent(after: position) { view in
+            let ids = view.kind.makesVisible ? watchIndex.matches(view) : []
+            if !ids.isEmpty, let event = view.event { woken.append((event, ids)) }
+            return true
+        }
+        for (event, ids) in woken {
+            for id in ids { endWatch(id, .found(event.tuple, position: event.position)) }
         }
     }
 

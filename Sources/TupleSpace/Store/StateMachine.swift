@@ -71,9 +71,20 @@ public struct StateMachine: Sendable {
     /// No event that comes later is at or before it.
     public var lastPosition: Position { max(ring.last, Position(index: appliedIndex, ordinal: 0)) }
 
-    /// Events behind a position in order, at most `limit`; nil if the ring no longer reaches back that far.
+    /// Events behind a position in order, at most `limit`, which is 1 or more; nil if the ring no longer reaches back that far.
     public func events(after position: Position, limit: Int) -> [Event]? {
-        ring.events(after: position, limit: limit)
+        var events: [Event] = []
+        let isThere = ring.forEach(after: position) { view in
+            if let event = view.event { events.append(event) }
+            return events.count < limit
+        }
+        return isThere ? events : nil
+    }
+
+    /// Calls `visit` with the events behind a position in order, until it returns false: for those who want few of them.
+    /// - Returns: false, and nothing is visited, if the ring no longer reaches back that far.
+    public func forEachEvent(after position: Position, _ visit: (EventView) -> Bool) -> Bool {
+        ring.forEach(after: position, visit)
     }
 }
 

@@ -1,15 +1,14 @@
 import ByteCoding
 
-/// Templates that wait for tuples (takers, watchers, subscribers), indexed so that a write does not look at those that cannot match.
-/// `Key` is the owner's own name for one; keys are given back in ascending order.
+/// Those who wait for tuples outside of the replicated state (watchers, subscribers), indexed so that an event does not look at those
+/// that cannot match. `Key` is the owner's own name for one; keys are given back in ascending order.
 ///
-/// A template stands under that literal of its own under which the fewest stand already, or, without a literal, under its
-/// space and number of fields.
+/// One stands under that literal of its template under which the fewest stand already; without a literal under its space and
+/// number of fields; without a template under its space.
 public struct TemplateIndex<Key: Hashable & Comparable & Sendable>: Sendable {
     private struct Entry: Sendable {
         var bucket: UInt64
-        var space: [UInt8]
-        var template: [UInt8]
+        var filter: EventFilter
     }
 
     private var entries: [Key: Entry] = [:]
@@ -18,21 +17,20 @@ public struct TemplateIndex<Key: Hashable & Comparable & Sendable>: Sendable {
     public init() {}
 
     public var count: Int { entries.count }
+    public var isEmpty: Bool { entries.isEmpty }
 
     /// Takes the place of what stood under the same key.
-    public mutating func insert(_ key: Key, space: String, template: Template) {
+    public mutating func insert(_ key: Key, _ filter: EventFilter) {
         remove(key)
-        var writer = ByteWriter()
-        template.encode(into: &writer)
-        let entry = Entry(
-            bucket: bucket(writer.bytes, space: Array(space.utf8)), space: Array(space.utf8), template: writer.bytes)
+        let entry = Entry(bucket: bucket(filter), filter: filter)
         entries[key] = entry
         buckets[entry.bucket, default: []].append(key)
     }
 
-    private func bucket(_ template: [UInt8], space: [UInt8]) -> UInt64 {
-        template.withUnsafeBytes { template in
-            space.withUnsafeBytes { space in
+    private func bucket(_ filter: EventFilter) -> UInt64 {
+        filter.space.withUnsafeBytes { space in
+            guard let template = filter.template else { return FieldKeys.whole(space) }
+            return template.withUnsafeBytes { template in
                 var best: (key: UInt64, count: Int)?
                 EncodedTemplate.forEachLiteral(template, space: space) { key in
                     let count = buckets[key]?.count ?? 0
@@ -54,33 +52,28 @@ public struct TemplateIndex<Key: Hashable & Comparable & Sendable>: Sendable {
         if last == 0 { buckets[entry.bucket] = nil }
     }
 
-    /// Calls `visit` with each key whose template matches the encoded tuple in ascending order until it returns false.
-    /// Bytes that are no tuple match nothing.
-    public func forEachMatch(
-        space: String, tuple: UnsafeRawBufferPointer, _ visit: (Key) -> Bool
-    ) {
-        guard !entries.isEmpty, EncodedTuple.isValid(tuple) else { return }
-        var space = space
+    /// The keys of all whose filter matches, in ascending order.
+    public func matches(_ event: EventView) -> [Key] {
         var matches: [Key] = []
-        space.withUTF8 { name in
-            let name = UnsafeRawBufferPointer(name)
-            FieldKeys.with(tuple: tuple, space: name) { fields in
-                for field in fields { collect(from: field, space: name, tuple: tuple, into: &matches) }
-            }
+        forEachBucket(for: event) { keys in
+            for key in keys where entries[key]?.filter.matches(event) == true { matches.append(key) }
         }
-        matches.sort()
-        for key in matches { guard visit(key) else { return } }
+        if matches.count > 1 { matches.sort() }
+        return matches
     }
 
-    private func collect(
-        from bucket: UInt64, space: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer, into matches: inout [Key]
-    ) {
-        for key in buckets[bucket] ?? [] {
-            guard let entry = entries[key] else { continue }
-            let matched = entry.template.withUnsafeBytes { template in
-                entry.space.withUnsafeBytes { $0.isSame(as: space) } && EncodedTemplate.matches(template, tuple)
-            }
-            if matched { matches.append(key) }
+    /// How many an event looks at.
+    func candidateCount(for event: EventView) -> Int {
+        var count = 0
+        forEachBucket(for: event) { count += $0.count }
+        return count
+    }
+
+    private func forEachBucket(for event: EventView, _ visit: ([Key]) -> Void) {
+        guard !entries.isEmpty else { return }
+        if let keys = buckets[FieldKeys.whole(event.space)] { visit(keys) }
+        FieldKeys.with(tuple: event.tuple, space: event.space) { fields in
+            for field in fields { if let keys = buckets[field] { visit(keys) } }
         }
     }
 }
