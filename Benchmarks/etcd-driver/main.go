@@ -23,6 +23,7 @@ type options struct {
 	seconds     float64
 	size        int
 	keys        int
+	claim       string
 	warmUp      int
 	timeout     time.Duration
 	json        bool
@@ -32,13 +33,15 @@ func parseOptions() (options, error) {
 	var o options
 	endpoints := flag.String("endpoints", "127.0.0.1:2379",
 		"client addresses, comma-separated; connection i uses address i modulo their number")
-	flag.StringVar(&o.operation, "op", "write", "write (put, a fresh key each) or read (linearizable get)")
+	flag.StringVar(&o.operation, "op", "write", "write (put, a fresh key each), read (linearizable get) or queue (half the sessions put jobs, half take them)")
 	flag.IntVar(&o.sessions, "sessions", 64, "sessions, each with one request outstanding")
 	flag.IntVar(&o.connections, "connections", 8, "TCP connections the sessions are spread over")
 	flag.IntVar(&o.requests, "requests", 0, "measured requests in all; excludes --seconds")
 	flag.Float64Var(&o.seconds, "seconds", 0, "measured time; excludes --requests")
 	flag.IntVar(&o.size, "size", 256, "bytes of each value")
 	flag.IntVar(&o.keys, "keys", 0, "write to this many keys in a circle; 0: every write has a key of its own")
+	flag.StringVar(&o.claim, "claim", "recipe",
+		"how a worker takes a job: recipe (etcd's own, the oldest one) or spread (one of the oldest, at random)")
 	flag.IntVar(&o.warmUp, "warm-up", -1, "unmeasured requests beforehand; -1: four a session")
 	flag.DurationVar(&o.timeout, "timeout", 2*time.Minute, "give up and exit 1 after this long")
 	flag.BoolVar(&o.json, "json", false, "print one JSON object instead of a line for people")
@@ -48,8 +51,12 @@ func parseOptions() (options, error) {
 		o.warmUp = 4 * o.sessions
 	}
 	switch {
-	case o.operation != "write" && o.operation != "read":
-		return o, fmt.Errorf("--op is write or read, not %q", o.operation)
+	case o.operation != "write" && o.operation != "read" && o.operation != "queue":
+		return o, fmt.Errorf("--op is write, read or queue, not %q", o.operation)
+	case o.claim != "recipe" && o.claim != "spread":
+		return o, fmt.Errorf("--claim is recipe or spread, not %q", o.claim)
+	case o.operation == "queue" && (o.sessions < 2 || o.requests == 0):
+		return o, fmt.Errorf("a queue takes --requests, the number of jobs, and at least two sessions")
 	case o.sessions < 1 || o.connections < 1 || o.connections > o.sessions:
 		return o, fmt.Errorf("at least one connection, and no more connections than sessions")
 	case (o.requests > 0) == (o.seconds > 0):
@@ -75,6 +82,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "etcd-driver: not finished after", o.timeout)
 		os.Exit(1)
 	})
+	measure := measure
+	if o.operation == "queue" {
+		measure = measureQueue
+	}
 	r, err := measure(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "etcd-driver:", err)

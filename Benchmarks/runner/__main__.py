@@ -17,6 +17,9 @@ import report
 import requirements
 import storage
 import storage_options
+import tuplespace
+import waiting
+import work_queue
 from failure import Failure, Misuse
 from matrix import Matrix, ratios, summarize
 from peer_bare import Bare
@@ -24,7 +27,7 @@ from peer_etcd import Etcd
 from peer_starling import Starling
 from processes import Processes
 
-PEERS = {peer.name: peer for peer in (Starling, Etcd, Bare)}
+PEERS = {peer.name: peer for peer in (Starling, Etcd, Bare, work_queue.EtcdSpread)}
 
 
 def say(text):
@@ -53,13 +56,17 @@ def measure(options, processes, work):
     for peer in peers:
         versions.update(peer.versions())
     return {
-        "title": f"Writes and reads: {', '.join(options.only)}" if len(options.operations) > 1
-                 else f"{options.operations[0].capitalize()}s: {', '.join(options.only)}",
+        "title": title(options),
         "what": options.what or "-".join(options.only), "date": datetime.date.today().isoformat(),
         "command": shlex.join(["script/bench", *sys.argv[1:]]), "machine": described, "versions": versions,
-        "size": options.size, "repeats": matrix.repeats, "runs": matrix.runs,
+        "note": getattr(options, "note", ""), "size": options.size, "repeats": matrix.repeats, "runs": matrix.runs,
         "length": f"{options.requests} requests" if options.requests else f"{options.seconds:g} s",
     }
+
+
+def title(options):
+    what = "Writes and reads" if len(options.operations) > 1 else f"{options.operations[0].capitalize()}s"
+    return f"{what}: {', '.join(options.only)}"
 
 
 def conclude(options, run):
@@ -70,7 +77,7 @@ def conclude(options, run):
     if report.disturbed(summarize(run["runs"])):
         say("warning: something else used the machine meanwhile (others): measure again when it is idle")
     say(f"written: {report.write(run, options.out)}")
-    missed = requirements.misses(options.require, rows) if options.require else []
+    missed = requirements.misses(options.require, rows, options.operations) if options.require else []
     for sentence in missed:
         print(f"requirement missed: {sentence}", file=sys.stderr)
     return 1 if missed else 0
@@ -82,7 +89,8 @@ def run_matrix(options, processes, work, say):
 
 MODES = {"storage": (storage_options.parse, storage.run), "paired": (paired.parse, paired.run),
          "transports": (paired.parse_transports, paired.run),
-         "failover": (failover.parse, failover.run)}
+         "failover": (failover.parse, failover.run), "tuplespace": (tuplespace.parse, tuplespace.run),
+         "waiting": (waiting.parse, waiting.run), "queue": (work_queue.parse, run_matrix)}
 
 
 def interrupted(number, frame):

@@ -14,7 +14,8 @@ FULL = {"seconds": 5.0, "repeats": 3, "limit": 30, "out": "docs/benchmarks"}
 DESCRIPTION = """Measures Starling against etcd and against the bare loop, in turn, on this machine, with the same
 loads, and writes a page with a plot and the raw results. Needs Linux and Debian's packages, which it installs."""
 
-OTHERS = """Other measurements: script/bench storage (large states and long logs), script/bench paired (two programs
+OTHERS = """Other measurements: script/bench queue (a work queue, against etcd), tuplespace (in one process, against Ruby's Rinda),
+waiting (what those cost who wait for something else), storage (large states and long logs), failover, transports, paired (two programs
 against each other); each has its own --help."""
 
 
@@ -52,6 +53,15 @@ def positive(kind):
     return parse
 
 
+def add_common(parser):
+    add = parser.add_argument
+    add("--curve", choices=("yes", "no"), default="yes", help="encrypt Starling and the bare loop (yes)")
+    add("--out", help="where the page goes (docs/benchmarks; .build/benchmarks/reports with --quick)")
+    add("--starling", default=".build/release/starling", metavar="PATH", help="the program to measure")
+    add("--no-build", dest="build", action="store_false", help="do not build the release of Starling first")
+    add("--keep", action="store_true", help="keep the servers' data and logs")
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="script/bench", description=DESCRIPTION, epilog=OTHERS)
     add = parser.add_argument
@@ -66,16 +76,12 @@ def parse(arguments):
     add("--size", type=positive(int), default=256, help="bytes a write (256)")
     add("--quick", action="store_true",
         help="a look at the state of things: a second a run, once; page not kept in docs")
-    add("--curve", choices=("yes", "no"), default="yes", help="encrypt Starling and the bare loop (yes)")
     add("--zero-filled", choices=("yes", "no"), default="yes", help="preallocate the bare loop's log (yes)")
     add("--require", nargs="?", const="base", choices=tuple(LEVELS), metavar="LEVEL",
         help="exit 1 when a ratio is below base (the default level), must or goal")
     add("--limit", type=positive(float), help="minutes after which no further repetition starts (30; 5 with --quick)")
-    add("--out", help="where the page goes (docs/benchmarks; .build/benchmarks/reports with --quick)")
     add("--what", type=page_name, help="name of the page after its date (the systems)")
-    add("--starling", default=".build/release/starling", metavar="PATH", help="the program to measure")
-    add("--no-build", dest="build", action="store_false", help="do not build the release of Starling first")
-    add("--keep", action="store_true", help="keep the servers' data and logs")
+    add_common(parser)
     options = parser.parse_args(arguments)
     for name, value in (QUICK if options.quick else FULL).items():
         if getattr(options, name) is None:

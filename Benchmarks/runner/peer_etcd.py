@@ -11,7 +11,8 @@ GO = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""}
 
 class Etcd:
     name = "etcd"
-    operations = ("write", "read")
+    operations = ("write", "read", "queue")
+    claim = "recipe"
 
     def __init__(self, options, processes, directory):
         self.options, self.processes, self.directory = options, processes, directory
@@ -52,6 +53,6 @@ class Etcd:
         return sorted(self.addresses, key=lambda address: not is_leader(address))
 
     def command(self, operation, window, requests):
-        return [DRIVER, "--op", operation, "--sessions", str(window.sessions), "--connections",
+        return [DRIVER, "--op", operation, "--claim", self.claim, "--sessions", str(window.sessions), "--connections",
                 str(window.connections), "--requests", str(requests), "--size", str(self.options.size), "--json",
                 "--endpoints", ",".join(self.leader_first())]

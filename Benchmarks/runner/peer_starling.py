@@ -11,7 +11,7 @@ CLIENT_OFFSET, HTTP_OFFSET = 20, 40  # from a server's peer port, as in the defa
 
 class Starling:
     name = "starling"
-    operations = ("write", "read")
+    operations = ("write", "read", "queue")
 
     def __init__(self, options, processes, directory):
         self.options, self.processes, self.directory = options, processes, directory

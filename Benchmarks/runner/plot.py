@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-COLOURS = {"starling": "#0072b2", "etcd": "#e69f00", "bare": "#999999"}
+COLOURS = {"starling": "#0072b2", "etcd": "#e69f00", "etcd-spread": "#d55e00", "bare": "#999999"}
 WIDTH, PANEL, LEFT, RIGHT, TOP, BOTTOM = 760, 300, 70, 20, 60, 50
 
 

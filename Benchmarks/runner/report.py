@@ -41,6 +41,8 @@ def markdown(run, image):
              f"turn; "
              f"medians, with the lowest and highest rate. {run['size']} bytes a write, one request outstanding a "
              "session. How to read this: [README](README.md).", ""]
+    if run.get("note"):
+        lines += [run["note"], ""]
     if disturbed(summary):
         lines += ["**Something else used the machine during this run (column others): trust the ratios less, and the "
                   "rates not at all.**", ""]

@@ -25,14 +25,7 @@ struct PulseCommand: AsyncParsableCommand {
                 }
             }
         }
-        // Nothing is ever written to it: it ends with whoever started this.
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            Thread.detachNewThread {
-                var byte: UInt8 = 0
-                while read(STDIN_FILENO, &byte, 1) > 0 {}
-                continuation.resume()
-            }
-        }
+        await endOfStandardInput()
         writing.cancel()
         await writing.value
         for client in connected { await client.close() }

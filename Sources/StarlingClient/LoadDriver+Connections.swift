@@ -220,7 +220,7 @@ extension LoadDriver {
                 fatal = LoadFailure(description: "\(failure)")
                 return
             }
-        } else if phase == .measure, plan.operation == .take || plan.operation == .read,
+        } else if phase == .measure, plan.operation == .take || plan.operation == .read || plan.isWorker(index),
             !ReplyPeek.isFound(response.payload)
         {
             fatal = LoadFailure(
@@ -231,7 +231,7 @@ extension LoadDriver {
         outstanding -= 1
         completed += 1
         lastCompletion = now
-        if phase == .measure {
+        if phase == .measure, plan.operation != .queue || plan.isWorker(index) {
             let latency = now - sessions[index].startedAt
             histogram.record(latency)
             if plan.keepsSamples { samples.append(LoadSample(nanoseconds: now, latencyNanoseconds: latency)) }

@@ -54,9 +54,11 @@ public final class LoadDriver {
         guard plan.sessions > 0, plan.connections > 0, !plan.servers.isEmpty else {
             throw LoadFailure(description: "a run needs at least one session, one connection and one server")
         }
-        if case .seconds = plan.extent, plan.operation == .take {
-            throw LoadFailure(
-                description: "takes are of tuples written before, so give a number of requests, not seconds")
+        if case .seconds = plan.extent, plan.operation == .take || plan.operation == .queue {
+            throw LoadFailure(description: "a \(plan.operation.rawValue) is of a number of requests, not of seconds")
+        }
+        if plan.operation == .queue, plan.sessions % 2 == 1 {
+            throw LoadFailure(description: "a queue needs as many sessions that write as sessions that take")
         }
         self.plan = plan
         do throws(ZeroMQError) {
@@ -74,8 +76,10 @@ public final class LoadDriver {
         defer { for connection in connections { connection.close(poller) } }
         try connectAll()
         for index in 0..<plan.sessions {
+            // Of a queue a pair shares a connection: every connection has some of either.
+            let place = plan.operation == .queue ? index / 2 : index
             sessions.append(
-                Session(id: SessionID(.random(in: 1...UInt64.max)), connection: index % plan.connections))
+                Session(id: SessionID(.random(in: 1...UInt64.max)), connection: place % plan.connections))
         }
         payloads = [[UInt8]](
             repeating: encoded(.openSession(timeoutMilliseconds: plan.sessionTimeout)), count: plan.sessions)
@@ -127,6 +131,11 @@ public final class LoadDriver {
             payloads = (0..<plan.sessions).map {
                 encoded(.take(space: plan.space, template: plan.template($0), timeout: .none, holds: false))
             }
+        case .queue:
+            for session in 0..<plan.sessions where plan.isWorker(session) {
+                payloads[session] = encoded(
+                    .take(space: plan.space, template: plan.template(session), timeout: .forever, holds: true))
+            }
         }
     }
 
@@ -135,14 +144,21 @@ public final class LoadDriver {
         histogram = LatencyHistogram()
         let start = monotonicNanoseconds()
         switch plan.extent {
-        case .requests(let count): try drive(.measure, requests: plan.operation == .take ? roundedUp(count) : count)
+        case .requests(let count):
+            switch plan.operation {
+            case .take: try drive(.measure, requests: roundedUp(count))
+            case .queue: try drive(.measure, requests: roundedUp(2 * count))
+            case .write, .read, .post: try drive(.measure, requests: count)
+            }
         case .seconds(let seconds):
             try drive(.measure, requests: .max, until: start + UInt64(max(0, seconds) * 1e9))
         }
         let seconds = Double(max(1, lastCompletion - start)) / 1e9
+        // A job is written and taken.
+        let requests = plan.operation == .queue ? completed / 2 : completed
         return LoadReport(
-            operation: plan.operation.rawValue, sessions: plan.sessions, requests: completed, errors: errors,
-            rate: Double(completed) / seconds, p50: Double(histogram.value(at: 0.5)) / 1e6,
+            operation: plan.operation.rawValue, sessions: plan.sessions, requests: requests, errors: errors,
+            rate: Double(requests) / seconds, p50: Double(histogram.value(at: 0.5)) / 1e6,
             p99: Double(histogram.value(at: 0.99)) / 1e6, seconds: seconds)
     }
 

@@ -10,6 +10,9 @@ public struct LoadPlan: Sendable {
         case take
         /// A write of (user, topic, message).
         case post
+        /// A work queue: every other session writes jobs; the others wait for them and take them, each acknowledged by its
+        /// taker's next command. Needs a number of requests, which is that of the jobs, and an even number of sessions.
+        case queue
     }
 
     public enum Extent: Sendable {
@@ -50,19 +53,27 @@ public struct LoadPlan: Sendable {
         self.extent = extent
         self.payloadBytes = payloadBytes
         self.servers = servers
-        space = operation == .post ? "blog" : "bench"
         let payload = String(repeating: "x", count: payloadBytes)
-        if operation == .post {
+        switch operation {
+        case .post:
+            space = "blog"
             tuple = { Tuple([.string("user\($0)"), .string("bench"), .string(payload)]) }
-        } else {
+        case .queue:
+            space = "bench-jobs"
+            tuple = { Tuple([.string("job"), .int(Int64($0)), .string(payload)]) }
+        case .write, .read, .take:
+            space = "bench"
             tuple = { Tuple([.string("bench"), .int(Int64($0)), .string(payload)]) }
         }
     }
 
-    /// Matches what the session's `tuple` makes.
+    /// It takes the jobs that others write.
+    func isWorker(_ session: Int) -> Bool { operation == .queue && session % 2 == 1 }
+
+    /// Matches what the session's `tuple` makes; a worker's, what any session's does.
     func template(_ session: Int) -> Template {
-        let fields = tuple(session).fields
-        return Template(fields.enumerated().map { $0.offset < 2 ? .literal($0.element) : .any })
+        let literals = isWorker(session) ? 1 : 2
+        return Template(tuple(session).fields.enumerated().map { $0.offset < literals ? .literal($0.element) : .any })
     }
 }
 

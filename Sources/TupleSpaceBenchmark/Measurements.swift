@@ -5,6 +5,38 @@ import TupleSpace
 struct Measurements {
     private(set) var report = Report()
 
+    mutating func measureAll(resident: Int) {
+        report.add("resident", Double(resident))
+        // First, while this process's memory is still its own.
+        var grown = measureGrowth(to: resident)
+        measureSnapshot(&grown)
+        measureBatches()
+        measurePairs("none", resident: 0)
+        measurePairs("ten_thousand", resident: 10_000)
+        measurePairs("resident", resident: resident)
+        measureTakes("none", resident: 0)
+        measureTakes("resident", resident: resident)
+        measureReads(resident: resident)
+        measureWaiters(10_000)
+    }
+
+    /// Pairs a second, everything counted: also making tuples, templates and commands of them.
+    mutating func measureRate(resident count: Int, pairs: Int) {
+        var driver = Driver()
+        driver.fill(count)
+        let started = ContinuousClock.now
+        for i in 0..<pairs {
+            driver.apply(driver.command(Driver.write(Driver.pairTuple(i))))
+            driver.apply(driver.command(Driver.take(Driver.pairTemplate(i))))
+        }
+        let seconds = (ContinuousClock.now - started).nanoseconds / 1e9
+        precondition(driver.machine.tupleCount == count, "every pair takes what it wrote")
+        report.add("resident", Double(count))
+        report.add("pairs", Double(pairs))
+        report.add("seconds", seconds)
+        report.add("rate", Double(pairs) / seconds)
+    }
+
     mutating func measurePairs(_ name: String, resident count: Int) {
         var driver = Driver()
         driver.fill(count)
@@ -54,7 +86,8 @@ struct Measurements {
         report.add("\(name)_take_by_three_literals", takes)
     }
 
-    mutating func measureWaiters(_ count: Int) {
+    /// A machine in which so many takes wait for what nobody writes.
+    private func waiting(_ count: Int) -> Driver {
         var driver = Driver()
         driver.acknowledges = false
         for i in 0..<count {
@@ -64,6 +97,32 @@ struct Measurements {
         precondition(driver.machine.waiterCount == count, "nothing matches them")
         driver.openSession()
         driver.acknowledges = true
+        return driver
+    }
+
+    /// In turn, a hundred writes here and a hundred there.
+    mutating func compareWaiters(_ count: Int, writes: Int) {
+        var (among, without) = (waiting(count), Driver())
+        var spent = (among: Duration.zero, without: Duration.zero)
+        for first in stride(from: 0, to: writes, by: 100) {
+            spent.among += Self.write(first..<min(writes, first + 100), to: &among)
+            spent.without += Self.write(first..<min(writes, first + 100), to: &without)
+        }
+        report.add("waiters", Double(count))
+        report.add("write_among_waiters", spent.among.nanoseconds / Double(writes))
+        report.add("write_among_none", spent.without.nanoseconds / Double(writes))
+        report.add("ratio", spent.among.nanoseconds / spent.without.nanoseconds)
+    }
+
+    private static func write(_ numbers: Range<Int>, to driver: inout Driver) -> Duration {
+        let commands = numbers.map { driver.command(Driver.write(Driver.tuple($0))) }
+        let started = ContinuousClock.now
+        for command in commands { driver.apply(command) }
+        return ContinuousClock.now - started
+    }
+
+    mutating func measureWaiters(_ count: Int) {
+        var driver = waiting(count)
         var writes = Samples()
         for i in 0..<100_000 {
             let write = driver.command(Driver.write(Driver.tuple(i)))
@@ -74,7 +133,8 @@ struct Measurements {
         report.add("write_among_\(count)_waiters", writes)
     }
 
-    mutating func measureGrowth(to count: Int) {
+    @discardableResult
+    mutating func measureGrowth(to count: Int) -> Driver {
         var driver = Driver()
         let before = Memory.residentBytes()
         var slowest = Duration.zero
@@ -89,7 +149,7 @@ struct Measurements {
         report.add("slowest_write_while_growing", slowest.nanoseconds)
         report.add("slowest_write_at_tuple", Double(slowestAt))
         report.add("bytes_per_resident_tuple", Double(Memory.residentBytes() - before) / Double(count))
-        measureSnapshot(&driver)
+        return driver
     }
 
     mutating func measureSnapshot(_ driver: inout Driver) {

@@ -36,10 +36,10 @@ struct Report {
         add(name + "_highest", summary.highest)
     }
 
-    func print(resident: Int) {
-        Swift.print("{\n  \"resident\": \(resident),")
+    func print() {
+        Swift.print("{")
         for (i, line) in lines.enumerated() {
-            Swift.print("  \"\(line.0)\": \(line.1.rounded())\(i == lines.count - 1 ? "" : ",")")
+            Swift.print("  \"\(line.0)\": \((line.1 * 1_000).rounded() / 1_000)\(i == lines.count - 1 ? "" : ",")")
         }
         Swift.print("}")
     }

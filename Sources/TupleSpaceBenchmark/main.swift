@@ -1,19 +1,20 @@
 // Measures the state machine in process and prints one JSON object: nanoseconds unless the name says otherwise. Each command is a batch
 // of its own, as at one session; the session acknowledges as it goes.
 //
-//     swift run -c release tuplespace-benchmark [resident tuples, by default 1000000]
+//     tuplespace-benchmark [RESIDENT]             everything, with so many resident tuples (1000000)
+//     tuplespace-benchmark pairs RESIDENT PAIRS   a tuple is written and taken, over and over: what it is compared by with others
+//     tuplespace-benchmark waiters COUNT WRITES   writes among takes that wait for something else, and writes among none, in turn
+//     tuplespace-benchmark memory RESIDENT        bytes a resident tuple
 
-let resident = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 1_000_000
+let arguments = Array(CommandLine.arguments.dropFirst())
+let numbers = arguments.compactMap { Int($0) }.filter { $0 >= 0 }
 var measurements = Measurements()
-
-// First, while this process's memory is still its own.
-measurements.measureGrowth(to: resident)
-measurements.measureBatches()
-measurements.measurePairs("none", resident: 0)
-measurements.measurePairs("ten_thousand", resident: 10_000)
-measurements.measurePairs("resident", resident: resident)
-measurements.measureTakes("none", resident: 0)
-measurements.measureTakes("resident", resident: resident)
-measurements.measureReads(resident: resident)
-measurements.measureWaiters(10_000)
-measurements.report.print(resident: resident)
+switch (arguments.first, numbers.count) {
+case (nil, _): measurements.measureAll(resident: 1_000_000)
+case ("pairs", 2): measurements.measureRate(resident: numbers[0], pairs: numbers[1])
+case ("waiters", 2): measurements.compareWaiters(numbers[0], writes: numbers[1])
+case ("memory", 1): measurements.measureGrowth(to: numbers[0])
+case (_, 1) where arguments.count == 1: measurements.measureAll(resident: numbers[0])
+default: fatalError("tuplespace-benchmark [RESIDENT] | pairs RESIDENT PAIRS | waiters COUNT WRITES | memory RESIDENT")
+}
+measurements.report.print()

@@ -15,7 +15,7 @@ struct LoadDriverTests {
         #expect(report.requests == 800 && report.errors == 0)
         #expect(report.rate > 0 && report.p50 > 0 && report.p99 >= report.p50 && report.seconds > 0)
         let tuples = cluster.machine.tupleCount
-        #expect(tuples == (operation == .take ? 0 : operation == .read ? 16 : 800))
+        #expect(tuples == (operation == .take || operation == .queue ? 0 : operation == .read ? 16 : 800))
         #expect(cluster.machine.sessionCount == 0)
     }
 

@@ -7,14 +7,15 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Every session has one request outstanding; sessions share connections, which are spread over the servers. \
             Reads are \
-            linearizable; takes find what was written before; posts go to space blog.
+            linearizable; takes find what was written before; posts go to space blog. Of a queue, half the sessions write jobs and \
+            half take them, waiting if need be; a request is a job, its latency that of the take.
 
               starling bench write --sessions 64 --requests 100000
               starling bench read --sessions 512 --connections 32 --seconds 5 --json
             """)
 
     enum Operation: String, ExpressibleByArgument, CaseIterable {
-        case write, read, take, post
+        case write, read, take, post, queue
 
         var plan: LoadPlan.Operation {
             switch self {
@@ -22,18 +23,19 @@ struct BenchCommand: AsyncParsableCommand {
             case .read: .read
             case .take: .take
             case .post: .post
+            case .queue: .queue
             }
         }
     }
 
     @OptionGroup var connection: ConnectionOptions
-    @Argument(help: "write, read, take or post.")
+    @Argument(help: "write, read, take, post or queue.")
     var operation: Operation
     @Option(help: ArgumentHelp("Clients with one request outstanding each.", valueName: "count"))
     var sessions = 64
     @Option(help: ArgumentHelp("Requests in all. Else 10,000, or as many as --seconds allow.", valueName: "count"))
     var requests: Int?
-    @Option(help: ArgumentHelp("How long to measure; not for takes.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to measure; not for takes and queues.", valueName: "seconds"))
     var seconds: Double?
     @Option(help: ArgumentHelp("Payload of a tuple.", valueName: "bytes"))
     var size = 256
@@ -59,8 +61,11 @@ struct BenchCommand: AsyncParsableCommand {
         if let requests, requests < 1 { throw ValidationError("--requests is at least 1, and not \(requests)") }
         if let seconds, !(seconds > 0) { throw ValidationError("--seconds is above 0, and not \(seconds)") }
         if requests != nil, seconds != nil { throw ValidationError("say --requests or --seconds, not both") }
-        if operation == .take, seconds != nil {
-            throw ValidationError("takes are measured by --requests, not --seconds")
+        if operation == .take || operation == .queue, seconds != nil {
+            throw ValidationError("a \(operation.rawValue) is measured by --requests, not --seconds")
+        }
+        if operation == .queue, sessions % 2 == 1 {
+            throw ValidationError("a queue has an even number of --sessions, and not \(sessions)")
         }
         guard (0...1_000_000).contains(size) else {
             throw ValidationError("--size is 0 to 1000000 bytes, and not \(size)")
