@@ -16,7 +16,7 @@ from cluster import Cluster
 from failure import Failure
 from options import names, page_name, positive, windows
 from peer_starling import Starling
-from processes import die_with_parent
+from processes import die_with_parent, tail
 from report import table, write_files
 
 DESCRIPTION = """Measures writes to a cluster on which ten thousand takes, reads or subscribers wait for something that nobody
@@ -50,7 +50,7 @@ class Waiting:
     """Those who wait, from when the servers know of all of them until `end`, when they know of none."""
 
     def __init__(self, options, processes, cluster, kind):
-        self.cluster, self.kind = cluster, kind
+        self.processes, self.cluster, self.kind = processes, cluster, kind
         log = os.path.join(cluster.directory, "waiting.log")
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
@@ -67,7 +67,8 @@ class Waiting:
     def end(self):
         self.process.stdin.close()
         if self.process.wait(60) != 0:
-            raise Failure(f"those who wait ended with an error, see {self.process.log}")
+            raise Failure(f"those who wait ended with an error; they said: {tail(self.process.log)}")
+        self.processes.stop([self.process])
         self.cluster.wait(lambda: self.count() == 0, "nobody waits")
 
 

@@ -32,12 +32,14 @@ struct WaitCommand: AsyncParsableCommand {
                 throw CancellationError()
             }
             do {
-                try await group.waitForAll()
+                while try await group.next() != nil {}
             } catch is CancellationError {
-                // Sessions end, so that the servers forget what waits.
-                for client in clients { await client.close() }
+                // Nobody waits any more: a server notices late that a connection has gone.
+                group.cancelAll()
+                while await group.nextResult() != nil {}
             }
         }
+        for client in clients { await client.close() }
     }
 
     private func waitForNothing(_ clients: [StarlingClient], _ group: inout ThrowingTaskGroup<Void, any Error>)
