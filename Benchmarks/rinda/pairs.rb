@@ -12,10 +12,10 @@ def tuple(kind, number) = ["#{kind}%09d" % number, "t%09d" % number, "a message 
 
 space = Rinda::TupleSpace.new
 resident.times { |number| space.write(tuple("u", number)) }
+tuples = Array.new(pairs) { |number| tuple("p", number) }
 GC.start
 began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-pairs.times do |number|
-  written = tuple("p", number)
+tuples.each do |written|
   space.write(written)
   abort "another tuple was taken" unless space.take(written) == written
 end

@@ -133,8 +133,8 @@ def markdown(page, image):
                        [(what, measured, asked, "yes" if met else "**no**") for what, measured, asked, met in figures(page)]), "",
         f"![Pairs a second]({image})", "",
         "A pair is a tuple (user, topic, message) of 10, 10 and 44 bytes, written and taken again by its three values, in a space "
-        "that holds so many others, no two of which have a field in common. Everything is counted, from making the tuple. *starling* is the "
-        "replicated state machine: commands are encoded as they stand in the log, and each is a batch of its own. *rinda* is a "
+        "that holds so many others, no two of which have a field in common. The tuples are made before the clock starts. *starling* is the "
+        "replicated state machine: both commands are encoded, as they stand in the log, and each is a batch of its own. *rinda* is a "
         "`Rinda::TupleSpace` in the same process, without DRb. (It would look at fewer tuples if their first field were a Symbol, "
         "namely at those with the same one.)", "",
         *table(("system", "resident tuples", "pairs a second", "lowest–highest", "µs a pair"), rows), "",

@@ -34,12 +34,15 @@ struct WaitCommand: AsyncParsableCommand {
             do {
                 while try await group.next() != nil {}
             } catch is CancellationError {
-                // Nobody waits any more: a server notices late that a connection has gone.
                 group.cancelAll()
                 while await group.nextResult() != nil {}
             }
         }
-        for client in clients { await client.close() }
+        for client in clients {
+            // Behind what tells the server that nobody waits any more: it notices late that a connection has gone.
+            _ = try await client.status()
+            await client.close()
+        }
     }
 
     private func waitForNothing(_ clients: [StarlingClient], _ group: inout ThrowingTaskGroup<Void, any Error>)

