@@ -83,6 +83,7 @@ extension Engine {
         self.connection = nil
         connection.close()
         isBlocked = false
+        wireCancels.removeAll()
         var lost: [UInt64] = []
         for (id, entry) in pending where entry.sentOn == connection.generation { lost.append(id) }
         for id in lost.sorted() {

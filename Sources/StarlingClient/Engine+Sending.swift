@@ -10,8 +10,9 @@ extension Engine {
         if isBlocked {
             guard transmit(connection) else { return }
         }
-        guard !sendQueue.isEmpty else { return }
+        guard !sendQueue.isEmpty || !wireCancels.isEmpty else { return }
         frame.beginRequests()
+        guard appendCancels(connection) else { return }
         var sent = 0
         for id in sendQueue {
             sent += 1
@@ -28,6 +29,17 @@ extension Engine {
             sendQueue.removeFirst(sent)
             if !frame.isEmpty, !isBlocked { _ = transmit(connection) }
         }
+    }
+
+    /// - Returns: false when the socket takes nothing more now, or is lost.
+    private func appendCancels(_ connection: Connection) -> Bool {
+        while let id = wireCancels.popLast() {
+            frame.appendRequest(id: inbox.makeID(), kind: .cancel) { CancelRequest(id: id).encode(into: &$0) }
+            guard frame.isFull else { continue }
+            guard transmit(connection) else { return false }
+            frame.beginRequests()
+        }
+        return true
     }
 
     /// - Returns: false when the socket takes nothing more now, or is lost.
@@ -98,10 +110,6 @@ extension Engine {
     /// Ends a query or subscription at the server, if it is there. Has no answer, so that nothing waits for it.
     func sendWireCancel(of id: UInt64, sentOn: UInt64) {
         guard let connection, connection.isReady, sentOn == connection.generation else { return }
-        var cancel = ClientFrameWriter(reserving: 32)
-        cancel.beginRequests()
-        cancel.appendRequest(id: inbox.makeID(), kind: .cancel) { CancelRequest(id: id).encode(into: &$0) }
-        // If the socket does not take it, the server sends a little more than anybody reads.
-        _ = try? connection.socket.send(cancel.bytes)
+        wireCancels.append(id)
     }
 }

@@ -36,6 +36,8 @@ final class Engine {
     var frame = ClientFrameWriter(reserving: 1 << 16)
     /// The frame stands, and the socket has not taken it.
     var isBlocked = false
+    /// Queries and subscriptions that end at the server with the next frame.
+    var wireCancels: [UInt64] = []
 
     var sessions: [SessionID: SessionState] = [:]
     var defaultSession: SessionID?

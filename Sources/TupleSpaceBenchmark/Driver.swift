@@ -70,8 +70,14 @@ struct Driver {
         return writer.finish(leaseTime: stamp, wallStamp: stamp)
     }
 
+    mutating func writeAndTake(_ tuple: Tuple) {
+        perform(.write(space: "bench", tuple: tuple))
+        let template = Template(tuple.fields.map { .literal($0) })
+        perform(.take(space: "bench", template: template, timeout: .none, holds: false))
+    }
+
     /// Encodes an operation and applies it, as a batch of its own.
-    mutating func perform(_ operation: Operation) {
+    private mutating func perform(_ operation: Operation) {
         encoded.reset()
         operation.encode(into: &encoded)
         stamp += 1

@@ -6,6 +6,10 @@
 //     tuplespace-benchmark waiters COUNT WRITES   writes among takes that wait for something else, and writes among none, in turn
 //     tuplespace-benchmark memory RESIDENT        bytes a resident tuple
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 let arguments = Array(CommandLine.arguments.dropFirst())
 let numbers = arguments.compactMap { Int($0) }.filter { $0 >= 0 }
 var measurements = Measurements()
@@ -15,6 +19,8 @@ case ("pairs", 2): measurements.measureRate(resident: numbers[0], pairs: numbers
 case ("waiters", 2): measurements.compareWaiters(numbers[0], writes: numbers[1])
 case ("memory", 1): measurements.measureGrowth(to: numbers[0])
 case (_, 1) where arguments.count == 1: measurements.measureAll(resident: numbers[0])
-default: fatalError("tuplespace-benchmark [RESIDENT] | pairs RESIDENT PAIRS | waiters COUNT WRITES | memory RESIDENT")
+default:
+    print("tuplespace-benchmark [RESIDENT] | pairs RESIDENT PAIRS | waiters COUNT WRITES | memory RESIDENT")
+    exit(2)
 }
 measurements.report.print()

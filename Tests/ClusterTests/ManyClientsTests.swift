@@ -162,6 +162,21 @@ struct ManyClientsTests {
         }
     }
 
+    @Test("Thousands of reads that are cancelled at one time all end at the server")
+    func cancelledReads() async throws {
+        try await withCluster(1) { cluster in
+            let client = try cluster.client()
+            let readers = (0..<5_000).map { number in
+                Task { try await client.read(exactly(number), from: "jobs", timeout: .forever, consistency: .local) }
+            }
+            try await eventually("all wait") { try await cluster.look { $0.watchCount } == readers.count }
+            for reader in readers { reader.cancel() }
+            for reader in readers { #expect(try await reader.value.tuple == nil) }
+            try await eventually("nobody waits") { try await cluster.look { $0.watchCount } == 0 }
+            await client.close()
+        }
+    }
+
     @Test("A gateway's subscriber that does not read is bounded and told, and resumes without a gap")
     func slowGatewaySubscriber() async throws {
         try await withCluster(1) { cluster in

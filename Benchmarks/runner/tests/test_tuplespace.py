@@ -7,6 +7,7 @@ def page(empty=100_000.0, among=90_000.0, rinda=(1_000.0, 10.0), waiters=1.1, me
     starling = {0: empty, 10_000: 95_000.0, 1_000_000: among}
     pairs = [{"repeat": repeat, "system": "starling", "resident": resident, "rate": rate}
              for repeat in range(3) for resident, rate in starling.items()]
+    pairs += [{"repeat": repeat, "system": tuplespace.ENCODING, "resident": 0, "rate": 7_777.0} for repeat in range(3)]
     pairs += [{"repeat": repeat, "system": "rinda", "resident": resident, "rate": rate}
               for repeat in range(3) for resident, rate in zip((0, 10_000, 100_000), (*rinda, 1.0))]
     return {"title": "Pairs", "what": "t", "date": "2026-01-02", "command": "c", "machine": {"cores": "2"}, "versions": {},
@@ -29,6 +30,6 @@ class Figures(unittest.TestCase):
 
     def test_page_and_plot_show_every_load(self):
         text = tuplespace.markdown(page(), "x.svg")
-        for part in ("1,000,000", "| rinda | 100,000 | 1 |", "yes", "x.svg"):
+        for part in ("1,000,000", "| rinda | 100,000 | 1 |", "| starling, with encoding | 0 | 7,777 |", "yes", "x.svg"):
             self.assertIn(part, text)
         self.assertIn("90 % of the machine", tuplespace.markdown({**page(), "others": 0.9}, "x.svg"))
