@@ -46,6 +46,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CEditLine", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .target(name: "CChecksum"),
         .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
 
@@ -98,7 +99,7 @@ let package = Package(
         .executableTarget(
             name: "starling",
             dependencies: [
-                "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica", "Simulation",
+                "CEditLine", "ZeroMQ", "Raft", "TupleSpace", "ClientProtocol", "WriteAheadLog", "Replica", "Simulation",
                 "StarlingClient", "Cluster",
                 "Certificates", "Microblog", "Gateways",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -168,7 +169,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandTests", ["starling", "Cluster", "Gateways", "Raft", logging]),
+        tests("CommandTests", ["starling", "Cluster", "Gateways", "Raft", "TupleSpace", logging]),
         tests("ChaosTests", ["chaos-clients"]),
         tests(
             "FuzzingTests",

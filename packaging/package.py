@@ -11,7 +11,7 @@ import time
 PROGRAM = ".build/release/starling"
 OUT = ".build/package"
 ROOT = f"{OUT}/root"
-DEPENDS = "libc6 (>= 2.36), libgcc-s1, libstdc++6, libzmq5, libre2-9, passwd"
+DEPENDS = "libc6 (>= 2.36), libgcc-s1, libstdc++6, libzmq5, libre2-9, libedit2, passwd"
 DESCRIPTION = """microblog and tuplespace that no single machine can take down
  Three to seven servers keep one Linda-style tuplespace in agreement through Raft.
  Any server takes any request; a majority alive is enough; an acknowledged write is

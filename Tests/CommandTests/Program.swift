@@ -32,6 +32,7 @@ struct Program {
         environment["HOME"] = home
         environment["XDG_CONFIG_HOME"] = home + "/config"
         environment["XDG_DATA_HOME"] = home + "/data"
+        environment["XDG_STATE_HOME"] = home + "/state"
         return environment.merging(more) { $1 }
     }
 

@@ -17,25 +17,30 @@ enum Outcome: Int32 {
     case unavailable = 5
     /// Of `serve`: the server is no member of its cluster any more.
     case removed = 6
+    /// Of `tuple shell` without a terminal: by SIGINT, as other programs say it.
+    case interrupted = 130
 
     /// Says on standard error what went wrong, and on standard output what was asked for (help, version).
     static func report(_ error: any Error, root: any ParsableCommand.Type) -> Outcome {
-        if let complaint = complaint(about: error) {
-            if !complaint.text.isEmpty { Terminal.complain(complaint.text) }
-            return complaint.outcome
+        let end = explain(error, root: root)
+        if end.outcome == .done {
+            Terminal.line(end.text)
+        } else if !end.text.isEmpty {
+            Terminal.complain(end.text)
         }
+        return end.outcome
+    }
+
+    /// What an error means for the person at the terminal. Help and version are errors of the argument parser, too.
+    static func explain(_ error: any Error, root: any ParsableCommand.Type) -> Complaint {
+        if let complaint = complaint(about: error) { return complaint }
         let text = root.fullMessage(for: error)
-        switch root.exitCode(for: error) {
-        case .success:
-            Terminal.line(text)
-            return .done
-        case .validationFailure:
-            // ArgumentParser's own 64 is our 2, and its "Error:" our name.
-            Terminal.complain(text.hasPrefix("Error: ") ? String(text.dropFirst("Error: ".count)) : text)
-            return .wrongUsage
-        default:
-            Terminal.complain(text.hasPrefix("Error: ") ? String(text.dropFirst("Error: ".count)) : text)
-            return .failed
+        // ArgumentParser's own 64 is our 2, and its "Error:" our name.
+        let sentence = text.hasPrefix("Error: ") ? String(text.dropFirst("Error: ".count)) : text
+        return switch root.exitCode(for: error) {
+        case .success: Complaint(.done, text)
+        case .validationFailure: Complaint(.wrongUsage, sentence)
+        default: Complaint(.failed, sentence)
         }
     }
 

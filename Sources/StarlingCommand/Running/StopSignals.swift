@@ -25,3 +25,16 @@ final class StopSignals: Sendable {
     /// As if a signal had come.
     func request() { continuation.yield(SIGTERM) }
 }
+
+extension StopSignals {
+    /// Cancels the body when a signal comes.
+    func stopping(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let requests = requests
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await body() }
+            group.addTask { for await _ in requests { return } }
+            _ = try await group.next()
+            group.cancelAll()
+        }
+    }
+}

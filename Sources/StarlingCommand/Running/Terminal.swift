@@ -15,6 +15,9 @@ enum Terminal {
 
     static func complain(_ text: String) { write("starling: \(text)\n", to: STDERR_FILENO) }
 
+    /// Standard error, without our name in front: to whoever talks with us.
+    static func say(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
     static func exit(_ outcome: Outcome) -> Never {
         Glibc.exit(outcome.rawValue)
     }

@@ -101,6 +101,7 @@ struct Settings {
 struct UserDirectories {
     let config: String
     let data: String
+    let state: String
 
     init(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
         let home = environment["HOME"] ?? NSHomeDirectory()
@@ -111,6 +112,7 @@ struct UserDirectories {
         }
         config = directory("XDG_CONFIG_HOME", "/.config")
         data = directory("XDG_DATA_HOME", "/.local/share")
+        state = directory("XDG_STATE_HOME", "/.local/state")
     }
 
     /// With `~` as the home directory, which shells leave alone behind `=` and in files.

@@ -31,12 +31,21 @@ enum TupleArguments {
         return TupleID(value)
     }
 
+    static func id(_ text: String) throws(Complaint) -> TupleID {
+        guard let value = UInt64(text), String(value) == text else {
+            throw Complaint(.wrongUsage, "the id of a tuple is a decimal number, and not \"\(text)\"")
+        }
+        return TupleID(value)
+    }
+
     /// Seconds; in milliseconds.
-    static func lease(_ text: String) throws(Complaint) -> UInt64 {
+    static func lease(_ text: String, orForever: Bool = false) throws(Complaint) -> UInt64 {
         let limit = Double(Limits.leaseMilliseconds) / 1_000
         guard let seconds = Double(text), seconds >= 0, seconds <= limit else {
             throw Complaint(
-                .wrongUsage, "--lease is a number of seconds from 0 to \(Int(limit)), and not \"\(text)\"")
+                .wrongUsage,
+                "--lease is a number of seconds from 0 to \(Int(limit))\(orForever ? ", or forever; not" : ", and not") \"\(text)\""
+            )
         }
         return UInt64((seconds * 1_000).rounded(.up))
     }
@@ -50,24 +59,6 @@ enum TupleArguments {
                 .wrongUsage, "--timeout is a number of seconds from 0 to \(Int(limit)), or forever; not \"\(text)\"")
         }
         return .milliseconds(UInt64((seconds * 1_000).rounded(.up)))
-    }
-}
-
-enum TupleOutput {
-    static func json(_ stored: StoredTuple) -> JSON {
-        .object([.init("id", .string(stored.id.description)), .init("tuple", JSONText.json(stored.tuple))])
-    }
-
-    static func show(_ tuples: [StoredTuple], more: Bool, json: Bool) {
-        guard json else {
-            for stored in tuples { Terminal.line("\(stored.id)  \(JSONText.json(stored.tuple).text)") }
-            return
-        }
-        Terminal.line(JSON.object([.init("tuples", .array(tuples.map(self.json))), .init("more", .bool(more))]).text)
-    }
-
-    static func show(_ stored: StoredTuple, json: Bool) {
-        Terminal.line(json ? self.json(stored).text : JSONText.json(stored.tuple).text)
     }
 }
 

@@ -2,7 +2,7 @@ import ArgumentParser
 
 struct TupleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tuple", abstract: "Write, read, take, count and watch tuples.",
+        commandName: "tuple", abstract: "Write, read, take, count and watch tuples, by single commands or in a shell.",
         discussion: """
             A tuple is a JSON array of 1 to 64 values: JSON's own, and {"bytes":"base64"}, {"symbol":"x"}, \
             {"map":{…}}, {"int":"…"}. \
@@ -15,9 +15,12 @@ struct TupleCommand: ParsableCommand {
               starling tuple read-all blog '[null,"distsys",null]' --newest --limit 10
               starling tuple count blog '["alice",null,null]'
               starling tuple watch jobs
+              starling tuple shell blog     asks for one command after the other, with history and completion
             """,
         subcommands: [
-            TupleWriteCommand.self, TupleReadCommand.self, TupleTakeCommand.self, TupleReadAllCommand.self,
-            TupleTakeAllCommand.self, TupleCountCommand.self, TupleWatchCommand.self, TupleRunCommand.self,
+            OnCommandLine<WriteRequest>.self, OnCommandLine<ReadRequest>.self, OnCommandLine<TakeRequest>.self,
+            OnCommandLine<ReadAllRequest>.self, OnCommandLine<TakeAllRequest>.self, OnCommandLine<CountRequest>.self,
+            OnCommandLine<WatchRequest>.self, OnCommandLine<RenewRequest>.self, OnCommandLine<ReplaceRequest>.self,
+            OnCommandLine<DeleteRequest>.self, TupleRunCommand.self, TupleShellCommand.self,
         ])
 }

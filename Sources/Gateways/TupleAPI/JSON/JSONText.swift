@@ -41,6 +41,8 @@ package enum JSONText {
 
     package static func json(_ tuple: Tuple) -> JSON { TupleJSON.json(tuple) }
 
+    package static func json(_ value: Value) -> JSON { TupleJSON.json(value) }
+
     /// What `GET /v1/cluster` answers.
     package static func text(of status: ClusterStatus) -> String { ClusterJSON.json(status).text }
 
