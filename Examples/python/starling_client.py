@@ -13,11 +13,11 @@ import time
 
 import zmq
 
-ANY = object()
 CODES = """? malformed unsupported tuple-too-large invalid-tuple invalid-template invalid-space template-too-broad
 session-expired session-window-full already-acknowledged too-many-sessions too-many-waiters too-many-spaces
-idempotency-mismatch idempotency-full superseded position-gone busy no-leader disk-full outcome-unknown
-not-allowed statement-failed""".split()
+idempotency-mismatch idempotency-full superseded position-gone busy no-leader disk-full outcome-unknown not-allowed
+statement-failed""".split()
+SINGLES = (None, False, True)
 AGAIN = ("busy", "no-leader", "outcome-unknown")
 
 class StarlingError(Exception):
@@ -28,10 +28,12 @@ class StarlingError(Exception):
 def varint(n): return bytes([n]) if n < 0x80 else bytes([n & 0x7F | 0x80]) + varint(n >> 7)
 def prefixed(b): return varint(len(b)) + b
 def text(s): return prefixed(s.encode())
+class Pattern(bytes): "A field of a template that is no value, encoded; starling_statements.py makes more of them."
+class Expression(bytes): "What stands for a value in a statement, encoded."
+ANY = Pattern(b"\0")
 def value(v):
-    if v is None: return b"\0"
-    if v is False: return b"\1"
-    if v is True: return b"\2"
+    if v is None or isinstance(v, bool): return bytes([SINGLES.index(v)])
+    if isinstance(v, Expression): return v
     if isinstance(v, int): return b"\3" + varint((v << 1 ^ v >> 63) & (1 << 64) - 1)
     if isinstance(v, float): return b"\4" + struct.pack("<d", v)
     if isinstance(v, str): return b"\5" + text(v)
@@ -42,8 +44,11 @@ def value(v):
         return b"\x08" + varint(len(v)) + b"".join(prefixed(k) + value(x) for k, x in entries)
     raise TypeError(f"no Starling value: {v!r}")
 def fields(t): return varint(len(t)) + b"".join(map(value, t))
-def template(t): return varint(len(t)) + b"".join(b"\0" if f is ANY else b"\1" + value(f) for f in t)
+def template(t): return varint(len(t)) + b"".join(f if isinstance(f, Pattern) else b"\1" + value(f) for f in t)
 def duration(seconds): return b"\1" if seconds is None else b"\0" + varint(int(seconds * 1000))
+def page(limit, newest, after=None, before=None):
+    ends = b"".join(struct.pack("<Q", id) for id in (after, before) if id is not None)
+    return varint(limit) + bytes([newest | (after is not None) << 1 | (before is not None) << 2]) + ends
 
 class Reader:
     def __init__(self, data): self.data, self.at = data, 0
@@ -56,17 +61,13 @@ class Reader:
     def byte(self): return self.raw(1)[0]
     def u32(self): return struct.unpack("<I", self.raw(4))[0]
     def u64(self): return struct.unpack("<Q", self.raw(8))[0]
-    def varint(self):
-        b = self.byte()
-        return b if b < 0x80 else b & 0x7F | self.varint() << 7
+    def varint(self): return b if (b := self.byte()) < 0x80 else b & 0x7F | self.varint() << 7
     def prefixed(self): return self.raw(self.varint())
     def string(self): return self.prefixed().decode()
     def value(self):
         tag = self.byte()
-        if tag < 3: return (None, False, True)[tag]
-        if tag == 3:
-            n = self.varint()
-            return n >> 1 ^ -(n & 1)
+        if tag < 3: return SINGLES[tag]
+        if tag == 3: return (n := self.varint()) >> 1 ^ -(n & 1)
         if tag == 4: return struct.unpack("<d", self.raw(8))[0]
         if tag in (5, 9): return self.string()
         if tag == 6: return self.prefixed()
@@ -74,6 +75,8 @@ class Reader:
         if tag == 8: return {self.string(): self.value() for _ in range(self.varint())}
         raise StarlingError("malformed", f"value tag {tag}")
     def fields(self): return [self.value() for _ in range(self.varint())]
+    def found(self): return None if self.byte() == 3 else (self.u64(), self.skip(12).fields())
+    def tuples(self): return [(self.u64(), self.fields()) for _ in range(self.skip(2).u32())]
     def failure(self): return StarlingError(CODES[self.byte()], self.string())
 
 class Held:
@@ -112,15 +115,13 @@ class Starling:
         if frame.byte() != 1: raise StarlingError("unsupported", "the server speaks another version")
         self.cluster, _, self.leader, _ = (frame.u64() for _ in range(4))
         for _ in range(frame.varint()):
-            frame.u64(), frame.string()
-            found, _, public = frame.string(), frame.string(), frame.prefixed()
+            _, _, found, _, public = frame.u64(), frame.string(), frame.string(), frame.string(), frame.prefixed()
             if found not in [s for s, _ in self.servers] and (public or not key): self.servers.append((found, public))
 
     def receive(self, seconds):
         if not self.socket.poll(max(0, seconds) * 1000): return None
         frame = Reader(self.socket.recv())
-        if frame.data[0] == 255:
-            raise frame.skip(1).failure()
+        if frame.data[0] == 255: raise frame.skip(1).failure()
         return frame
 
     def leave(self):
@@ -131,8 +132,7 @@ class Starling:
         """Sends the same request to one server after another until one answers. Returns (position, reply)."""
         self.ids += 1
         frame = b"\2" + varint(self.ids) + bytes([kind]) + prefixed(payload)
-        deadline = None if wait is None else time.monotonic() + wait + self.patience
-        error = None
+        deadline, error = None if wait is None else time.monotonic() + wait + self.patience, None
         while deadline is None or time.monotonic() < deadline:
             try:
                 if not self.socket: self.connect()
@@ -174,26 +174,26 @@ class Starling:
     def query(self, query, timeout=0.0):
         return self.request(2, b"\0" + duration(timeout) + query, timeout)[1]
 
-    # The tuplespace. Time-outs are seconds; None waits for ever.
+    # The tuplespace. Time-outs and leases are seconds; None is for ever. Patterns are tuples with ANY, or what
+    # starling_statements.py has, in their fields. What is not there is None or False. `after`, `before` are ids.
     def flush(self): self.command(b"\x08")
     def keep_alive(self): self.request(3, struct.pack("<Q", self.session))  # if nothing else goes for session_seconds
-    def write(self, space, tuple):
-        return self.command(b"\4" + text(space) + fields(tuple)).skip(1).u64()
-
+    def write(self, space, tuple, lease=None):
+        kind = b"\4" + text(space) if lease is None else b"\x0a" + text(space) + varint(int(lease * 1000))
+        return self.command(kind + fields(tuple)).skip(1).u64()
     def take(self, space, pattern, timeout=0.0):
-        reply = self.command(b"\5" + text(space) + duration(timeout) + b"\1" + template(pattern), timeout, holds=True)
-        if reply.byte() == 3: return None
-        return Held(self, self.sequence, reply.u64(), reply.skip(12).fields())
+        operation = b"\5" + text(space) + duration(timeout) + b"\1" + template(pattern)
+        found = self.command(operation, timeout, holds=True).found()
+        return found and Held(self, self.sequence, *found)
 
+    def take_all(self, space, pattern, limit=100, newest=False):  # for good, and as one
+        return self.command(b"\x0d" + text(space) + page(limit, newest) + template(pattern)).tuples()
+    def by_id(self, kind, space, id, more=b""): return self.command(kind + text(space) + struct.pack("<Q", id) + more)
+    def renew(self, space, id, lease): return self.by_id(b"\x0b", space, id, duration(lease)).byte() == 0
+    def take_id(self, space, id): return (self.by_id(b"\x0c", space, id).found() or (id, None))[1]
+    def replace(self, space, id, tuple): return self.by_id(b"\x0e", space, id, fields(tuple)).byte() == 1
     def read(self, space, pattern, timeout=0.0):
-        reply = self.query(b"\1" + text(space) + template(pattern), timeout)
-        if reply.byte() == 3: return None
-        return reply.skip(20).fields()
-
-    def read_all(self, space, pattern, limit=100, newest=False):
-        reply = self.query(b"\2" + text(space) + varint(limit) + bytes([newest]) + template(pattern))
-        reply.skip(2)
-        return [(reply.u64(), reply.fields()) for _ in range(reply.u32())]
-
-    def count(self, space, pattern):
-        return self.query(b"\3" + text(space) + template(pattern)).skip(1).u64()
+        return (self.query(b"\1" + text(space) + template(pattern), timeout).found() or (0, None))[1]
+    def read_all(self, space, pattern, limit=100, newest=False, after=None, before=None):
+        return self.query(b"\2" + text(space) + page(limit, newest, after, before) + template(pattern)).tuples()
+    def count(self, space, pattern): return self.query(b"\3" + text(space) + template(pattern)).skip(1).u64()

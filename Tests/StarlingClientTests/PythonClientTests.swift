@@ -56,6 +56,11 @@ struct PythonClientTests {
         #expect(cluster.machine.sessionCount == 0)
     }
 
+    @Test("is short: the promise of the protocol's page") func length() throws {
+        let text = try String(contentsOf: Self.folder.appending(path: "starling_client.py"), encoding: .utf8)
+        #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 200)
+    }
+
     @Test("does everything once though much is lost, and gives back what it did not finish", .enabled(if: isAvailable))
     func losses() async throws {
         let cluster = try TestCluster(servers: 2)
