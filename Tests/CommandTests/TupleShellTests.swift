@@ -96,6 +96,12 @@ import Testing
             terminal.type("wr\t[\"alice\",\"hé\"]\r")
             terminal.wait(for: "position")
             terminal.wait(for: "blog> ")
+            terminal.type("delete \t\r")
+            terminal.wait(for: "\r\n[\"alice\",\"hé\"]")
+            terminal.wait(for: "blog> ")
+            terminal.type("\u{1B}[A\u{1B}[A\r")
+            terminal.wait(for: "position")
+            terminal.wait(for: "blog> ")
             terminal.type("read [\"al\t,null]\r")
             terminal.wait(for: "\r\n[\"alice\",\"hé\"]")
             terminal.wait(for: "blog> ")
@@ -122,7 +128,9 @@ import Testing
             #expect(try await again.waitForEnd() == 0)
             let path = cluster.directory.path + "/state/starling/tuple-history"
             #expect(
-                try String(contentsOfFile: path, encoding: .utf8) == """
+                try String(contentsOfFile: path, encoding: .utf8).replacing(/[0-9]{6,}/, with: "N") == """
+                    write ["alice","hé"]
+                    delete N\u{20}
                     write ["alice","hé"]
                     read ["alice",null]
                     [1]

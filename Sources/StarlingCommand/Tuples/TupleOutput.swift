@@ -22,7 +22,9 @@ struct TupleOutput: Sendable {
         line(json ? Self.json(stored).text : JSONText.json(stored.tuple).text)
     }
 
-    func show(_ result: WriteResult) {
+    /// - Parameter tuple: what was written.
+    func show(_ result: WriteResult, of tuple: Tuple) {
+        saw(StoredTuple(id: result.id, tuple: tuple))
         guard json else { return line("id \(result.id), position \(result.position)") }
         line(
             JSON.object([

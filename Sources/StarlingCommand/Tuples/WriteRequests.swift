@@ -34,7 +34,7 @@ struct WriteRequest: TupleRequest {
                 data: Array("write\0\(space)\0\(JSONText.json(tuple).text)\(lease.map { "\0\($0)" } ?? "")".utf8))
             return IdempotencyKey(key: text, digest: Array(hash.finalize()))
         }
-        return { client in output.show(try await client.write(tuple, to: space, lease: lease, key: key)) }
+        return { client in output.show(try await client.write(tuple, to: space, lease: lease, key: key), of: tuple) }
     }
 }
 
@@ -83,7 +83,7 @@ struct ReplaceRequest: TupleRequest {
             guard let result = try await client.replace(id, in: space, with: tuple) else {
                 throw Complaint.noTuple(id, in: space)
             }
-            output.show(result)
+            output.show(result, of: tuple)
         }
     }
 }
