@@ -82,7 +82,7 @@ struct Verdict: Codable {
         switch operation.kind {
         case .write:
             input = .write(tuple(operation.value ?? 0))
-            output = .written
+            output = .written(nil)
         case .take:
             input = .take(anything)
             output = operation.found.map { .found(tuple($0)) } ?? .noMatch

@@ -49,7 +49,7 @@ extension Replica {
     ///
     /// The leader alone decides: one whose log has not the higher level yet cannot have the command in its log either, whoever took it before.
     private func notYet(_ command: UnsafeRawBufferPointer) -> Failure? {
-        guard featureLevel < FeatureLevels.highest else { return nil }
+        guard featureLevel < FeatureLevels.highest, !settings.mutations.contains(.levelNotAwaited) else { return nil }
         let level = FeatureLevels.needed(byCommand: command)
         guard level > featureLevel else { return nil }
         return Failure(

@@ -72,4 +72,6 @@ public struct ReplicaMutations: OptionSet, Sendable {
     public static let leaseTimeFromWallClock = ReplicaMutations(rawValue: 1 << 4)
     /// A repaired server waits for a leader of a later term to come by itself.
     public static let repairedStaysMute = ReplicaMutations(rawValue: 1 << 5)
+    /// Whatever comes is put into the log, though the cluster's feature level is too low for it.
+    public static let levelNotAwaited = ReplicaMutations(rawValue: 1 << 6)
 }

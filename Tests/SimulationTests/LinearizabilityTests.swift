@@ -11,7 +11,7 @@ struct LinearizabilityTests {
     static let any = Template([.any, .any])
 
     func write(_ number: Int64, _ began: UInt64, _ ended: UInt64?) -> Checker.Operation {
-        .init(input: .write(Self.tuple(number)), began: began, ended: ended, output: ended == nil ? nil : .written)
+        .init(input: .write(Self.tuple(number)), began: began, ended: ended, output: ended == nil ? nil : .written(nil))
     }
 
     func take(_ found: Int64?, _ began: UInt64, _ ended: UInt64?) -> Checker.Operation {
@@ -74,6 +74,50 @@ struct LinearizabilityTests {
         #expect(verdict([write(1, 0, nil), read(nil, 1, 2), read(nil, 3, 4)]) == .linearizable)
         #expect(verdict([write(1, 0, nil), read(1, 1, 2), read(nil, 3, 4)]) == .notLinearizable)
         #expect(verdict([write(1, 0, 1), take(1, 2, nil), take(nil, 3, 4)]) == .linearizable)
+    }
+
+    func begin(_ input: SequentialSpace.Input, _ output: SequentialSpace.Output, _ began: UInt64) -> Checker.Operation {
+        .init(input: input, began: began, ended: began + 1, output: output)
+    }
+
+    @Test("Takes and replaces by the ids that writes were answered with, and a tuple in another's place keeps its age")
+    func ids() {
+        let writes = (1...2 as ClosedRange<Int64>).map { number in
+            begin(.write(Self.tuple(number)), .written(TupleID(UInt64(number))), 2 * UInt64(number))
+        }
+        let replaced = begin(.replace(TupleID(1), Self.tuple(3)), .written(TupleID(1)), 6)
+        #expect(verdict(writes + [replaced, take(3, 8, 9), take(2, 10, 11)]) == .linearizable)
+        #expect(verdict(writes + [replaced, take(2, 8, 9)]) == .notLinearizable)
+        let taken = begin(.takeByID(TupleID(1)), .found(Self.tuple(1)), 6)
+        #expect(verdict(writes + [taken, take(2, 8, 9)]) == .linearizable)
+        #expect(verdict(writes + [taken, begin(.takeByID(TupleID(1)), .noMatch, 8)]) == .linearizable)
+        #expect(verdict(writes + [taken, begin(.takeByID(TupleID(1)), .found(Self.tuple(1)), 8)]) == .notLinearizable)
+    }
+
+    @Test("A take-all takes what it answers with, all of it and nothing else")
+    func many() {
+        let writes = [write(1, 0, 1), write(2, 2, 3), write(3, 4, 5)]
+        let page = Page(limit: 2, order: .newest)
+        let both = begin(.takeAll(Self.any, page), .tuples([Self.tuple(3), Self.tuple(2)], more: true), 6)
+        #expect(verdict(writes + [both, take(1, 8, 9), take(nil, 10, 11)]) == .linearizable)
+        #expect(verdict(writes + [both, take(2, 8, 9)]) == .notLinearizable)
+        let wrong = begin(.takeAll(Self.any, page), .tuples([Self.tuple(2), Self.tuple(1)], more: true), 6)
+        #expect(verdict(writes + [wrong]) == .notLinearizable)
+    }
+
+    @Test("A statement happens as one, or not at all")
+    func statement() {
+        let guarded = Statement.Guard.take(space: "s", .init([.plain(.any), .bind(0, nil)]))
+        let move = Statement.Step.write(space: "s", .init([.value(.string("t")), .value(.int(9))]), lease: .forever)
+        let absent = Statement.Step.absent(space: "s", .init([.plain(.any), .plain(.literal(.int(2)))]))
+        let input = SequentialSpace.Input.statement(Statement([.init(guarded, [absent, move])]), space: "s")
+        let done = SequentialSpace.Output.statement(alternative: 0, [.found(Self.tuple(1)), .done, .written(nil)])
+        #expect(verdict([write(1, 0, 1), begin(input, done, 2), take(9, 4, 5)]) == .linearizable)
+        #expect(verdict([write(1, 0, 1), begin(input, done, 2), take(1, 4, 5)]) == .notLinearizable)
+        let second = write(2, 2, 3)
+        #expect(verdict([write(1, 0, 1), second, begin(input, .failed, 4), take(1, 6, 7)]) == .linearizable)
+        #expect(verdict([write(1, 0, 1), second, begin(input, done, 4)]) == .notLinearizable)
+        #expect(verdict([begin(input, .noMatch, 0)]) == .linearizable)
     }
 
     @Test("Refuses order against age: the oldest match comes first")

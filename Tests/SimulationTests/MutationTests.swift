@@ -44,7 +44,7 @@ struct MutationTests {
         #expect(Set(names).count == names.count)
         let sources = [
             ("Raft/Mutations.swift", KnownMutation.Layer.consensus), ("Replica/ReplicaSettings.swift", .replica),
-            ("WriteAheadLog/StorageMutations.swift", .storage),
+            ("WriteAheadLog/StorageMutations.swift", .storage), ("TupleSpace/Store/TupleMutations.swift", .tuples),
         ]
         for (file, layer) in sources {
             let text = try String(contentsOf: root.appending(path: "Sources/" + file), encoding: .utf8)

@@ -14,6 +14,13 @@ struct SeedTests {
         return options
     }
 
+    /// The runs that a seed gave before clients drew what feature level 3 brought.
+    static func plain(_ milliseconds: UInt64) -> SimulationOptions {
+        var options = options(milliseconds)
+        options.usesPlainOperations = true
+        return options
+    }
+
     static func describe(_ result: ManyRunsResult) -> Comment {
         "\(result.failures.prefix(3).map(\.description).joined(separator: "\n"))"
     }
@@ -25,6 +32,7 @@ struct SeedTests {
         #expect(result.failures.isEmpty, Self.describe(result))
         #expect(result.statistics.commandsAnswered > UInt64(result.seeds))
         #expect(result.statistics.crashes > 0 && result.statistics.snapshotsInstalled > 0)
+        #expect(result.statistics.statementsDone > 0 && result.statistics.leasesEnded > 0)
     }
 
     @Test("Small histories are linearizable by Wing & Gong")
@@ -48,7 +56,7 @@ struct SeedTests {
             ),
         ] as [(UInt64, String)])
     func onceFound(_ seed: UInt64, _ story: String) {
-        let result = Simulator.run(seed: seed, options: Self.options(3_000))
+        let result = Simulator.run(seed: seed, options: Self.plain(3_000))
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
@@ -72,7 +80,7 @@ struct SeedTests {
             ),
         ] as [(UInt64, String)])
     func onceFoundByTheLargeRun(_ seed: UInt64, _ story: String) {
-        let result = Simulator.run(seed: seed)
+        let result = Simulator.run(seed: seed, options: Self.plain(4_000))
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
@@ -93,7 +101,7 @@ struct SeedTests {
             (20_925, "a repeated request to add a member was refused as certainly not done, and had been done"),
         ] as [(UInt64, String)])
     func onceFoundWithMembers(_ seed: UInt64, _ story: String) {
-        let result = Simulator.run(seed: seed, options: Self.options(2_000))
+        let result = Simulator.run(seed: seed, options: Self.plain(2_000))
         #expect(result.failure == nil, "\(story): \(result.failure?.description ?? "")")
     }
 
@@ -107,7 +115,7 @@ struct SeedTests {
             (82, "the simulation itself: a server was stopped for good that a request under way then made a member"),
         ] as [(UInt64, String)])
     func onceFoundWithEverChangingMembers(_ seed: UInt64, _ story: String) {
-        var options = Self.options(3_000)
+        var options = Self.plain(3_000)
         options.certainFaults = [.members]
         options.allowedFaults = [
             .loss, .delay, .partitions, .crashes, .slowDisks, .pauses, .members, .transfers,
@@ -120,7 +128,7 @@ struct SeedTests {
 
     @Test("Seed 1261, with rot: what a leader refused and its successor, asked meanwhile, did is not told as refused")
     func refusedAndDone() {
-        var options = Self.options(3_000)
+        var options = Self.plain(3_000)
         options.certainFaults = [.rot, .members]
         options.calmMilliseconds = 250
         let result = Simulator.run(seed: 1_261, options: options)
@@ -129,7 +137,7 @@ struct SeedTests {
 
     @Test("Seed 904867 of `starling simulate`: a snapshot overtaken by a newer one, whose file is gone, is not loaded")
     func overtakenSnapshot() {
-        let result = Simulator.run(seed: 904_867, options: SimulationOptions())
+        let result = Simulator.run(seed: 904_867, options: Self.plain(4_000))
         #expect(result.failure == nil, "\(result.failure?.description ?? "")")
     }
 

@@ -8,30 +8,49 @@ import TupleSpace
 /// as of any index.
 struct NaiveModel {
     struct Item {
-        var id: TupleID
-        var space: String
-        var tuple: Tuple
-        /// Visible at the end of entry `i` if one of these has `from <= i < to`.
-        var visible: [(from: UInt64, to: UInt64)]
-        var leaseEnd: UInt64?
-        /// Its lease ended while it was held.
-        var hasPassed = false
+        enum Standing {
+            case visible, held, gone
+            /// Nobody sees it before all who wait have been asked.
+            case offered
+        }
 
-        func isVisible(at index: UInt64) -> Bool { visible.contains { $0.from <= index && index < $0.to } }
-        var isVisibleNow: Bool { visible.last?.to == .max }
+        /// Visible at the end of entry `i` if `from <= i < to`.
+        struct Showing {
+            var tuple: Tuple
+            var from: UInt64
+            var to: UInt64
+        }
+
+        let id: TupleID
+        let space: String
+        /// The last one that stood under this id.
+        var tuple: Tuple
+        var standing = Standing.offered
+        var shown: [Showing] = []
+        var leaseEnd: UInt64?
+
+        func tuple(at index: UInt64) -> Tuple? { shown.first { $0.from <= index && index < $0.to }?.tuple }
+        var stored: StoredTuple { StoredTuple(id: id, tuple: tuple) }
     }
 
-    private struct Waiter {
+    struct Waiter {
         var session: SessionID
         var sequence: UInt64
-        var space: String
-        var template: Template
+        var space = ""
+        var template = Template([])
         var deadline: UInt64?
-        var holds: Bool
+        var holds = false
+        /// A statement looks for what its guards do.
+        var statement: Statement?
         var keyed: (caller: String, key: String, digest: [UInt8])?
+
+        func wants(_ item: Item) -> Bool {
+            statement.map { $0.naiveAlternative(for: item) != nil }
+                ?? (space == item.space && naivelyMatches(template, item.tuple))
+        }
     }
 
-    private struct SessionState {
+    struct SessionState {
         var timeout: UInt64
         var floor: UInt64 = 0
         var acknowledged: Set<UInt64> = []
@@ -57,36 +76,45 @@ struct NaiveModel {
         var index: UInt64
     }
 
-    private(set) var items: [Item] = []
-    /// In the order of their positions.
-    private(set) var events: [Happening] = []
-    private var waiters: [Waiter] = []
-    private var sessions: [SessionID: SessionState] = [:]
-    private var keys: [String: (digest: [UInt8], reply: Reply)] = [:]
-    private var leaseTime: UInt64 = 0
-    private var wallStamp: UInt64 = 0
-    private var lastID: UInt64 = 0
-    private(set) var index: UInt64 = 0
-    private var ordinal: UInt32 = 0
-    /// The first answer to each command that was ever decided.
-    private(set) var answers: [CommandName: Answer] = [:]
-    /// Log index at which each session ended.
-    private(set) var ended: [SessionID: UInt64] = [:]
-    /// A tuple that was handed to a taker while another had it.
-    private(set) var doubleTake: TupleID?
-    /// Every command that ever did something, and one that did so again.
-    private var performed: Set<CommandName> = []
-    private(set) var performedTwice: CommandName?
-    /// Clients never write the same tuple again, so whatever stands here was one command done twice.
-    private var writtenTuples: Set<Tuple> = []
-    private(set) var writtenTwice: Tuple?
-
     struct CommandName: Hashable {
         var session: SessionID
         var sequence: UInt64
     }
 
-    var openSessions: [SessionID] { sessions.keys.sorted() }
+    /// In the order of their ids; none ever leaves its place.
+    var items: [Item] = []
+    /// In the order of their positions.
+    var events: [Happening] = []
+    /// In the order in which they came.
+    var waiters: [Waiter] = []
+    /// Places of tuples that are still to be offered.
+    var offers: [Int] = []
+    var isOffering = false
+    var sessions: [SessionID: SessionState] = [:]
+    var keys: [String: (digest: [UInt8], reply: Reply)] = [:]
+    var leaseTime: UInt64 = 0
+    var wallStamp: UInt64 = 0
+    var index: UInt64 = 0
+    var ordinal: UInt32 = 0
+    /// The first answer to each command that was ever decided.
+    var answers: [CommandName: Answer] = [:]
+    /// Log index at which each session ended.
+    var ended: [SessionID: UInt64] = [:]
+    /// The committed feature level.
+    var level: UInt32 = 0
+
+    // What must never be.
+
+    /// A tuple that was handed to a taker while another had it.
+    var doubleTake: TupleID?
+    /// Every command that ever did something, and one that did so again.
+    private var performed: Set<CommandName> = []
+    private(set) var performedTwice: CommandName?
+    /// Clients never write the same tuple again, unless from what they found, so whatever stands here was one command done twice.
+    private var writtenTuples: Set<Tuple> = []
+    private(set) var writtenTwice: Tuple?
+    /// A command that needs a higher feature level than there was.
+    private(set) var tooEarly: CommandName?
 
     // MARK: - Applying
 
@@ -121,12 +149,10 @@ struct NaiveModel {
             if case .expireSessions(let list) = operation { end(list) }
             return
         }
-        if case .openSession(let timeout) = operation {
-            // It ends once and for all: its commands might come once more too.
-            if ended[header.session] != nil { return answer(header, .failed(Failure(.sessionExpired, ""))) }
-            if sessions[header.session] == nil { sessions[header.session] = SessionState(timeout: timeout) }
-            return answer(header, .done)
+        if operation.isOfLevel3, level < 3 {
+            tooEarly = tooEarly ?? CommandName(session: header.session, sequence: header.sequence)
         }
+        if case .openSession(let timeout) = operation { return open(header, timeout) }
         guard sessions[header.session] != nil else {
             return answer(header, .failed(Failure(.sessionExpired, "")))
         }
@@ -147,27 +173,12 @@ struct NaiveModel {
         perform(operation, header)
     }
 
-    private mutating func acknowledge(_ header: CommandHeader) {
-        guard var session = sessions[header.session] else { return }
-        session.floor = max(session.floor, header.acknowledgedBelow)
-        for sequence in header.acknowledged where sequence >= session.floor { session.acknowledged.insert(sequence) }
-        let done = session.replies.keys.filter { session.isAcknowledged($0) }.sorted()
-        for sequence in done {
-            session.replies[sequence] = nil
-            session.held[sequence] = nil
-        }
-        sessions[header.session] = session
-        waiters.removeAll { $0.session == header.session && session.isAcknowledged($0.sequence) }
-    }
-
     private mutating func perform(_ operation: Operation, _ header: CommandHeader) {
         switch operation {
         case .openSession, .acknowledge, .endSession, .expireSessions, .raiseLevel:
             reply(header, .failed(Failure(.notAllowed, "")))
-        case .write(let space, let tuple): reply(header, write(space, tuple, lease: nil))
-        case .writeLeased, .renew, .takeByID, .takeAll, .replace: reply(header, change(operation))
-        case .take(let space, let template, let timeout, let holds):
-            take(header, space, template, timeout, holds, nil)
+        case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace: reply(header, change(operation))
+        case .take, .statement: begin(operation, header, nil)
         case .cancel(let sequence):
             cancel(header.session, sequence)
             reply(header, .done)
@@ -175,7 +186,7 @@ struct NaiveModel {
             release(header.session, sequence)
             reply(header, .done)
         // No simulated client makes one: the model beside the state machine's tests does.
-        case .statement, .reserve, .reservation, .leave, .setPolicy, .setToken, .removeToken:
+        case .reserve, .reservation, .leave, .setPolicy, .setToken, .removeToken:
             reply(header, .failed(Failure(.unsupported, "")))
         case .keyed(let key, let digest, let inner): keyed(header, key, digest, inner)
         }
@@ -198,304 +209,28 @@ struct NaiveModel {
             return settle(earlier.0, earlier.1, .failed(Failure(.superseded, "")))
         }
         switch operation {
-        case .write(let space, let tuple):
-            let answer = write(space, tuple, lease: nil)
-            keys[name] = (digest, answer)
-            reply(header, answer)
-        case .writeLeased, .renew, .takeByID, .takeAll, .replace:
+        case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace:
             let answer = change(operation)
             keys[name] = (digest, answer)
             reply(header, answer)
-        case .take(let space, let template, let timeout, _):
-            take(header, space, template, timeout, false, (header.caller, key, digest))
+        case .take(_, _, _, holds: false), .statement: begin(operation, header, (header.caller, key, digest))
         default: reply(header, .failed(Failure(.malformed, "")))
         }
     }
 
-    // MARK: - Tuples
-
-    /// What is done to tuples by their ids, to many, or for a while.
-    private mutating func change(_ operation: Operation) -> Reply {
-        switch operation {
-        case .writeLeased(let space, let tuple, let lease): return write(space, tuple, lease: lease)
-        case .renew(let space, let id, let lease):
-            guard let place = place(of: id, in: space) else { return .noMatch }
-            items[place].leaseEnd = nil
-            if case .milliseconds(let lease) = lease { items[place].leaseEnd = leaseTime + lease }
-            if lease == .none { endLease(place) }
-            return .done
-        case .takeByID(let space, let id):
-            guard let place = place(of: id, in: space) else { return .noMatch }
-            return takeForGood(place)
-        case .takeAll(let space, let template, let page):
-            var places = items.indices.filter { place in
-                items[place].isVisibleNow && items[place].space == space && naivelyMatches(template, items[place].tuple)
-                    && page.after.map { items[place].id > $0 } ?? true
-                    && page.before.map { items[place].id < $0 } ?? true
-            }
-            if page.order == .newest { places.reverse() }
-            let taken = places.prefix(page.limit)
-            for place in taken { _ = takeForGood(place) }
-            return .tuples(
-                taken.map { StoredTuple(id: items[$0].id, tuple: items[$0].tuple) }, more: places.count > page.limit)
-        case .replace(let space, let id, let tuple):
-            guard let place = place(of: id, in: space) else { return .noMatch }
-            hide(place)
-            if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
-            items.insert(
-                Item(id: id, space: space, tuple: tuple, visible: [(index, .max)], leaseEnd: items[place].leaseEnd),
-                at: place + 1)
-            let position = event(.replace, space, StoredTuple(id: id, tuple: tuple))
-            offer(place + 1)
-            return .written(id: id, position: position)
-        default: return .failed(Failure(.malformed, ""))
-        }
-    }
-
-    private func place(of id: TupleID, in space: String) -> Int? {
-        items.firstIndex { $0.id == id && $0.space == space && $0.isVisibleNow && ($0.leaseEnd ?? .max) > leaseTime }
-    }
-
-    private mutating func hide(_ place: Int) { items[place].visible[items[place].visible.count - 1].to = index }
-
-    private mutating func takeForGood(_ place: Int) -> Reply {
-        hide(place)
-        items[place].leaseEnd = nil
-        let stored = StoredTuple(id: items[place].id, tuple: items[place].tuple)
-        return .found(stored, position: event(.take, items[place].space, stored))
-    }
-
-    private mutating func endLease(_ place: Int) {
-        guard items[place].isVisibleNow else { return items[place].hasPassed = true }
-        hide(place)
-        items[place].leaseEnd = nil
-        _ = event(.expire, items[place].space, StoredTuple(id: items[place].id, tuple: items[place].tuple))
-    }
-
-    private mutating func write(_ space: String, _ tuple: Tuple, lease: UInt64?) -> Reply {
-        lastID = max(lastID + 1, wallStamp << 16)
-        let id = TupleID(lastID)
-        let position = event(.write, space, StoredTuple(id: id, tuple: tuple))
+    mutating func noteWritten(_ tuple: Tuple) {
         if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
-        items.append(
-            Item(
-                id: id, space: space, tuple: tuple, visible: [(index, .max)], leaseEnd: lease.map { leaseTime + $0 }))
-        if lease == 0 { endLease(items.count - 1) } else { offer(items.count - 1) }
-        return .written(id: id, position: position)
-    }
-
-    private mutating func event(_ kind: Event.Kind, _ space: String, _ tuple: StoredTuple) -> Position {
-        defer { ordinal += 1 }
-        let position = Position(index: index, ordinal: ordinal)
-        events.append(Happening(position: position, kind: kind, space: space, tuple: tuple))
-        return position
-    }
-
-    /// What a subscriber must be told that wants this and has seen everything up to `after`, once it has seen
-    /// everything up to `through`.
-    func events(in space: String, matching template: Template?, after: Position, through: Position) -> [Happening] {
-        var (low, high) = (0, events.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if events[middle].position > after { high = middle } else { low = middle + 1 }
-        }
-        return events[low...].prefix { $0.position <= through }
-            .filter { happening in
-                guard happening.space == space else { return false }
-                guard let template else { return true }
-                return naivelyMatches(template, happening.tuple.tuple)
-            }
-    }
-
-    /// The first waiter that came and matches gets it.
-    private mutating func offer(_ place: Int) {
-        let item = items[place]
-        guard
-            let first = waiters.firstIndex(where: { $0.space == item.space && naivelyMatches($0.template, item.tuple) })
-        else { return }
-        let waiter = waiters.remove(at: first)
-        hand(place, to: waiter)
-    }
-
-    private mutating func hand(_ place: Int, to waiter: Waiter) {
-        if !items[place].isVisibleNow { doubleTake = items[place].id }
-        hide(place)
-        if !waiter.holds { items[place].leaseEnd = nil }
-        let stored = StoredTuple(id: items[place].id, tuple: items[place].tuple)
-        let answer = Reply.found(stored, position: event(.take, items[place].space, stored))
-        if waiter.holds { sessions[waiter.session]?.held[waiter.sequence] = stored.id }
-        if let keyed = waiter.keyed { keys[keyed.caller + "\u{0}" + keyed.key] = (keyed.digest, answer) }
-        settle(waiter.session, waiter.sequence, answer)
-    }
-
-    private mutating func take(
-        _ header: CommandHeader, _ space: String, _ template: Template, _ timeout: Timeout, _ holds: Bool,
-        _ keyed: (caller: String, key: String, digest: [UInt8])?
-    ) {
-        var waiter = Waiter(
-            session: header.session, sequence: header.sequence, space: space, template: template, deadline: nil,
-            holds: holds, keyed: keyed)
-        // Items stand in the order of their ids: the first is the oldest.
-        let found = items.firstIndex { $0.isVisibleNow && $0.space == space && naivelyMatches(template, $0.tuple) }
-        if let found { return hand(found, to: waiter) }
-        if timeout == .none { return missed(waiter) }
-        if case .milliseconds(let ms) = timeout { waiter.deadline = leaseTime + ms }
-        waiters.append(waiter)
-        sessions[header.session]?.replies.updateValue(nil, forKey: header.sequence)
-    }
-
-    private mutating func missed(_ waiter: Waiter) {
-        if let keyed = waiter.keyed { keys[keyed.caller + "\u{0}" + keyed.key] = (keyed.digest, .noMatch) }
-        settle(waiter.session, waiter.sequence, .noMatch)
-    }
-
-    private mutating func giveBack(_ ids: [TupleID]) {
-        for id in ids.sorted() {
-            // The last of those that stood under this id.
-            guard let place = items.lastIndex(where: { $0.id == id }) else { continue }
-            if items[place].hasPassed {
-                items[place].leaseEnd = nil
-                _ = event(.expire, items[place].space, StoredTuple(id: id, tuple: items[place].tuple))
-                continue
-            }
-            _ = event(.giveBack, items[place].space, StoredTuple(id: id, tuple: items[place].tuple))
-            items[place].visible.append((index, .max))
-            offer(place)
-        }
-    }
-
-    private mutating func release(_ session: SessionID, _ sequence: UInt64) {
-        guard let id = sessions[session]?.held.removeValue(forKey: sequence) else { return }
-        giveBack([id])
-    }
-
-    private mutating func cancel(_ session: SessionID, _ sequence: UInt64) {
-        guard let place = waiters.firstIndex(where: { $0.session == session && $0.sequence == sequence }) else {
-            return
-        }
-        // Nothing was done under its key, if it had one: that is free again.
-        let waiter = waiters.remove(at: place)
-        settle(waiter.session, waiter.sequence, .noMatch)
-    }
-
-    /// First all their waiters go, then all that they held returns.
-    private mutating func end(_ list: [SessionID]) {
-        var held: [TupleID] = []
-        for session in list {
-            guard let state = sessions.removeValue(forKey: session) else { continue }
-            ended[session] = index
-            waiters.removeAll { $0.session == session }
-            held += state.held.values
-        }
-        giveBack(held)
-    }
-
-    private mutating func expire() {
-        let due = waiters.indices.filter { (waiters[$0].deadline ?? .max) <= leaseTime }
-            .sorted { (waiters[$0].deadline ?? 0, $0) < (waiters[$1].deadline ?? 0, $1) }
-        let overdue = due.map { waiters[$0] }
-        for place in due.sorted(by: >) { waiters.remove(at: place) }
-        for waiter in overdue { missed(waiter) }
-        let ended = items.indices.filter { (items[$0].leaseEnd ?? .max) <= leaseTime && !items[$0].hasPassed }
-            .sorted { (items[$0].leaseEnd ?? 0, items[$0].id) < (items[$1].leaseEnd ?? 0, items[$1].id) }
-        for place in ended { endLease(place) }
-    }
-
-    // MARK: - Answers
-
-    private mutating func reply(_ header: CommandHeader, _ reply: Reply) {
-        settle(header.session, header.sequence, reply)
-    }
-
-    private mutating func settle(_ session: SessionID, _ sequence: UInt64, _ reply: Reply) {
-        sessions[session]?.replies.updateValue(reply, forKey: sequence)
-        note(CommandName(session: session, sequence: sequence), reply)
-    }
-
-    private mutating func answer(_ header: CommandHeader, _ reply: Reply) {
-        note(CommandName(session: header.session, sequence: header.sequence), reply)
-    }
-
-    private mutating func note(_ name: CommandName, _ reply: Reply) {
-        if answers[name] == nil { answers[name] = Answer(reply: reply, index: index) }
-    }
-
-    // MARK: - Reading, as of any index
-
-    func visible(in space: String, at index: UInt64) -> [Item] {
-        items.filter { $0.space == space && $0.isVisible(at: index) }
-    }
-
-    func answer(_ query: Query, at index: UInt64) -> Reply {
-        switch query {
-        case .read(let space, let template):
-            guard let item = visible(in: space, at: index).first(where: { naivelyMatches(template, $0.tuple) }) else {
-                return .noMatch
-            }
-            return .found(StoredTuple(id: item.id, tuple: item.tuple), position: Position(index: 0, ordinal: 0))
-        case .count(let space, let template):
-            return .count(UInt64(visible(in: space, at: index).count { naivelyMatches(template, $0.tuple) }))
-        case .readAll(let space, let template, let page):
-            var matching = visible(in: space, at: index).filter { item in
-                naivelyMatches(template, item.tuple) && page.after.map { item.id > $0 } ?? true
-                    && page.before.map { item.id < $0 } ?? true
-            }
-            if page.order == .newest { matching.reverse() }
-            let stored = matching.prefix(page.limit).map { StoredTuple(id: $0.id, tuple: $0.tuple) }
-            return .tuples(Array(stored), more: matching.count > page.limit)
-        case .spaces, .policy, .tokens: return .failed(Failure(.unsupported, ""))
-        }
-    }
-
-    /// Whether this very tuple appeared (written or given back) behind `from` and up to `through`.
-    func appeared(_ id: TupleID, behind from: UInt64, through: UInt64) -> Bool {
-        items.contains { $0.id == id && $0.visible.contains { $0.from > from && $0.from <= through } }
     }
 }
 
-/// Field by field, as the documentation of templates says it.
-func naivelyMatches(_ template: Template, _ tuple: Tuple) -> Bool {
-    guard template.fields.count == tuple.fields.count else { return false }
-    return zip(template.fields, tuple.fields).allSatisfy { field, value in
-        switch field {
-        case .any: return true
-        case .literal(let literal): return literal == value
-        case .type(let type): return naivelyHasType(type, value)
-        case .prefix(let prefix):
-            guard case .string(let text) = value else { return false }
-            return text.utf8.starts(with: prefix.utf8)
-        case .regex(let pattern):
-            guard case .string(let text) = value else { return false }
-            return naivelyFinds(Array(pattern.utf8), Array(text.utf8))
-        case .range(let lower, let upper, let open):
-            guard case .int(let low) = lower, case .int(let high) = upper, case .int(let number) = value else {
-                return false
-            }
-            return low <= number && (open ? number < high : number <= high)
+extension TupleSpace.Operation {
+    /// What older programs cannot apply.
+    fileprivate var isOfLevel3: Bool {
+        switch self {
+        case .writeLeased, .renew, .takeByID, .takeAll, .replace, .statement: true
+        case .take(_, let template, _, _): template.fields.contains { if case .regex = $0 { true } else { false } }
+        case .keyed(_, _, let inner): inner.isOfLevel3
+        default: false
         }
-    }
-}
-
-/// Of regular expressions what the simulated clients use: characters, `.`, `*` behind one, `^` and `$` at the ends; by trying.
-private func naivelyFinds(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
-    func here(_ p: Int, _ t: Int) -> Bool {
-        if p == pattern.count { return true }
-        if pattern[p] == UInt8(ascii: "$"), p == pattern.count - 1 { return t == text.count }
-        let fits = t < text.count && (pattern[p] == UInt8(ascii: ".") || pattern[p] == text[t])
-        if p + 1 < pattern.count, pattern[p + 1] == UInt8(ascii: "*") {
-            return here(p + 2, t) || (fits && here(p, t + 1))
-        }
-        return fits && here(p + 1, t + 1)
-    }
-    if pattern.first == UInt8(ascii: "^") { return here(1, 0) }
-    return (0...text.count).contains { here(0, $0) }
-}
-
-private func naivelyHasType(_ type: ValueType, _ value: Value) -> Bool {
-    switch (type, value) {
-    case (.string, .string), (.number, .int), (.number, .double), (.int, .int), (.float, .double), (.bool, .bool),
-        (.bytes, .bytes), (.list, .list), (.map, .map), (.symbol, .symbol):
-        true
-    default: false
     }
 }

@@ -23,14 +23,15 @@ struct SafetyChecker {
     /// The term of the server that was the first to know it, of each of them.
     private var committedIn: [Term] = []
     /// Replays the committed log, for digests and replies.
-    private(set) var reference = ReferenceState()
+    private(set) var reference: ReferenceState
     private var written: [Place: (hash: UInt64, previousTerm: Term)] = [:]
     private var leaders: [Term: NodeID] = [:]
     private var votes: [Place: NodeID] = [:]
     /// The first one, and every committed one behind it.
     private(set) var configurations: [PlacedConfiguration]
 
-    init(_ first: Configuration) {
+    init(_ first: Configuration, _ mutations: TupleMutations = []) {
+        reference = ReferenceState(mutations)
         configurations = [PlacedConfiguration(index: .zero, configuration: first)]
     }
 
@@ -194,7 +195,10 @@ struct SafetyChecker {
     ) {
         committed.append(own)
         committedIn.append(max(term, committedIn.last ?? .zero))
-        reference.apply(own.entry)
+        reference.apply(own.entry, level: self.configuration.featureLevel)
+        if let difference = reference.difference() {
+            report("the state is that of the one order", "after entry \(own.entry.index) it has \(difference)")
+        }
         guard let configuration = Configuration(own.entry) else { return }
         configurations.append(PlacedConfiguration(index: own.entry.index, configuration: configuration))
         // It has been in force since it was appended, and none may follow before it is committed.
@@ -308,26 +312,4 @@ struct SafetyChecker {
                 + "its disk has another entry there than the leader"
         )
     }
-}
-
-/// The committed log, applied by a state machine that no fault befalls.
-struct ReferenceState {
-    private(set) var machine = StateMachine()
-    private var applied = Applied()
-    private var digests: [UInt64] = [0]
-    private(set) var model = NaiveModel()
-
-    mutating func apply(_ entry: Entry) {
-        if entry.kind == .command {
-            applied.reset()
-            entry.payload.withUnsafeBytes { machine.apply($0, at: entry.index.rawValue, into: &applied) }
-            model.apply(entry.payload, at: entry.index.rawValue)
-        } else {
-            machine.skip(to: entry.index.rawValue)
-            model.skip(to: entry.index.rawValue)
-        }
-        digests.append(machine.digest)
-    }
-
-    func digest(at index: LogIndex) -> UInt64 { digests[min(Int(index.rawValue), digests.count - 1)] }
 }

@@ -5,41 +5,129 @@ package struct SequentialSpace: SequentialObject {
     package enum Input {
         case write(Tuple)
         case take(Template)
+        case takeByID(TupleID)
+        case replace(TupleID, Tuple)
+        case takeAll(Template, Page)
+        /// All of it in the space of this name; it writes without leases and uses no ids.
+        case statement(Statement, space: String)
         case query(Query)
     }
 
-    /// Without ids and positions: those are not known before the order is.
+    /// Without positions, and without ids but those that writes were answered with: the others are not known before the order is.
     package enum Output: Equatable {
-        case written
+        case done
+        case written(TupleID?)
         case found(Tuple)
         case noMatch
+        case tuples([Tuple], more: Bool)
         case count(UInt64)
+        case statement(alternative: Int, [Output])
+        /// A statement, by a step that cannot be done.
+        case failed
     }
 
-    package private(set) var tuples: [Tuple] = []
+    private struct Element: Hashable {
+        var tuple: Tuple
+        /// Nil if no client knows it.
+        var id: TupleID?
+    }
+
+    private var elements: [Element] = []
 
     package init() {}
 
     package func performing(_ input: Input, answering output: Output?) -> SequentialSpace? {
         var next = self
-        let answer = next.perform(input)
+        let answer = next.perform(input, answering: output)
         return output == nil || output == answer ? next : nil
     }
 
-    private mutating func perform(_ input: Input) -> Output {
+    private mutating func perform(_ input: Input, answering output: Output?) -> Output {
         switch input {
         case .write(let tuple):
-            tuples.append(tuple)
-            return .written
-        case .take(let template):
-            guard let place = tuples.firstIndex(where: { naivelyMatches(template, $0) }) else { return .noMatch }
-            return .found(tuples.remove(at: place))
+            let id = if case .written(let id) = output { id } else { nil as TupleID? }
+            elements.append(Element(tuple: tuple, id: id))
+            return .written(id)
+        case .take(let template): return take { naivelyMatches(template, $0.tuple) }
+        case .takeByID(let id): return take { $0.id == id }
+        case .replace(let id, let tuple):
+            guard let place = elements.firstIndex(where: { $0.id == id }) else { return .noMatch }
+            elements[place].tuple = tuple
+            return .written(id)
+        case .takeAll(let template, let page):
+            var places = elements.indices.filter { naivelyMatches(template, elements[$0].tuple) }
+            if page.order == .newest { places.reverse() }
+            let taken = places.prefix(page.limit)
+            let tuples = taken.map { elements[$0].tuple }
+            for place in taken.sorted(by: >) { elements.remove(at: place) }
+            return .tuples(tuples, more: places.count > page.limit)
+        case .statement(let statement, let space): return perform(statement, in: space)
         case .query(.read(_, let template)):
-            guard let tuple = tuples.first(where: { naivelyMatches(template, $0) }) else { return .noMatch }
-            return .found(tuple)
+            guard let element = elements.first(where: { naivelyMatches(template, $0.tuple) }) else { return .noMatch }
+            return .found(element.tuple)
         case .query(.count(_, let template)), .query(.readAll(_, let template, _)):
-            return .count(UInt64(tuples.count { naivelyMatches(template, $0) }))
+            return .count(UInt64(elements.count { naivelyMatches(template, $0.tuple) }))
         case .query(.spaces), .query(.policy), .query(.tokens): return .noMatch
+        }
+    }
+
+    private mutating func take(where isWanted: (Element) -> Bool) -> Output {
+        guard let place = elements.firstIndex(where: isWanted) else { return .noMatch }
+        return .found(elements.remove(at: place).tuple)
+    }
+
+    private mutating func perform(_ statement: Statement, in space: String) -> Output {
+        // In the place of ids stand places.
+        let seen = elements.enumerated().map { place, element in
+            NaiveStatement.Seen(id: TupleID(UInt64(place)), space: space, tuple: element.tuple)
+        }
+        let nextID = TupleID(UInt64(elements.count))
+        switch NaiveStatement.verdict(on: statement, seeing: seen, nextID: nextID) {
+        case .missed: return .noMatch
+        case .failed: return .failed
+        case .done(let alternative, let effects):
+            var taken: [Int] = []
+            let outputs = effects.map { perform($0, &taken) }
+            for place in taken.sorted(by: >) { elements.remove(at: place) }
+            return .statement(alternative: alternative, outputs)
+        }
+    }
+
+    private mutating func perform(_ effect: NaiveStatement.Effect, _ taken: inout [Int]) -> Output {
+        switch effect {
+        case .nothing: return .done
+        case .read(let seen): return .found(seen.tuple)
+        case .take(let seen):
+            taken.append(Int(seen.id.rawValue))
+            return .found(seen.tuple)
+        case .write(_, _, let tuple, _):
+            elements.append(Element(tuple: tuple))
+            return .written(nil)
+        case .replace(let seen, let tuple):
+            elements[Int(seen.id.rawValue)].tuple = tuple
+            return .written(nil)
+        }
+    }
+}
+
+extension SequentialSpace.Output {
+    /// Nil for what no such space answers.
+    package init?(_ reply: Reply) {
+        switch reply {
+        case .done: self = .done
+        case .written(let id, _): self = .written(id)
+        case .found(let stored, _): self = .found(stored.tuple)
+        case .noMatch: self = .noMatch
+        case .count(let count): self = .count(count)
+        case .tuples(let tuples, let more): self = .tuples(tuples.map(\.tuple), more: more)
+        case .statement(let alternative, let results):
+            let outputs = results.map { result -> SequentialSpace.Output? in
+                if case .written = result { return .written(nil) }
+                return SequentialSpace.Output(result)
+            }
+            self = .statement(alternative: alternative, outputs.compactMap { $0 })
+        case .failed(let failure) where failure.code == .statementFailed: self = .failed
+        case .failed, .reserved, .spaces, .policy, .tokens: return nil
         }
     }
 }
@@ -48,23 +136,21 @@ extension HistoryRecorder {
     /// The operations of a small history on its one space.
     func operations() -> [LinearizabilityChecker<SequentialSpace>.Operation] {
         entries.compactMap { entry in
-            let input: SequentialSpace.Input
-            switch entry.kind {
-            case .command(.write(_, let tuple)): input = .write(tuple)
-            case .command(.take(_, let template, _, _)): input = .take(template)
-            case .query(let query, .linearizable, _): input = .query(query)
-            default: return nil
-            }
-            return .init(input: input, began: entry.began, ended: entry.ended, output: entry.reply.flatMap(output))
+            guard let input = input(entry.kind) else { return nil }
+            let output = entry.reply.flatMap { SequentialSpace.Output($0) }
+            return .init(input: input, began: entry.began, ended: entry.ended, output: output)
         }
     }
 
-    private func output(_ reply: Reply) -> SequentialSpace.Output? {
-        switch reply {
-        case .written: .written
-        case .found(let stored, _): .found(stored.tuple)
-        case .noMatch: .noMatch
-        case .count(let count): .count(count)
+    private func input(_ kind: ClientOperation.Kind) -> SequentialSpace.Input? {
+        switch kind {
+        case .command(.write(_, let tuple)): .write(tuple)
+        case .command(.take(_, let template, _, _)): .take(template)
+        case .command(.takeByID(_, let id)): .takeByID(id)
+        case .command(.replace(_, let id, let tuple)): .replace(id, tuple)
+        case .command(.takeAll(_, let template, let page)): .takeAll(template, page)
+        case .command(.statement(let statement)): .statement(statement, space: SimulatedClient.spaces[0])
+        case .query(let query, .linearizable, _): .query(query)
         default: nil
         }
     }

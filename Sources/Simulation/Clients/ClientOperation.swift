@@ -28,7 +28,7 @@ struct ClientOperation {
 
     var waitsForever: Bool {
         switch kind {
-        case .command(.take(_, _, .forever, _)), .command(.keyed(_, _, .take(_, _, .forever, _))): true
+        case .command(.keyed(_, _, let operation)), .command(let operation): operation.waitsForever
         default: false
         }
     }
@@ -43,6 +43,27 @@ struct ClientOperation {
 
     var holds: Bool {
         if case .command(.take(_, _, _, holds: true)) = kind { true } else { false }
+    }
+}
+
+extension TupleSpace.Operation {
+    fileprivate var waitsForever: Bool {
+        switch self {
+        case .take(_, _, .forever, _): true
+        case .statement(let statement): statement.timeout == .forever
+        default: false
+        }
+    }
+
+    /// Where a tuple is that a reply tells the id of; nil if it tells none, or of several spaces.
+    var space: String? {
+        switch self {
+        case .write(let space, _), .writeLeased(let space, _, _), .replace(let space, _, _), .take(let space, _, _, _),
+            .takeAll(let space, _, _):
+            space
+        case .keyed(_, _, let inner): inner.space
+        default: nil
+        }
     }
 }
 

@@ -5,6 +5,7 @@ import TupleSpace
 extension SimulatedClient {
     func draw(_ cluster: SimulatedCluster) -> ClientOperation.Kind {
         let space = cluster.options.isSmallHistory || random.chance(percent: 80) ? Self.spaces[0] : Self.spaces[1]
+        if drawsMore(cluster) { return more(space, cluster) }
         let choice = random.below(100)
         switch choice {
         case 0..<40: return write(space, cluster)
@@ -27,7 +28,7 @@ extension SimulatedClient {
         return keyed(.take(space: space, template: template(cluster), timeout: timeout(cluster), holds: holds), cluster)
     }
 
-    private func keyed(_ operation: TupleSpace.Operation, _ cluster: SimulatedCluster) -> ClientOperation.Kind {
+    func keyed(_ operation: TupleSpace.Operation, _ cluster: SimulatedCluster) -> ClientOperation.Kind {
         guard usesKeys else { return .command(operation) }
         cluster.nextUnique += 1
         return .command(
@@ -56,7 +57,7 @@ extension SimulatedClient {
         }
     }
 
-    private func timeout(_ cluster: SimulatedCluster) -> Timeout {
+    func timeout(_ cluster: SimulatedCluster) -> Timeout {
         if cluster.options.isSmallHistory { return random.chance(percent: 70) ? .none : .milliseconds(50) }
         switch random.below(10) {
         case 0..<5: return .none
@@ -65,9 +66,9 @@ extension SimulatedClient {
         }
     }
 
-    private func topic() -> String { "t\(random.below(4))" }
+    func topic() -> String { "t\(random.below(4))" }
 
-    private func template(_ cluster: SimulatedCluster) -> Template {
+    func template(_ cluster: SimulatedCluster) -> Template {
         switch random.below(10) {
         case 0: return Template([.any, .any])
         case 1: return Template([.prefix("t"), .type(.int)])

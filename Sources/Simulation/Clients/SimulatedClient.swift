@@ -27,6 +27,8 @@ package final class SimulatedClient {
     var operations: [ClientOperation] = []
     /// Takes whose tuple is held and not decided about.
     var held: [UInt64] = []
+    /// Tuples that it was told of lately, there or not.
+    var known: [KnownTuple] = []
     var subscription: ClientSubscription?
     var isDead = false
     var isWindingDown = false
@@ -175,6 +177,7 @@ package final class SimulatedClient {
             if operation.isSentOnce { return complete(place, reply, in: cluster) }
             switch failure.code {
             case .busy, .noLeader, .diskFull: return refused(place, attempt, in: cluster)
+            case .unsupported: return giveUp(place, in: cluster)
             case .outcomeUnknown, .superseded: return retrySoon(operation, attempt, in: cluster)
             case .sessionExpired: return sessionIsLost(operation, in: cluster)
             case .alreadyAcknowledged: return
@@ -187,6 +190,7 @@ package final class SimulatedClient {
     private func complete(_ place: Int, _ reply: Reply, in cluster: SimulatedCluster) {
         let operation = operations.remove(at: place)
         cluster.history.ends(operation.id, reply, at: cluster.now)
+        learn(from: reply, to: operation.kind, in: cluster)
         if isScripted { replies[operation.id] = reply }
         switch operation.kind {
         case .query: return
@@ -219,6 +223,14 @@ package final class SimulatedClient {
         else { return retrySoon(operation, attempt, in: cluster) }
         operations.remove(at: place)
         cluster.history.gaveUp(operation.id)
+        cluster.history.neverDone(session, sequence)
+    }
+
+    /// The cluster's feature level is too low, or the server's that answers: another one may have done it before.
+    private func giveUp(_ place: Int, in cluster: SimulatedCluster) {
+        let operation = operations.remove(at: place)
+        cluster.history.gaveUp(operation.id)
+        guard operation.attempts == 1, !operation.isKeyed, let sequence = operation.sequence else { return }
         cluster.history.neverDone(session, sequence)
     }
 
@@ -303,6 +315,10 @@ package final class SimulatedClient {
 }
 
 extension Reply {
+    var isStatement: Bool {
+        if case .statement = self { true } else { false }
+    }
+
     var isFound: Bool {
         if case .found = self { true } else { false }
     }

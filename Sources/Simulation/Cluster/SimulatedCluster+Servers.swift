@@ -47,7 +47,7 @@ extension SimulatedCluster {
         let (log, recovered, report) = try WriteAheadLog.open(directory, snapshots: store, options: logOptions)
         let image = LogImage(recovered)
         check(image, recovered, report, of: server)
-        var machine = StateMachine()
+        var machine = StateMachine(mutations: options.tupleMutations)
         if recovered.snapshot.index > .zero { machine = try restore(recovered.snapshot, from: store) }
         var settings = replicaSettings
         settings.raft.supportedFeatureLevel = server.featureLevel
@@ -107,7 +107,7 @@ extension SimulatedCluster {
         _ metadata: SnapshotMetadata, from store: SnapshotStore<SimulatedFileSystem>
     ) throws -> StateMachine {
         var reader = try store.reader(SnapshotPlace(index: metadata.index, term: metadata.term))
-        var restorer = StateMachine.Restorer()
+        var restorer = StateMachine.Restorer(mutations: options.tupleMutations)
         while let chunk = try reader.nextChunk() {
             try restorer.consume(chunk)
         }

@@ -75,7 +75,7 @@ package final class SimulatedCluster {
             return server
         }
         network = SimulatedNetwork(servers: count + spares, random: random.fork())
-        checker = SafetyChecker(first)
+        checker = SafetyChecker(first, options.tupleMutations)
         trace = TraceLog(lines: options.traceLines)
         faultRandom = random.fork()
         misfortuneSeed = random.next()

@@ -13,6 +13,8 @@ struct Hunt: Sendable {
     var healing: UInt64 = 20_000
     /// Longest time between two misfortunes.
     var calm: UInt64? = 250
+    /// Clients draw also what feature level 3 brought.
+    var drawsAll = false
     /// The script that finds it, if random runs do not.
     var script: String?
     /// Why random runs do not find it, if they do not.
@@ -21,6 +23,12 @@ struct Hunt: Sendable {
     func scripted(_ name: String) -> Hunt {
         var hunt = self
         hunt.script = name
+        return hunt
+    }
+
+    func drawingAll() -> Hunt {
+        var hunt = self
+        hunt.drawsAll = true
         return hunt
     }
 
@@ -39,9 +47,12 @@ struct Hunt: Sendable {
         options.calmMilliseconds = options.calmMilliseconds ?? calm
         options.faultMilliseconds = milliseconds
         options.healingMilliseconds = healing
+        options.usesPlainOperations = !drawsAll
     }
 
     static let usual = Hunt(certain: [])
+    static let all = Hunt.usual.drawingAll()
+    static let allSnapshots = Hunt.snapshots.drawingAll()
     static let network = Hunt(certain: [.loss, .duplication, .delay], allowed: [.partitions, .crashes])
     static let partitions = Hunt(
         certain: [.partitions, .crashes, .delay], allowed: [.clockJumps, .pauses, .loss, .slowDisks])

@@ -1,10 +1,11 @@
 import Raft
 import Replica
+import TupleSpace
 import WriteAheadLog
 
 /// A defence that can be switched off.
 public struct KnownMutation: Sendable {
-    public enum Layer: String, Sendable, CaseIterable { case consensus, replica, storage }
+    public enum Layer: String, Sendable, CaseIterable { case consensus, replica, storage, tuples }
 
     /// As in the program.
     public let name: String
@@ -56,6 +57,15 @@ public struct KnownMutation: Sendable {
         isApplied = { $0.storageMutations.isSuperset(of: mutation) }
     }
 
+    init(_ name: String, _ mutation: TupleMutations, _ hunt: Hunt) {
+        self.name = name
+        scenario = 0
+        self.hunt = hunt
+        layer = .tuples
+        apply = { $0.tupleMutations.insert(mutation) }
+        isApplied = { $0.tupleMutations.isSuperset(of: mutation) }
+    }
+
     /// Those named, between commas; nil if one of them is unknown.
     public static func named(_ names: String) -> [KnownMutation]? {
         var found: [KnownMutation] = []
@@ -66,7 +76,7 @@ public struct KnownMutation: Sendable {
         return found.isEmpty ? nil : found
     }
 
-    public static let all = consensus + members + leadership + replica + storage
+    public static let all = consensus + members + leadership + replica + storage + tuples
 
     static let consensus: [KnownMutation] = [
         .init("ackBeforeDurable", 1, .ackBeforeDurable, .powerLoss),
@@ -182,6 +192,7 @@ public struct KnownMutation: Sendable {
         .init("forgetsSequenceNumbers", 33, .forgetsSequenceNumbers, .network),
         .init("leaseTimeFromWallClock", 32, .leaseTimeFromWallClock, .clocks),
         .init("repairedStaysMute", 0, .repairedStaysMute, .rot),
+        .init("levelNotAwaited", 0, .levelNotAwaited, .upgrades.drawingAll()),
     ]
 
     static let storage: [KnownMutation] = [
@@ -206,5 +217,25 @@ public struct KnownMutation: Sendable {
             "partialSnapshotBelieved", 22, .partialSnapshotBelieved,
             .rotSnapshots.noting(
                 "Nothing rots between two pieces of a snapshot, and the whole has a checksum of its own.")),
+    ]
+
+    static let tuples: [KnownMutation] = [
+        .init("leasesNeverEnd", .leasesNeverEnd, .all),
+        .init("renewalsKeepTheEnd", .renewalsKeepTheEnd, .all),
+        .init("goneTuplesAreRenewed", .goneTuplesAreRenewed, .all),
+        .init("heldTuplesEnd", .heldTuplesEnd, .all),
+        .init("returnsIgnoreTheEnd", .returnsIgnoreTheEnd, .all),
+        .init("snapshotsForgetLeases", .snapshotsForgetLeases, .allSnapshots),
+        .init("replacementsForgetTheLease", .replacementsForgetTheLease, .all),
+        .init("replacementsMove", .replacementsMove, .all),
+        .init("takeAllLeavesOne", .takeAllLeavesOne, .all),
+        .init("statementsDoHalf", .statementsDoHalf, .all),
+        .init("alternativesBackwards", .alternativesBackwards, .all),
+        .init("absenceIsNotChecked", .absenceIsNotChecked, .all),
+        .init("formalsMatchAnything", .formalsMatchAnything, .all),
+        .init("statementsFindTwice", .statementsFindTwice, .all),
+        .init("statementsShowOne", .statementsShowOne, .all),
+        .init("doneStatementsWait", .doneStatementsWait, .all),
+        .init("snapshotsForgetStatements", .snapshotsForgetStatements, .allSnapshots),
     ]
 }

@@ -28,6 +28,9 @@ public struct RunStatistics: Sendable, Equatable {
     public var committedEntries: UInt64 = 0
     public var commandsAnswered: UInt64 = 0
     public var readsAnswered: UInt64 = 0
+    /// Alternatives of statements that were done.
+    public var statementsDone: UInt64 = 0
+    public var leasesEnded: UInt64 = 0
     public var retries: UInt64 = 0
     public var elections: UInt64 = 0
     public var crashes: UInt64 = 0
@@ -53,6 +56,8 @@ public struct RunStatistics: Sendable, Equatable {
         sum.committedEntries += b.committedEntries
         sum.commandsAnswered += b.commandsAnswered
         sum.readsAnswered += b.readsAnswered
+        sum.statementsDone += b.statementsDone
+        sum.leasesEnded += b.leasesEnded
         sum.retries += b.retries
         sum.elections += b.elections
         sum.crashes += b.crashes

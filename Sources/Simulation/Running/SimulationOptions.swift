@@ -1,5 +1,6 @@
 import Raft
 import Replica
+import TupleSpace
 import WriteAheadLog
 
 /// Kinds of misfortune. A run draws from those that its options allow.
@@ -100,11 +101,14 @@ public struct SimulationOptions: Sendable {
     public var onlyMisfortunes: Set<Int>?
     /// So many operations each client has at most. Nil: no bound.
     public var operations: Int?
+    /// Clients only write, take and read, as before feature level 3: a seed gives the run that it gave then.
+    public var usesPlainOperations = false
     /// Few operations, all of which are also given to the Wing & Gong checker.
     public var isSmallHistory = false
     public var mutations: Mutations = []
     public var replicaMutations: ReplicaMutations = []
     public var storageMutations: StorageMutations = []
+    public var tupleMutations: TupleMutations = []
     /// Lines of the readable trace that are kept; 0 makes none.
     public var traceLines = 0
 
@@ -141,6 +145,7 @@ extension SimulationOptions {
             let numbers = onlyMisfortunes.sorted().map(String.init).joined(separator: ",")
             words.append("--only \(numbers.isEmpty ? "none" : numbers)")
         }
+        if usesPlainOperations { words.append("--plain") }
         if isSmallHistory { words.append("--small") }
         return words.map { " " + $0 }.joined()
     }

@@ -53,6 +53,9 @@ public enum Simulator {
     ) -> RunResult {
         var statistics = cluster.statistics
         statistics.committedEntries = cluster.commit.rawValue
+        let model = cluster.checker.reference.model
+        statistics.statementsDone = UInt64(model.answers.values.count(where: \.reply.isStatement))
+        statistics.leasesEnded = UInt64(model.events.count { $0.kind == .expire })
         statistics.configurations = UInt64(cluster.checker.configurations.count - 1)
         var result = RunResult(
             seed: cluster.seed, events: cluster.step, virtualMilliseconds: cluster.now / 1_000_000, seconds: seconds,

@@ -187,7 +187,8 @@ struct SimulateCommand: AsyncParsableCommand {
         """
         \(statistics.committedEntries) entries committed, \(statistics.commandsAnswered) commands and \
         \(statistics.readsAnswered) reads \
-        answered, \(statistics.eventsTold) events told, \(statistics.elections) elections, \
+        answered, \(statistics.statementsDone) statements done, \(statistics.leasesEnded) leases ended, \
+        \(statistics.eventsTold) events told, \(statistics.elections) elections, \
         \(statistics.configurations) configurations, \(statistics.transfers) transfers, \(statistics.crashes) crashes, \
         \(statistics.repairs) repairs, \(statistics.snapshotsInstalled) \
         snapshots sent, \

@@ -30,6 +30,8 @@ struct SimulationShape: ParsableArguments {
     var healingMilliseconds: UInt64?
     @Option(help: ArgumentHelp("How long every link takes in one direction.", valueName: "ms"))
     var linkMilliseconds: Double?
+    @Flag(help: "Clients only write, take and read: no leases, ids, take-all and statements.")
+    var plain = false
     @Flag(help: "Few operations, checked by Wing & Gong too.")
     var small = false
 
@@ -83,6 +85,7 @@ struct SimulationShape: ParsableArguments {
         options.clients = clients
         options.operations = operations
         options.linkMilliseconds = linkMilliseconds
+        options.usesPlainOperations = plain
         options.isSmallHistory = small
         if let milliseconds { options.faultMilliseconds = milliseconds }
         if let healingMilliseconds { options.healingMilliseconds = healingMilliseconds }

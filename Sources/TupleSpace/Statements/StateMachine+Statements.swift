@@ -8,7 +8,9 @@ extension StateMachine {
         guard let statement = Statement(encoded: bytes) else { return .failed(.malformed(command.operation)) }
         if let failure = statement.refusal { return .failed(failure) }
         guard table[slot].keptReplyBytes <= Limits.keptReplyBytes else { return .failed(.keepsTooMuch) }
-        for number in statement.alternatives.indices {
+        for turn in statement.alternatives.indices {
+            let isLastFirst = mutations.contains(.alternativesBackwards)
+            let number = isLastFirst ? statement.alternatives.count - 1 - turn : turn
             switch plan(statement, alternative: number, for: command.who) {
             case .noMatch: continue
             case .failed(let failure): return .failed(failure)
@@ -46,7 +48,7 @@ extension StateMachine {
                 encode(.written(id: id, replace(id, tuple, caller: caller)), into: &reply)
             }
         }
-        offerAll(offered, into: &applied)
+        offerAll(mutations.contains(.statementsShowOne) ? Array(offered.prefix(1)) : offered, into: &applied)
         return .encoded(reply.bytes)
     }
 
@@ -127,7 +129,7 @@ extension StateMachine {
             return true
         case .planned(let plan):
             // It waits no more, and so cannot be met by what it writes itself.
-            forget(first, view)
+            if mutations.contains(.doneStatementsWait) { waiters.remove(waiter) } else { forget(first, view) }
             let outcome = execute(plan, caller: view.caller, into: &applied)
             conclude(first, view, outcome, keeps: true, into: &applied)
             // What is left as it was goes on to others; what was replaced is offered anew.

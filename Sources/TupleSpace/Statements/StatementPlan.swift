@@ -39,7 +39,9 @@ extension StateMachine {
         } catch {
             switch error {
             case .noMatch: return .noMatch
-            case .failed(let failure): return .failed(failure)
+            case .failed(let failure):
+                let isBegun = mutations.contains(.statementsDoHalf) && planner.plan.steps.count > 1
+                return isBegun ? .planned(planner.plan) : .failed(failure)
             }
         }
     }
@@ -126,7 +128,8 @@ private struct StatementPlanner {
             if let id { try use(id, template) }
             finish(id.map { .take($0) } ?? .nothing, nil)
         case .absent(let space, let template):
-            if try oldest(template, space, try permission(false, in: space)) != nil {
+            let isChecked = !machine.mutations.contains(.absenceIsNotChecked)
+            if isChecked, try oldest(template, space, try permission(false, in: space)) != nil {
                 throw failure("a tuple in space \(space) matches")
             }
             finish(.nothing, nil)
@@ -158,7 +161,8 @@ private struct StatementPlanner {
         _ expression: Statement.TemplateExpression, _ space: String, _ permission: Permission
     ) throws(Stop) -> UInt64? {
         var writer = ByteWriter()
-        expression.template(value).encode(into: &writer)
+        let knows = !machine.mutations.contains(.formalsMatchAnything)
+        expression.template { knows ? value($0) : nil }.encode(into: &writer)
         var found: UInt64?
         var name = space
         let complete = writer.bytes.withUnsafeBytes { template in
@@ -167,7 +171,7 @@ private struct StatementPlanner {
                     template, in: UnsafeRawBufferPointer(name),
                     where: { machine.allows(permission, $0, for: caller) }
                 ) { id, _ in
-                    guard !used.contains(id) else { return true }
+                    guard !used.contains(id) || machine.mutations.contains(.statementsFindTwice) else { return true }
                     found = id
                     return false
                 }

@@ -15,9 +15,14 @@ extension StateMachine {
     {
         guard SpaceName.isValid(renewal.space) else { return .failed(.invalidSpace) }
         if let lease = renewal.lease, lease > Limits.leaseMilliseconds { return .failed(.leaseTooLong(lease)) }
-        if let refusal = refusal(.write, ofTuple: renewal.id, in: renewal.space, command.who) { return refusal }
+        if let refusal = refusal(.write, ofTuple: renewal.id, in: renewal.space, command.who) {
+            if case .noMatch = refusal, mutations.contains(.goneTuplesAreRenewed) { return .done }
+            return refusal
+        }
         note(.leased, renewal.id)
-        tuples.setLeaseEnd(of: renewal.id, renewal.lease.map(leaseEnd))
+        if !mutations.contains(.renewalsKeepTheEnd) {
+            tuples.setLeaseEnd(of: renewal.id, renewal.lease.map(leaseEnd))
+        }
         if renewal.lease == 0 { endLease(renewal.id) }
         return .done
     }

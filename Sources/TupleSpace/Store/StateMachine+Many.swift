@@ -39,7 +39,8 @@ extension StateMachine {
             return true
         }
         guard complete || !taken.isEmpty else { return .failed(.templateTooBroad) }
-        for id in taken { _ = takeOut(id, caller: command.caller) }
+        let left = mutations.contains(.takeAllLeavesOne) && taken.count > 1 ? 1 : 0
+        for id in taken.dropLast(left) { _ = takeOut(id, caller: command.caller) }
         if more || !complete { reply.bytes[1] = 1 }
         reply.patch(UInt32(taken.count), at: 2)
         return .encoded(reply.bytes)
@@ -56,6 +57,11 @@ extension StateMachine {
         if let refusal = refusal(.take, ofTuple: id, in: replacement.space, command.who) { return refusal }
         if let failure = refusal(.write, replacement.tuple, in: replacement.space, for: command.who) {
             return .failed(failure)
+        }
+        if mutations.contains(.replacementsMove) {
+            tuples.remove(id)
+            return write(
+                .init(space: replacement.space, lease: nil, tuple: replacement.tuple), command, into: &applied)
         }
         let position = exchange(id, for: replacement.tuple, space: replacement.space, caller: command.caller)
         offerAll([id], into: &applied)
@@ -83,6 +89,7 @@ extension StateMachine {
     ) -> Position {
         note(.replaced, id)
         tuples.hold(id)
+        if mutations.contains(.replacementsForgetTheLease) { tuples.setLeaseEnd(of: id, nil) }
         tuples.rewrite(id, tuple)
         return emit(.replace, id, space: space, caller: caller, tuple: tuple)
     }

@@ -26,7 +26,9 @@ extension StateMachine {
         private var build: StateBuild
 
         /// - Parameter indexesApart: somebody else indexes the tuples, and `finish` gets the index.
-        public init(indexesApart: Bool = false) { build = StateBuild(indexesApart: indexesApart) }
+        public init(indexesApart: Bool = false, mutations: TupleMutations = []) {
+            build = StateBuild(indexesApart: indexesApart, mutations: mutations)
+        }
 
         /// How many tuples the snapshot says it has, as far as one should believe it; 0 before it has said so.
         public var expectedTuples: Int { build.expectedTuples }
@@ -116,7 +118,7 @@ private struct StateBuild {
     }
 
     private var header: Header?
-    private var machine = StateMachine()
+    private var machine: StateMachine
     /// Of the block that is being read, or since they were last taken.
     private var unindexed = UnindexedTuples()
     /// Nil while there is no header, and if the index is built apart.
@@ -136,7 +138,10 @@ private struct StateBuild {
     private var lastBlock = ImageBlock.header
     private var hasEnded = false
 
-    init(indexesApart: Bool) { self.indexesApart = indexesApart }
+    init(indexesApart: Bool, mutations: TupleMutations) {
+        self.indexesApart = indexesApart
+        machine = StateMachine(mutations: mutations)
+    }
 
     /// What is said to come, but not what no memory could hold: that a forged number says.
     var expectedTuples: Int { Int(min(header?.tuples ?? 0, 1 << 22)) }
@@ -237,7 +242,8 @@ private struct StateBuild {
         let flags = try reader.readByte("flags of a tuple")
         let tuple = try reader.readPrefixed("tuple")
         let held = flags & ImageFormat.heldFlag != 0
-        let leaseEnd = flags & ImageFormat.leasedFlag != 0 ? try reader.readUInt64("end of a lease") : nil
+        var leaseEnd = flags & ImageFormat.leasedFlag != 0 ? try reader.readUInt64("end of a lease") : nil
+        if machine.mutations.contains(.snapshotsForgetLeases) { leaseEnd = nil }
         try Self.requireAscending(id, behind: &last.tuple, upTo: machine.lastTupleID, at: start)
         guard flags <= ImageFormat.heldFlag | ImageFormat.leasedFlag, space < UInt64(machine.tuples.spaces.count),
             EncodedTuple.isValid(tuple)
@@ -256,7 +262,10 @@ private struct StateBuild {
         let record = try reader.readPrefixed("waiter")
         let previous = last.waiter
         try Self.requireAscending(id, behind: &last.waiter, upTo: machine.lastWaiterID, at: start)
-        guard let waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
+        guard var waiter = WaiterView.check(record) else { throw MalformedBytes("waiter", at: start) }
+        if waiter.isStatement, machine.mutations.contains(.snapshotsForgetStatements) {
+            waiter.deadline = WaiterView.forever
+        }
         // A statement's guards stand together, and each knows by its place where the first is.
         let isNext =
             if let guards {

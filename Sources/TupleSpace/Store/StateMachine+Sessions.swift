@@ -99,8 +99,9 @@ extension StateMachine {
             }
         }
         while budget > 0, let first = tuples.firstLeaseEnd, first.time <= leaseTime {
+            if mutations.contains(.leasesNeverEnd) { break }
             // Nothing comes of a held one's end now, so it costs nothing of the budget.
-            if tuples.passLeaseEnd(ofHeld: first.id) { continue }
+            if !mutations.contains(.heldTuplesEnd), tuples.passLeaseEnd(ofHeld: first.id) { continue }
             budget -= 1
             endLease(first.id)
         }

@@ -224,7 +224,7 @@ extension StateMachine {
     /// - held: ascending by id, with who held it.
     mutating func giveBack(_ held: [(id: UInt64, caller: [UInt8])], into applied: inout Applied) {
         for (id, caller) in held {
-            if let end = tuples.leaseEnd(of: id), end <= leaseTime {
+            if let end = tuples.leaseEnd(of: id), end <= leaseTime, !mutations.contains(.returnsIgnoreTheEnd) {
                 endLease(id)
                 continue
             }

@@ -31,8 +31,9 @@ public struct StateMachine: Sendable {
     var reservations = ReservationTable()
     var testaments = FailureTuples()
     var rights = RightsTable()
+    let mutations: TupleMutations
 
-    public init() {}
+    public init(mutations: TupleMutations = []) { self.mutations = mutations }
 
     /// Moves on over an entry that is not for the state machine. The digest stays.
     public mutating func skip(to index: UInt64) { appliedIndex = max(appliedIndex, index) }
