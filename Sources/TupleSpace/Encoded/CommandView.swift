@@ -243,7 +243,9 @@ enum OperationView {
     var isKeyable: Bool {
         switch self {
         case .take(let take): !take.holds
-        case .rare(.leave), .rare(.raiseLevel), .openSession, .endSession, .expireSessions, .cancel, .release, .acknowledge, .keyed: false
+        case .rare(.leave), .rare(.raiseLevel), .openSession, .endSession, .expireSessions, .cancel, .release,
+            .acknowledge, .keyed:
+            false
         default: true
         }
     }

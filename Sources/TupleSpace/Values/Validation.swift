@@ -232,7 +232,8 @@ extension Operation {
                 throw .idempotencyKey
             }
             switch operation {
-            case .take(_, _, _, holds: true), .leave, .openSession, .endSession, .expireSessions, .raiseLevel, .cancel, .release,
+            case .take(_, _, _, holds: true), .leave, .openSession, .endSession, .expireSessions, .raiseLevel, .cancel,
+                .release,
                 .acknowledge, .keyed:
                 throw .notKeyable
             default: try operation.validate()
