@@ -319,17 +319,14 @@ extension CommandKey {
 }
 
 extension Operation {
-    /// The time-out of an encoded take; nil for any other operation.
+    /// The time-out of an encoded command that may wait; nil for any other.
     static func timeout(ofCommand command: [UInt8]) -> Timeout? {
         command.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes)
             guard (try? CommandHeader(from: &reader)) != nil, let operation = try? Operation(from: &reader) else {
                 return nil
             }
-            var inner = operation
-            if case .keyed(_, _, let wrapped) = inner { inner = wrapped }
-            guard case .take(_, _, let timeout, _) = inner else { return nil }
-            return timeout
+            return operation.timeout
         }
     }
 }

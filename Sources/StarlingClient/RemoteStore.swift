@@ -22,9 +22,8 @@ struct RemoteStore: Sendable {
     func perform(
         _ operation: Operation, key: IdempotencyKey?
     ) async throws(Failure) -> (reply: Reply, position: Position) {
-        var wait = Timeout.none
-        if case .statement(let statement) = operation { wait = statement.timeout }
-        let answer = try await send(.command(session: session, operation: try encode(operation, key)), wait: wait)
+        let answer = try await send(
+            .command(session: session, operation: try encode(operation, key)), wait: operation.timeout ?? .none)
         return (try Self.reply(answer), answer.position)
     }
 

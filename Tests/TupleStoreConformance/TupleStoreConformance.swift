@@ -30,7 +30,9 @@ public struct TupleStoreConformance: Sendable {
     }
 
     /// All checks, for a parameterized test.
-    public static let checks: [Check] = matchingChecks + waitingChecks + takingChecks + readingChecks + changingChecks
+    public static let checks: [Check] =
+        matchingChecks + waitingChecks + takingChecks + readingChecks + changingChecks
+        + reservingChecks
 
     /// - Throws: a `Violation`, or what the store threw.
     public func run(_ check: Check) async throws {

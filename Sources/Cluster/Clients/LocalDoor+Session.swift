@@ -99,6 +99,8 @@ extension LocalDoor {
             settle(
                 Settling(
                     operation: .release(sequence: header.sequence), session: header.session, releases: header.sequence))
+        } else if case .reserved(let reservation, _, _) = reply, command.isHeld, isAbandoned {
+            settle(Settling(operation: .reservation(reservation, .release), session: command.header.session))
         } else if state.withLock({ !$0.settlings.isEmpty }) {
             sendSettlings()
         }

@@ -50,7 +50,7 @@ final class LocalDoor: Sendable {
     struct Command: Sendable {
         var header: CommandHeader
         var operation: [UInt8]
-        /// The reply may name a tuple that stays held until somebody says what becomes of it.
+        /// The reply may name a tuple that stays held, or reserved, until somebody says what becomes of it.
         var isHeld = false
         /// It settles an earlier command: asked again until it is done.
         var isSettling = false

@@ -18,7 +18,9 @@ public struct LocalTupleStore: TupleStore {
         _ operation: Operation, key: IdempotencyKey?
     ) async throws(Failure) -> (reply: Reply, position: Position) {
         try operation.validate()
-        let answer = await door.command(operation.under(key)).answer
+        var isHeld = false
+        if key == nil, case .reserve = operation { isHeld = true }
+        let answer = await door.command(operation.under(key), isHeld: isHeld).answer
         if case .failed(let failure) = answer.reply { throw failure }
         return (answer.reply, answer.position)
     }

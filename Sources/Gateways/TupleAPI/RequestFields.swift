@@ -3,8 +3,6 @@ import TupleSpace
 /// The members of a request's body, each taken out once; whatever is left is unknown, and refused.
 struct RequestFields {
     private var members: [JSON.Member]
-    /// Members that mean something which this server cannot do yet.
-    private static let unsupported: Set<String> = ["reservation"]
 
     init(_ body: [UInt8]) throws {
         guard case .object(let members) = try JSONParser.parse(body) else {
@@ -20,7 +18,6 @@ struct RequestFields {
     /// Call after all members were taken.
     func finish(allowing names: String) throws(APIError) {
         guard let member = members.first else { return }
-        if Self.unsupported.contains(member.name) { throw .unsupported("'\(member.name)' is not supported yet") }
         throw .malformed("unknown member '\(member.name.prefix(64))': this request takes \(names)")
     }
 
@@ -85,6 +82,20 @@ struct RequestFields {
         case .null: return .forever
         case let json?: return .milliseconds(try Self.lease(json))
         }
+    }
+
+    /// Milliseconds; nil if it is absent.
+    mutating func reservation() throws(APIError) -> UInt64? {
+        let seconds: Double
+        switch remove("reservation") {
+        case nil: return nil
+        case .int(let value)?: seconds = Double(value)
+        case .double(let value)?: seconds = value
+        case let other?: throw .malformed("'reservation' is a number of seconds, not \(other.kind)")
+        }
+        let limit = Double(Limits.reservationMilliseconds / 1_000)
+        guard seconds >= 0, seconds <= limit else { throw .malformed("'reservation' is 0 to \(Int(limit)) seconds") }
+        return UInt64((seconds * 1_000).rounded(.up))
     }
 
     static func lease(_ json: JSON) throws(APIError) -> UInt64 {

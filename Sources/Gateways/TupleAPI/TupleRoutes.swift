@@ -23,6 +23,7 @@ struct TupleRoutes: Sendable {
         routes.on(.post, "\(space)/tuples/:id/renew") { try await renew($0) }
         routes.on(.post, "\(space)/count") { try await count($0) }
         routes.on(.post, "/v1/statements") { try await statement($0) }
+        addReservations(to: &routes)
         routes.on(.get, "\(space)/events") { try await events($0) }
         routes.on(.get, "/v1/cluster") { exchange in
             _ = try exchange.query()
@@ -125,8 +126,10 @@ struct TupleRoutes: Sendable {
         var fields = try RequestFields(body)
         let template = try fields.template()
         let timeout = try fields.timeout()
-        try fields.finish(allowing: "template, timeout")
+        let reservation = try fields.reservation()
+        try fields.finish(allowing: "template, timeout, reservation")
         let key = try Self.idempotencyKey(exchange, body: body)
+        if let reservation { return try await reserve(exchange, template, timeout, for: reservation, key: key) }
         let space = exchange.parameter("space")
         let held = try await waiting(exchange, timeout) { [store] in
             let held = try await store.take(template, from: space, timeout: timeout, key: key)
@@ -183,14 +186,14 @@ struct TupleRoutes: Sendable {
     // MARK: What they share
 
     /// Whoever waits counts against the limit, and is cancelled by a hang-up or when the server stops.
-    private func waiting<T: Sendable>(
+    func waiting<T: Sendable>(
         _ exchange: Exchange, _ timeout: Timeout, _ body: @escaping @Sendable () async throws -> T
     ) async throws -> T {
         if timeout == .none { return try await body() }
         return try await openRequests.enter(.wait).run(on: exchange.connection, body)
     }
 
-    private func jsonBody(_ exchange: Exchange) async throws -> [UInt8] {
+    func jsonBody(_ exchange: Exchange) async throws -> [UInt8] {
         guard exchange.mediaType == "application/json" else {
             throw APIError(
                 .unsupportedMediaType, "unsupported-media-type",
@@ -199,7 +202,7 @@ struct TupleRoutes: Sendable {
         return try await exchange.body(upTo: GatewayLimits.bodyBytes)
     }
 
-    private func respond(_ json: JSON, status: HTTPResponse.Status = .ok, position: Position) -> Response {
+    func respond(_ json: JSON, status: HTTPResponse.Status = .ok, position: Position) -> Response {
         positions.advance(to: position)
         var response = Response.json(json, status: status)
         response.headers[.starlingPosition] = position.description
@@ -233,7 +236,7 @@ struct TupleRoutes: Sendable {
         .object([.init("id", .string(stored.id.description)), .init("tuple", TupleJSON.json(stored.tuple))])
     }
 
-    private func noMatch(_ timeout: Timeout, position: Position? = nil) -> APIError {
+    func noMatch(_ timeout: Timeout, position: Position? = nil) -> APIError {
         // Whoever was made to stop waiting did not miss.
         if timeout != .none, openRequests.isStopping { return OpenRequests.stopping }
         let when = timeout == .none ? "" : " before the time-out"
@@ -256,7 +259,7 @@ struct TupleRoutes: Sendable {
     }
 
     /// The digest covers what the request asks for, so that another request under the same key is noticed.
-    private static func idempotencyKey(_ exchange: Exchange, body: [UInt8]) throws(APIError) -> IdempotencyKey? {
+    static func idempotencyKey(_ exchange: Exchange, body: [UInt8]) throws(APIError) -> IdempotencyKey? {
         guard let key = exchange.request.headers[.idempotencyKey] else { return nil }
         guard (1...Limits.idempotencyKeyBytes).contains(key.utf8.count) else {
             throw .malformed("an Idempotency-Key has 1 to \(Limits.idempotencyKeyBytes) bytes, not \(key.utf8.count)")

@@ -75,6 +75,16 @@ public indirect enum Operation: Equatable, Sendable {
 }
 
 extension Operation {
+    /// How long it may wait; nil if it never does.
+    public var timeout: Timeout? {
+        switch self {
+        case .take(_, _, let timeout, _), .reserve(_, _, let timeout, _): timeout
+        case .statement(let statement): statement.timeout
+        case .keyed(_, _, let operation): operation.timeout
+        default: nil
+        }
+    }
+
     public enum ReservationAction: Hashable, Sendable {
         /// The take is final.
         case complete

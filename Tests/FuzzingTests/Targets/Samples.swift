@@ -94,30 +94,47 @@ enum Samples {
         Template([.range(lower: .string("a"), upper: .string("b"), open: false)]), Template([.literal(.int(1))]),
         Template([.regex("^(po|st)[^x-z]{1,3}$"), .any, .any]),
     ]
-    static let operations: [TupleSpace.Operation] = [
-        .openSession(timeoutMilliseconds: 10_000), .endSession, .expireSessions([SessionID(1), SessionID(2)]),
-        .write(space: "s", tuple: tuples[0]), .write(space: "s", tuple: tuples[1]),
-        .write(space: "s", tuple: tuples[2]),
-        .take(space: "s", template: templates[0], timeout: .none, holds: false),
-        .take(space: "s", template: templates[1], timeout: .forever, holds: true),
-        .take(space: "s", template: templates[2], timeout: .milliseconds(500), holds: false),
-        .take(space: "s", template: templates[5], timeout: .none, holds: true), .cancel(sequence: 3),
-        .release(sequence: 4), .acknowledge,
-        .keyed(key: "k", digest: [1, 2], .write(space: "s", tuple: tuples[2])),
-        .keyed(
-            key: "k2", digest: [],
-            .take(space: "s", template: templates[2], timeout: .milliseconds(1_000), holds: false)),
-        .writeLeased(space: "s", tuple: tuples[2], leaseMilliseconds: 50),
-        .writeLeased(space: "s", tuple: tuples[1], leaseMilliseconds: 0),
-        .renew(space: "s", id: TupleID(1_700_000_000_000 << 16), lease: .milliseconds(70)),
-        .renew(space: "s", id: TupleID(1_700_000_000_000 << 16), lease: .forever),
-        .replace(space: "s", id: TupleID(1_700_000_000_000 << 16), tuple: tuples[1]),
-        .takeByID(space: "s", id: TupleID(1_700_000_000_001 << 16)),
-        .keyed(key: "k3", digest: [], .takeByID(space: "s", id: TupleID(5))),
-        .takeAll(space: "s", template: templates[2], page: Page(limit: 2, order: .newest, before: TupleID(1 << 60))),
-        .take(space: "s", template: templates[6], timeout: .forever, holds: true), .statement(statement),
-        .statement(Statement([.init(.take(space: "t", .init([.plain(.prefix("x"))])))], timeout: .forever)),
+    static let operations: [TupleSpace.Operation] =
+        [
+            .openSession(timeoutMilliseconds: 10_000), .endSession, .expireSessions([SessionID(1), SessionID(2)]),
+            .write(space: "s", tuple: tuples[0]), .write(space: "s", tuple: tuples[1]),
+            .write(space: "s", tuple: tuples[2]),
+            .take(space: "s", template: templates[0], timeout: .none, holds: false),
+            .take(space: "s", template: templates[1], timeout: .forever, holds: true),
+            .take(space: "s", template: templates[2], timeout: .milliseconds(500), holds: false),
+            .take(space: "s", template: templates[5], timeout: .none, holds: true), .cancel(sequence: 3),
+            .release(sequence: 4), .acknowledge,
+            .keyed(key: "k", digest: [1, 2], .write(space: "s", tuple: tuples[2])),
+            .keyed(
+                key: "k2", digest: [],
+                .take(space: "s", template: templates[2], timeout: .milliseconds(1_000), holds: false)),
+            .writeLeased(space: "s", tuple: tuples[2], leaseMilliseconds: 50),
+            .writeLeased(space: "s", tuple: tuples[1], leaseMilliseconds: 0),
+            .renew(space: "s", id: TupleID(1_700_000_000_000 << 16), lease: .milliseconds(70)),
+            .renew(space: "s", id: TupleID(1_700_000_000_000 << 16), lease: .forever),
+            .replace(space: "s", id: TupleID(1_700_000_000_000 << 16), tuple: tuples[1]),
+            .takeByID(space: "s", id: TupleID(1_700_000_000_001 << 16)),
+            .keyed(key: "k3", digest: [], .takeByID(space: "s", id: TupleID(5))),
+            .takeAll(
+                space: "s", template: templates[2], page: Page(limit: 2, order: .newest, before: TupleID(1 << 60))),
+            .take(space: "s", template: templates[6], timeout: .forever, holds: true), .statement(statement),
+            .statement(Statement([.init(.take(space: "t", .init([.plain(.prefix("x"))])))], timeout: .forever)),
+        ] + rightsOperations
+    static let rightsOperations: [TupleSpace.Operation] = [
+        .reserve(space: "s", template: templates[2], timeout: .forever, reservationMilliseconds: 900),
+        .reservation(ReservationID(1_700_000_000_002 << 16), .complete),
+        .reservation(ReservationID(1_700_000_000_002 << 16), .extend(milliseconds: 70)),
+        .reservation(ReservationID(1_700_000_000_002 << 16), .release),
+        .leave([FailureTuple(tuples[1], to: "s"), FailureTuple(tuples[2], to: "t", lease: .milliseconds(5))]),
+        .setPolicy(space: "s", policy), .setPolicy(space: "", nil), .setToken(token), .removeToken(token.digest),
+        .raiseLevel(4),
     ]
+    static let policy = Policy(
+        write: Rule([[.signedIn], [.fieldIsCaller(0), .role("moderator")]]),
+        read: Rule([[.exists(space: "t", [.value(.string("read")), .field(1), .caller]), .user("ann")]]),
+        take: Rule([[.exists(space: "t", [.role])]]))
+    static let token = TokenRecord(
+        digest: TokenDigest(sha256: [UInt8](repeating: 0xA5, count: 32))!, user: "ann", roles: ["admin", "moderator"])
     static let statement = Statement(
         [
             .init(

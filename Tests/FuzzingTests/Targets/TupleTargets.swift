@@ -18,7 +18,9 @@ extension FuzzTarget {
             "operation",
             decoders: [
                 "TupleSpace.Operation.init(from:)", "TupleSpace.Timeout.init(from:)",
-                "TupleSpace.Statement.init(from:)",
+                "TupleSpace.Statement.init(from:)", "TupleSpace.ReservationAction.init(from:)",
+                "TupleSpace.FailureTuple.init(from:)", "TupleSpace.Policy.init(from:)",
+                "TupleSpace.TokenRecord.init(from:)", "TupleSpace.TokenDigest.init(from:)",
             ],
             seeds: { Samples.operations.map { Samples.encoded($0) } }
         ) { bytes, tamper in
