@@ -73,6 +73,7 @@ let package = Package(
                 "ByteCoding", "ZeroMQ", "Certificates", "Raft", "TupleSpace", "WriteAheadLog", "Replica",
                 "ClientProtocol",
                 deque,
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -158,13 +159,14 @@ let package = Package(
             [
                 "Cluster", "StarlingClient", "ClientProtocol", "TupleSpace", "TupleStoreConformance", "ZeroMQ",
                 "Replica",
-                "WriteAheadLog", "Raft", "ByteCoding",
+                "WriteAheadLog", "Raft", "ByteCoding", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         tests("MicroblogTests", ["Microblog", "TupleSpace"]),
         tests(
             "GatewaysTests",
             [
                 "Gateways", "Microblog", "TupleSpace", logging,
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

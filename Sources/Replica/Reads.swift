@@ -8,6 +8,8 @@ struct Reads: Sendable {
         var token: RequestToken
         /// An encoded `Query`.
         var query: [UInt8]
+        /// Whose it is.
+        var credential: Credential
         /// How long a read that finds nothing waits for a tuple.
         var timeout: Timeout
         /// It fails if it could not be confirmed by then.

@@ -7,7 +7,8 @@ extension Replica {
     /// - query: an encoded `Query`.
     /// - timeout: how long a `read` that matches nothing waits, by this server's clock. Of no meaning for other queries.
     public mutating func query(
-        _ token: RequestToken, query: UnsafeRawBufferPointer, consistency: Consistency, timeout: Timeout
+        _ token: RequestToken, query: UnsafeRawBufferPointer, consistency: Consistency, timeout: Timeout,
+        as credential: Credential = .anonymous
     ) {
         guard query.count <= Limits.commandBytes else {
             return effects.reply(
@@ -22,7 +23,7 @@ extension Replica {
                 .failed(Failure(.busy, "this server holds \(limit) unanswered reads, which is its limit")), to: token)
         }
         let read = Reads.Read(
-            token: token, query: [UInt8](query), timeout: timeout,
+            token: token, query: [UInt8](query), credential: credential, timeout: timeout,
             deadline: now.advanced(byMilliseconds: settings.patienceMilliseconds))
         switch consistency {
         case .local:
@@ -72,11 +73,13 @@ extension Replica {
     private mutating func answer(_ read: Reads.Read) {
         guard read.timeout != .none, let (space, template) = Query.waitable(read.query) else {
             let start = effects.replyBytes.count
-            read.query.withUnsafeBytes { machine.answer(encoded: $0, into: &effects.replyBytes) }
+            read.query.withUnsafeBytes {
+                machine.answer(encoded: $0, as: read.credential, into: &effects.replyBytes)
+            }
             effects.replies.append(.init(token: read.token, range: start..<effects.replyBytes.count))
             return
         }
-        let reply = machine.answer(.read(space: space, template: template))
+        let reply = machine.answer(.read(space: space, template: template), as: read.credential)
         guard reply == .noMatch else { return effects.reply(reply, to: read.token) }
         let limit = settings.maximumWatches
         guard watches.count < limit else {
@@ -88,7 +91,9 @@ extension Replica {
         case .forever: deadline = MonotonicTime(nanoseconds: .max)
         case .milliseconds(let ms): deadline = now.advanced(byMilliseconds: min(ms, Limits.timeoutMilliseconds))
         }
-        watches.insert(read.token, .init(space: space, template: template, deadline: deadline))
+        watches.insert(
+            read.token,
+            .init(space: space, template: template, credential: read.credential, deadline: deadline))
     }
 
     /// An event that somebody here waits for.
@@ -123,10 +128,20 @@ extension Replica {
     }
 
     private mutating func wake(_ watchers: [RequestToken], by event: Event) {
+        var (allowed, refused): ([RequestToken], [(token: RequestToken, failure: Failure)]) = ([], [])
+        for token in watchers {
+            guard let watch = watches[token] else { continue }
+            if let failure = machine.refusal(toRead: watch.space, as: watch.credential) {
+                refused.append((token, failure))
+            } else if machine.mayRead(event.tuple.tuple, in: watch.space, as: watch.credential) {
+                allowed.append(token)
+            }
+        }
         let reply = Reply.found(event.tuple, position: event.position)
-        for token in watches.take(watchers) {
+        for token in watches.take(allowed) {
             if hasRoomForReplies { effects.reply(reply, to: token) } else { deferred.append(.reply(token, reply)) }
         }
+        for (token, failure) in refused where watches.forget(token) { effects.reply(.failed(failure), to: token) }
     }
 
     mutating func reviewReads() {
@@ -146,7 +161,8 @@ extension Replica {
 
     /// Events of a space from behind `position` (nil: from now) until `forget` or `endedSubscriptions`.
     public mutating func subscribe(
-        _ token: RequestToken, space: String, template: Template?, after position: Position?
+        _ token: RequestToken, space: String, template: Template?, after position: Position?,
+        as credential: Credential = .anonymous
     ) {
         let limit = settings.maximumSubscriptions
         guard subscriptions.count < limit else {
@@ -154,11 +170,15 @@ extension Replica {
                 (token, Failure(.busy, "\(limit) subscriptions are open at this server, which is its limit")))
             return
         }
+        if let failure = machine.refusal(toRead: space, as: credential) {
+            return effects.endedSubscriptions.append((token, failure))
+        }
         let start = position ?? machine.lastPosition
         subscriptions.insert(
             token,
             .init(
-                filter: EventFilter(space: space, template: template), position: start, isCatchingUp: position != nil,
+                filter: EventFilter(space: space, template: template), space: space, credential: credential,
+                position: start, isCatchingUp: position != nil,
                 toldAt: now))
         // The first batch tells where the subscription begins.
         if position == nil { tell(token, []) }
@@ -172,7 +192,9 @@ extension Replica {
                 batches[token, default: []].append(item.event)
             }
         }
-        for (token, events) in batches.sorted(by: { $0.key < $1.key }) { tell(token, events) }
+        for (token, events) in batches.sorted(by: { $0.key < $1.key }) where !endIfRefused(token) {
+            tell(token, visible(events, to: token))
+        }
     }
 
     /// Those that read the ring get the next page of it; idle ones are told where they are.
@@ -180,7 +202,7 @@ extension Replica {
         guard !subscriptions.isEmpty, installing == nil else { return }
         beatSubscriptions()
         for token in subscriptions.tokensCatchingUp {
-            guard var subscription = subscriptions[token] else { continue }
+            guard !endIfRefused(token), var subscription = subscriptions[token] else { continue }
             let start = subscription.position
             guard let events = readPage(&subscription) else {
                 subscriptions.end(token)
@@ -199,7 +221,11 @@ extension Replica {
         let isThere = machine.forEachEvent(after: subscription.position) { view in
             seen += 1
             last = view.position
-            if subscription.filter.matches(view), let event = view.event { events.append(event) }
+            if subscription.filter.matches(view), let event = view.event,
+                machine.mayRead(event.tuple.tuple, in: event.space, as: subscription.credential)
+            {
+                events.append(event)
+            }
             return seen < settings.eventsPerDelivery
         }
         subscription.position = last
@@ -213,8 +239,23 @@ extension Replica {
         subscriptions.lookedAt = now
         for token in subscriptions.tokens {
             guard let subscription = subscriptions[token], !subscription.isCatchingUp else { continue }
-            if now.since(subscription.toldAt) >= heartbeat { tell(token, []) }
+            if now.since(subscription.toldAt) >= heartbeat, !endIfRefused(token) { tell(token, []) }
         }
+    }
+
+    /// Rights may have changed since it began.
+    private mutating func endIfRefused(_ token: RequestToken) -> Bool {
+        guard let subscription = subscriptions[token],
+            let failure = machine.refusal(toRead: subscription.space, as: subscription.credential)
+        else { return false }
+        subscriptions.end(token)
+        effects.endedSubscriptions.append((token, failure))
+        return true
+    }
+
+    private func visible(_ events: [Event], to token: RequestToken) -> [Event] {
+        guard let credential = subscriptions[token]?.credential else { return [] }
+        return events.filter { machine.mayRead($0.tuple.tuple, in: $0.space, as: credential) }
     }
 
     private mutating func tell(_ token: RequestToken, _ events: [Event]) {

@@ -6,6 +6,9 @@ import TupleSpace
 struct Subscriptions: Sendable {
     struct Subscription: Sendable {
         var filter: EventFilter
+        var space: String
+        /// Whose it is: they see what they may read.
+        var credential: Credential
         /// Of one that is not catching up: at least this.
         var position: Position
         /// It reads the ring from its position on before it gets what is applied now.

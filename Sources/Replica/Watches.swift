@@ -7,6 +7,8 @@ struct Watches: Sendable {
     struct Watch: Sendable {
         var space: String
         var template: Template
+        /// Whose it is.
+        var credential: Credential
         var deadline: MonotonicTime
     }
 
@@ -15,6 +17,7 @@ struct Watches: Sendable {
     /// No deadline comes before it.
     private var nextDeadline = MonotonicTime(nanoseconds: .max)
 
+    subscript(token: RequestToken) -> Watch? { watches[token] }
     var isEmpty: Bool { watches.isEmpty }
     var count: Int { watches.count }
 

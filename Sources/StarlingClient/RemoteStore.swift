@@ -80,20 +80,9 @@ struct RemoteStore: Sendable {
         }
     }
 
-    func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
-        let answer = try await send(try query(.readAll(space: space, template: template, page: page), consistency))
-        guard case .tuples(let tuples, let more) = try Self.reply(answer) else { throw Self.unexpected("read-all") }
-        return (tuples, more, answer.position)
-    }
-
-    func count(
-        _ template: Template, in space: String, consistency: Consistency
-    ) async throws(Failure) -> (count: UInt64, position: Position) {
-        let answer = try await send(try query(.count(space: space, template: template), consistency))
-        guard case .count(let count) = try Self.reply(answer) else { throw Self.unexpected("count") }
-        return (count, answer.position)
+    func ask(_ query: Query, consistency: Consistency) async throws(Failure) -> (reply: Reply, position: Position) {
+        let answer = try await send(try self.query(query, consistency))
+        return (try Self.reply(answer), answer.position)
     }
 
     private func query(_ query: Query, _ consistency: Consistency) throws(Failure) -> Request.Body {

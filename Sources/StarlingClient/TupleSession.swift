@@ -61,16 +61,10 @@ public final class TupleSession: TupleStore, Sendable {
         try await store.read(template, from: space, timeout: timeout, consistency: consistency)
     }
 
-    public func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency = .linearizable
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
-        try await store.readAll(template, from: space, page: page, consistency: consistency)
-    }
-
-    public func count(
-        _ template: Template, in space: String, consistency: Consistency = .linearizable
-    ) async throws(Failure) -> (count: UInt64, position: Position) {
-        try await store.count(template, in: space, consistency: consistency)
+    public func ask(
+        _ query: Query, consistency: Consistency = .linearizable
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        try await store.ask(query, consistency: consistency)
     }
 
     public func events(

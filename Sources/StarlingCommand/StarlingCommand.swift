@@ -28,7 +28,7 @@ struct StarlingCommand: AsyncParsableCommand {
                 name: "Cluster",
                 subcommands: [
                     DemoCommand.self, ServeCommand.self, UpCommand.self, ClusterCommand.self, CertCommand.self,
-                    OperatorCommand.self,
+                    OperatorCommand.self, AdminCommand.self,
                 ]),
             CommandGroup(name: "Microblog", subcommands: [PostCommand.self, TimelineCommand.self, TopicCommand.self]),
             CommandGroup(name: "Tuplespace", subcommands: [TupleCommand.self]),

@@ -1,3 +1,4 @@
+import Crypto
 import StarlingClient
 import Synchronization
 import Testing
@@ -32,6 +33,60 @@ struct ConformanceTests {
             }
             await client.close()
             try await expectNothingHeld(cluster)
+        }
+    }
+
+    @Test("With rights, in the process of a follower and over the wire")
+    func rights() async throws {
+        try await withCluster(3) { cluster in
+            let follower = try await cluster.follower()
+            let store = cluster[follower].store
+            let digest: @Sendable (String) -> TokenDigest = { TokenDigest(sha256: SHA256.hash(data: Array($0.utf8)))! }
+            let clients = Clients(cluster, at: follower)
+            let admin = try cluster.client { $0.keys = cluster.plan.operatorKey.keys }
+            for check in RightsConformance.checks {
+                do {
+                    try await RightsConformance(
+                        spacePrefix: "local", admin: store.acting(as: .operator), digest: digest,
+                        showing: { store.acting(as: $0.map { .token(digest($0)) } ?? .anonymous) }
+                    ).run(check)
+                    try await RightsConformance(
+                        spacePrefix: "wire", admin: admin, digest: digest, showing: { try clients.showing($0) }
+                    ).run(check)
+                } catch {
+                    Issue.record("\(check.name): \(error)")
+                }
+            }
+            await clients.close()
+            await admin.close()
+            #expect(cluster.failures.isEmpty)
+        }
+    }
+
+    /// One for each token.
+    private final class Clients: Sendable {
+        private let cluster: TestCluster
+        private let server: Int
+        private let made = Mutex<[String: StarlingClient]>([:])
+
+        init(_ cluster: TestCluster, at server: Int) {
+            self.cluster = cluster
+            self.server = server
+        }
+
+        func showing(_ token: String?) throws -> any TupleStore {
+            try made.withLock { made in
+                if let known = made[token ?? ""] { return known }
+                var settings = ClientSettings()
+                settings.token = token ?? ""
+                let client = try StarlingClient(servers: [cluster.endpoint(server)], settings: settings)
+                made[token ?? ""] = client
+                return client
+            }
+        }
+
+        func close() async {
+            for client in made.withLock({ $0.values.map { $0 } }) { await client.close() }
         }
     }
 

@@ -145,8 +145,13 @@ final class TestCluster {
     }
 
     /// Runs a command that speaks with this cluster.
-    func run(_ arguments: [String], at servers: [String]? = nil, input: String = "") async throws -> Program.Result {
-        try await Program.run(arguments, in: directory, environment: environment(at: servers), input: input)
+    func run(
+        _ arguments: [String], at servers: [String]? = nil, environment more: [String: String] = [:],
+        input: String = ""
+    ) async throws -> Program.Result {
+        try await Program.run(
+            arguments, in: directory, environment: environment(at: servers).merging(more) { _, own in own },
+            input: input)
     }
 }
 

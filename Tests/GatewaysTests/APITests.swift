@@ -318,23 +318,25 @@ struct APITests {
         "the store's refusals have a status, and the code and sentence they came with",
         arguments: [
             (Failure.Code.noLeader, 503), (.busy, 503), (.diskFull, 503), (.outcomeUnknown, 504), (.tupleTooLarge, 413),
-            (.templateTooBroad, 400), (.notAllowed, 403), (.positionGone, 410), (.idempotencyMismatch, 422),
+            (.templateTooBroad, 400), (.notAllowed, 403), (.unknownToken, 401), (.positionGone, 410),
+            (.idempotencyMismatch, 422),
             (.unsupported, 501), (.statementFailed, 409),
             (.superseded, 409), (.idempotencyFull, 503),
         ])
     func failures(code: Failure.Code, status: Int) async throws {
+        let token = ["Authorization": "Bearer t"]
         try await withServer(store: FailingStore(code: code)) { client in
             for (route, body) in [
                 ("tuples", #"{"tuple":[1]}"#), ("read", #"{"template":[1]}"#),
                 ("take", #"{"template":[1],"timeout":null}"#),
                 ("read-all", #"{"template":[1]}"#), ("count", #"{"template":[1]}"#),
             ] {
-                let reply = try await client.json("/v1/spaces/s/\(route)", body)
+                let reply = try await client.json("/v1/spaces/s/\(route)", body, headers: token)
                 #expect(reply.status == status)
                 #expect(reply.body == "{\"error\":\"a sentence about it\",\"code\":\"\(code.rawValue)\"}\n")
                 #expect((reply.headers["retry-after"] == "1") == (status == 503))
             }
-            #expect(try await client.get("/v1/spaces/s/events").status == status)
+            #expect(try await client.get("/v1/spaces/s/events", headers: token).status == status)
         }
     }
 

@@ -124,7 +124,7 @@ struct TakeTests {
 }
 
 /// Lets a test stop a take between the store's answer and the handler's.
-private struct GatedStore: TupleStore {
+private struct GatedStore: SharedTupleStore {
     let base: InMemoryTupleStore
     let taken = Gate()
     let mayReturn = Gate()
@@ -149,16 +149,12 @@ private struct GatedStore: TupleStore {
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
         try await base.read(template, from: space, timeout: timeout, consistency: consistency)
     }
-    func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
-        try await base.readAll(template, from: space, page: page, consistency: consistency)
+    func ask(
+        _ query: Query, consistency: Consistency
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        try await base.ask(query, consistency: consistency)
     }
-    func count(
-        _ template: Template, in space: String, consistency: Consistency
-    ) async throws(Failure) -> (count: UInt64, position: Position) {
-        try await base.count(template, in: space, consistency: consistency)
-    }
+    func acting(as credential: Credential) -> any TupleStore { self }
     func events(
         matching template: Template?, in space: String, after position: Position?
     ) async throws(Failure) -> EventStream {

@@ -38,7 +38,7 @@ struct FakeCluster: ClusterView {
 
 /// Runs a server on a free port while the closure runs, then stops it and waits until it has.
 func withServer(
-    store: any TupleStore = InMemoryTupleStore(), cluster: FakeCluster = FakeCluster(),
+    store: any SharedTupleStore = InMemoryTupleStore(), cluster: FakeCluster = FakeCluster(),
     heartbeat: Duration = .seconds(15),
     _ body: (RawClient) async throws -> Void
 ) async throws {
@@ -70,7 +70,7 @@ func eventually(_ what: String, _ condition: () async throws -> Bool) async thro
 }
 
 /// A store that does nothing but fail.
-struct FailingStore: TupleStore {
+struct FailingStore: SharedTupleStore {
     var code: Failure.Code
     private var failure: Failure { Failure(code, "a sentence about it") }
 
@@ -86,16 +86,14 @@ struct FailingStore: TupleStore {
     func read(
         _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) { throw failure }
-    func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+    func ask(
+        _ query: Query, consistency: Consistency
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
         // What a server without a majority still can: tell what it has.
-        guard consistency != .local else { return ([], false, Position(index: 0, ordinal: 0)) }
-        throw failure
+        guard case .readAll = query, consistency == .local else { throw failure }
+        return (.tuples([], more: false), Position(index: 0, ordinal: 0))
     }
-    func count(
-        _ template: Template, in space: String, consistency: Consistency
-    ) async throws(Failure) -> (count: UInt64, position: Position) { throw failure }
+    func acting(as credential: Credential) -> any TupleStore { self }
     func events(
         matching template: Template?, in space: String, after position: Position?
     ) async throws(Failure) -> EventStream { throw failure }

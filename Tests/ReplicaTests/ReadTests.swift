@@ -230,7 +230,7 @@ struct ReadTests {
         var reads = Reads()
         func read(_ token: UInt64, until milliseconds: UInt64) -> Reads.Read {
             Reads.Read(
-                token: RequestToken(token), query: [], timeout: .none,
+                token: RequestToken(token), query: [], credential: .anonymous, timeout: .none,
                 deadline: MonotonicTime(nanoseconds: milliseconds * 1_000_000))
         }
         func time(_ milliseconds: UInt64) -> MonotonicTime { MonotonicTime(nanoseconds: milliseconds * 1_000_000) }

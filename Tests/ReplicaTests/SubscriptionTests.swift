@@ -146,7 +146,8 @@ struct SubscriptionTests {
         subscriptions.insert(
             token,
             .init(
-                filter: EventFilter(space: "s", template: anything(1)), position: Position(index: 1, ordinal: 0),
+                filter: EventFilter(space: "s", template: anything(1)), space: "s", credential: .anonymous,
+                position: Position(index: 1, ordinal: 0),
                 isCatchingUp: false, toldAt: .zero))
         subscriptions.dispatched = Position(index: 80_000, ordinal: 3)
         subscriptions.restart(at: later)

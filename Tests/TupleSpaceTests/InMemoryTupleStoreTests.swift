@@ -9,6 +9,22 @@ struct InMemoryTupleStoreTests {
         try await TupleStoreConformance { InMemoryTupleStore() }.run(check)
     }
 
+    @Test("gives everybody their rights", arguments: RightsConformance.checks)
+    func rights(check: RightsConformance.Check) async throws {
+        let store = InMemoryTupleStore()
+        // No digest to trust, but another for each text.
+        let digest: @Sendable (String) -> TokenDigest = { text in
+            let numbers = (0..<4).map {
+                UInt64(bitPattern: Int64(text.utf8.reduce($0 + 5_381) { $0 &* 33 &+ Int($1) }))
+            }
+            return TokenDigest(
+                sha256: numbers.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } })!
+        }
+        try await RightsConformance(admin: store.acting(as: .operator), digest: digest) { token in
+            store.acting(as: token.map { .token(digest($0)) } ?? .anonymous)
+        }.run(check)
+    }
+
     @Test("forgets a taker that was cancelled")
     func cancelledTaker() async throws {
         let store = InMemoryTupleStore()

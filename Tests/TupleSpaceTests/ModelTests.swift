@@ -366,9 +366,11 @@ struct ModelRun {
             [.anonymous, .user("a"), .token(token), .operator][chance.below(4)]
         let count = machine.answer(.count(space: space, template: template), as: credential)
         let read = machine.answer(.read(space: space, template: template), as: credential)
-        guard let who = model.who(credential.text), !model.isForbidden([\.read], space, who) else {
+        let who = model.who(credential.text)
+        guard let who, !model.isForbidden([\.read], space, who) else {
             for reply in [count, read] {
-                guard case .failed(let failure) = reply, failure.code == .notAllowed else {
+                guard case .failed(let failure) = reply, failure.code == (who == nil ? .unknownToken : .notAllowed)
+                else {
                     Issue.record("\(reply)")
                     continue
                 }

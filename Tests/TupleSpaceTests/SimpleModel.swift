@@ -149,7 +149,7 @@ struct SimpleModel {
             if case .expireSessions(let ids) = operation { end(ids.map(\.rawValue), dead: true) }
             return
         }
-        guard let who = who(command.caller) else { return fail(id, sequence, .notAllowed) }
+        guard let who = who(command.caller) else { return fail(id, sequence, .unknownToken) }
         header.caller = who.name
         if case .openSession = operation {
             if ended.contains(id) { return fail(id, sequence, .sessionExpired) }
@@ -268,7 +268,7 @@ struct SimpleModel {
             guard let waiter = wanting.min(by: { $0.id < $1.id }) else { return tuples[place].isOffered = false }
             last = waiter.id
             guard let who = who(waiter.credential) else {
-                settle(waiter, .failed(Failure(.notAllowed, "")), keeps: false)
+                settle(waiter, .failed(Failure(.unknownToken, "")), keeps: false)
                 continue
             }
             guard let statement = waiter.statement else {

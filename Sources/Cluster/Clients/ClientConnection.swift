@@ -1,6 +1,7 @@
 import ClientProtocol
 import Raft
 import Replica
+import TupleSpace
 import ZeroMQ
 
 /// One client as the endpoint knows it: by the routing id that the ROUTER gave it. Belongs to the replica thread.
@@ -9,6 +10,8 @@ final class ClientConnection {
     /// Of the replies that libzmq holds for it.
     let budget = ByteBudget(limit: ClientEndpoint.queuedBytesPerConnection)
     var hasGreeted = false
+    /// By what it is known who is at the other end.
+    var credential = Credential.anonymous
     var heardAt: MonotonicTime
     /// Requests under way, by the client's id.
     var requests: [UInt64: RequestToken] = [:]

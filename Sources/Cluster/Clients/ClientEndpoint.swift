@@ -1,5 +1,6 @@
 import ByteCoding
 import ClientProtocol
+import Crypto
 import Raft
 import Replica
 import TupleSpace
@@ -171,9 +172,7 @@ final class ClientEndpoint {
                 return Failure(
                     .notAllowed, "this server belongs to cluster \(mine), not \(ClusterID(hello.cluster))")
             }
-            guard hello.token.isEmpty else {
-                return Failure(.unsupported, "this server knows no accounts yet: leave the token empty")
-            }
+            connection.credential = credential(showing: hello.token)
             connection.hasGreeted = true
             control.make(answer)
             return nil
@@ -202,19 +201,22 @@ final class ClientEndpoint {
                 guard command.header.session.rawValue != 0 else {
                     throw MalformedBytes("session 0 is the cluster's own", at: 0)
                 }
+                var header = command.header
+                header.caller = credential(of: connection, for: .command, command.operation.first).text
                 replica.command(
-                    token(connection, request.id, isCancellable: false, &replica), header: command.header,
+                    token(connection, request.id, isCancellable: false, &replica), header: header,
                     operation: command.operation)
             case .query:
                 let query = try QueryRequest(request.payload)
                 replica.query(
                     token(connection, request.id, isCancellable: true, &replica), query: query.query,
-                    consistency: query.consistency, timeout: query.timeout)
+                    consistency: query.consistency, timeout: query.timeout,
+                    as: credential(of: connection, for: .query, query.query.first))
             case .subscribe:
                 let subscribe = try SubscribeRequest(request.payload)
                 replica.subscribe(
                     token(connection, request.id, isCancellable: true, &replica), space: subscribe.space,
-                    template: subscribe.template, after: subscribe.position)
+                    template: subscribe.template, after: subscribe.position, as: connection.credential)
             case .cancel: cancel(try CancelRequest(request.payload).id, on: connection, &replica)
             case .keepAlive:
                 replica.keepAlive(try KeepAliveRequest(request.payload).session)
@@ -260,9 +262,29 @@ final class ClientEndpoint {
         replica.clusterRequest(token(connection, request.id, isCancellable: false, &replica), wanted)
     }
 
-    /// By the key of the very connection that the frame at hand came over.
+    /// Whose key the very connection bears that the frame at hand came over: an operator's.
+    private var isFromOperator: Bool {
+        operators?.contains { frame.has(.userID, equalTo: $0) } ?? false
+    }
+
+    /// Who shows no token is an operator by their key, or nobody in particular.
+    private func credential(showing token: String) -> Credential {
+        guard token.isEmpty else {
+            return TokenDigest(sha256: SHA256.hash(data: Array(token.utf8))).map { .token($0) } ?? .anonymous
+        }
+        return isFromOperator ? .operator : .anonymous
+    }
+
+    /// Without encryption nobody can be told from an operator: all may administer rights, as all may change the cluster.
+    private func credential(of connection: ClientConnection, for kind: ClientRequestKind, _ code: UInt8?) -> Credential
+    {
+        guard operators == nil, connection.credential == .anonymous, let code else { return connection.credential }
+        let administers = kind == .command ? Operation.administers(code: code) : Query.administers(code: code)
+        return administers ? .operator : .anonymous
+    }
+
     private func reasonNotToOperate() -> Failure? {
-        guard let operators, !operators.contains(where: { frame.has(.userID, equalTo: $0) }) else { return nil }
+        guard let operators, !isFromOperator else { return nil }
         return Failure(
             .notAllowed,
             operators.isEmpty

@@ -18,6 +18,8 @@ extension LocalDoor {
         /// In no other: the same number there is another command.
         var session: SessionID
         var releases: UInt64?
+        /// A reservation is its maker's own.
+        var caller = ""
         var continuation: AnswerContinuation?
     }
 
@@ -74,8 +76,10 @@ extension LocalDoor {
                 }
                 guard !ledger.isFull else { return .nothing }
                 state.settlings.removeFirst()
+                var header = ledger.nextHeader()
+                header.caller = settling.caller
                 let command = Command(
-                    header: ledger.nextHeader(), operation: LocalDoor.encode(settling.operation), isSettling: true,
+                    header: header, operation: LocalDoor.encode(settling.operation), isSettling: true,
                     releases: settling.releases)
                 state.session = .open(ledger)
                 let token = state.newToken()
@@ -100,7 +104,10 @@ extension LocalDoor {
                 Settling(
                     operation: .release(sequence: header.sequence), session: header.session, releases: header.sequence))
         } else if case .reserved(let reservation, _, _) = reply, command.isHeld, isAbandoned {
-            settle(Settling(operation: .reservation(reservation, .release), session: command.header.session))
+            settle(
+                Settling(
+                    operation: .reservation(reservation, .release), session: command.header.session,
+                    caller: command.header.caller))
         } else if state.withLock({ !$0.settlings.isEmpty }) {
             sendSettlings()
         }
@@ -257,10 +264,10 @@ extension LocalDoor.State {
 }
 
 extension SessionLedger {
-    mutating func nextHeader() -> CommandHeader {
+    mutating func nextHeader(as credential: Credential = .anonymous) -> CommandHeader {
         let ticket = begin()
         return CommandHeader(
             session: session, sequence: ticket.sequence, acknowledgedBelow: ticket.acknowledgedBelow,
-            acknowledged: ticket.acknowledged)
+            acknowledged: ticket.acknowledged, caller: credential.text)
     }
 }

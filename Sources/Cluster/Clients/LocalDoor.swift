@@ -109,13 +109,15 @@ final class LocalDoor: Sendable {
 
     /// Runs a command to its answer. When the calling task is cancelled it returns at once with `outcome-unknown`; a waiting take is
     /// then cancelled, and what it may still have got is given back.
-    func command(_ operation: Operation, isHeld: Bool = false) async -> (answer: Answer, ticket: Ticket) {
+    func command(
+        _ operation: Operation, isHeld: Bool = false, as credential: Credential = .anonymous
+    ) async -> (answer: Answer, ticket: Ticket) {
         let bytes = LocalDoor.encode(operation)
         let nobody = Ticket(session: SessionID(0), sequence: 0)
         // A session may end between its opening and its use, but not again and again.
         for _ in 0..<3 {
             if let failure = await openSession() { return (failure, nobody) }
-            switch begin(bytes, isHeld: isHeld) {
+            switch begin(bytes, isHeld: isHeld, credential) {
             case .begun(let token, let command):
                 let answer = await wait(token, command).forStateless
                 return (answer, Ticket(session: command.header.session, sequence: command.header.sequence))
@@ -132,7 +134,7 @@ final class LocalDoor: Sendable {
         return writer.take()
     }
 
-    private func begin(_ operation: [UInt8], isHeld: Bool) -> Begun {
+    private func begin(_ operation: [UInt8], isHeld: Bool, _ credential: Credential) -> Begun {
         state.withLock { state in
             if state.isClosed || state.isStopping { return .failed(.stopping) }
             guard case .open(var ledger) = state.session else { return .noSession }
@@ -142,7 +144,7 @@ final class LocalDoor: Sendable {
                         .busy,
                         "\(LocalDoor.requestWindow) requests of this server wait for the cluster, which is its limit"))
             }
-            let command = Command(header: ledger.nextHeader(), operation: operation, isHeld: isHeld)
+            let command = Command(header: ledger.nextHeader(as: credential), operation: operation, isHeld: isHeld)
             state.session = .open(ledger)
             let token = state.newToken()
             state.waiting[token] = .command(command, nil)
@@ -187,7 +189,9 @@ final class LocalDoor: Sendable {
 
     // MARK: - Queries and subscriptions
 
-    func query(_ query: Query, consistency: Consistency, timeout: Timeout = .none) async -> Answer {
+    func query(
+        _ query: Query, consistency: Consistency, timeout: Timeout = .none, as credential: Credential
+    ) async -> Answer {
         var writer = ByteWriter()
         query.encode(into: &writer)
         let bytes = writer.take()
@@ -199,7 +203,7 @@ final class LocalDoor: Sendable {
                     return !state.isClosed
                 }
                 guard isOpen else { return continuation.resume(returning: .stopping) }
-                guard inbox.offer(.query(RequestToken(token), bytes, consistency, timeout)) else {
+                guard inbox.offer(.query(RequestToken(token), bytes, consistency, timeout, credential)) else {
                     return deliver(token, .queueFull)
                 }
                 if Task.isCancelled { forget(token) }
@@ -214,7 +218,9 @@ final class LocalDoor: Sendable {
         deliver(token, .failed(.outcomeUnknown, "the request was cancelled"))
     }
 
-    func subscribe(to space: String, _ template: Template?, after position: Position?) -> EventStream {
+    func subscribe(
+        to space: String, _ template: Template?, after position: Position?, as credential: Credential
+    ) -> EventStream {
         EventStream(bufferingPolicy: .bufferingOldest(LocalDoor.unreadBatches)) { continuation in
             let token: UInt64? = state.withLock { state in
                 guard !state.isClosed else { return nil }
@@ -227,7 +233,7 @@ final class LocalDoor: Sendable {
                 self.state.withLock { $0.waiting[token] = nil }
                 inbox.post(.forget(RequestToken(token)))
             }
-            inbox.post(.subscribe(RequestToken(token), space: space, template, after: position))
+            inbox.post(.subscribe(RequestToken(token), space: space, template, after: position, credential))
         }
     }
 

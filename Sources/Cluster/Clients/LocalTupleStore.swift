@@ -1,13 +1,18 @@
 import TupleSpace
 
 /// The replicated tuplespace as this process's gateways see it.
-public struct LocalTupleStore: TupleStore {
+public struct LocalTupleStore: SharedTupleStore {
     let door: LocalDoor
+    var credential = Credential.anonymous
+
+    public func acting(as credential: Credential) -> any TupleStore {
+        LocalTupleStore(door: door, credential: credential)
+    }
 
     public func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
         let operation = Operation.write(space: space, tuple: tuple)
         try operation.validate()
-        switch await door.command(operation.under(key)).answer.reply {
+        switch await door.command(operation.under(key), as: credential).answer.reply {
         case .written(let id, let position): return WriteResult(id: id, position: position)
         case .failed(let failure): throw failure
         case let other: throw unexpected(other)
@@ -20,7 +25,7 @@ public struct LocalTupleStore: TupleStore {
         try operation.validate()
         var isHeld = false
         if key == nil, case .reserve = operation { isHeld = true }
-        let answer = await door.command(operation.under(key), isHeld: isHeld).answer
+        let answer = await door.command(operation.under(key), isHeld: isHeld, as: credential).answer
         if case .failed(let failure) = answer.reply { throw failure }
         return (answer.reply, answer.position)
     }
@@ -31,7 +36,7 @@ public struct LocalTupleStore: TupleStore {
         let holds = key == nil
         let operation = Operation.take(space: space, template: template, timeout: timeout, holds: holds)
         try operation.validate()
-        let (answer, ticket) = await door.command(operation.under(key), isHeld: holds)
+        let (answer, ticket) = await door.command(operation.under(key), isHeld: holds, as: credential)
         switch answer.reply {
         case .noMatch: return nil
         case .found(let stored, let position):
@@ -50,7 +55,7 @@ public struct LocalTupleStore: TupleStore {
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
         let query = Query.read(space: space, template: template)
         try query.validate()
-        let answer = await door.query(query, consistency: consistency, timeout: timeout)
+        let answer = await door.query(query, consistency: consistency, timeout: timeout, as: credential)
         switch answer.reply {
         case .noMatch: return (nil, answer.position)
         case .found(let stored, _): return (stored, answer.position)
@@ -59,36 +64,19 @@ public struct LocalTupleStore: TupleStore {
         }
     }
 
-    public func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
-        let query = Query.readAll(space: space, template: template, page: page)
+    public func ask(
+        _ query: Query, consistency: Consistency
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
         try query.validate()
-        let answer = await door.query(query, consistency: consistency)
-        switch answer.reply {
-        case .tuples(let tuples, let more): return (tuples, more, answer.position)
-        case .failed(let failure): throw failure
-        case let other: throw unexpected(other)
-        }
-    }
-
-    public func count(
-        _ template: Template, in space: String, consistency: Consistency
-    ) async throws(Failure) -> (count: UInt64, position: Position) {
-        let query = Query.count(space: space, template: template)
-        try query.validate()
-        let answer = await door.query(query, consistency: consistency)
-        switch answer.reply {
-        case .count(let count): return (count, answer.position)
-        case .failed(let failure): throw failure
-        case let other: throw unexpected(other)
-        }
+        let answer = await door.query(query, consistency: consistency, as: credential)
+        if case .failed(let failure) = answer.reply { throw failure }
+        return (answer.reply, answer.position)
     }
 
     public func events(
         matching template: Template?, in space: String, after position: Position?
     ) async throws(Failure) -> EventStream {
-        door.subscribe(to: space, template, after: position)
+        door.subscribe(to: space, template, after: position, as: credential)
     }
 
     private func unexpected(_ reply: Reply) -> Failure {

@@ -8,8 +8,8 @@ import ZeroMQ
 /// What other threads tell the replica thread.
 enum Inward: Sendable {
     case command(RequestToken, CommandHeader, operation: [UInt8])
-    case query(RequestToken, [UInt8], Consistency, Timeout)
-    case subscribe(RequestToken, space: String, Template?, after: Position?)
+    case query(RequestToken, [UInt8], Consistency, Timeout, Credential)
+    case subscribe(RequestToken, space: String, Template?, after: Position?, Credential)
     case forget(RequestToken)
     case keepAlive(SessionID)
     case cluster(RequestToken, ClusterRequest)

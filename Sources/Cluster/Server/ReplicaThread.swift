@@ -173,10 +173,12 @@ final class ReplicaThread<Files: FileSystem> {
         switch item {
         case .command(let token, let header, let operation):
             operation.withUnsafeBytes { replica.command(token, header: header, operation: $0) }
-        case .query(let token, let query, let consistency, let timeout):
-            query.withUnsafeBytes { replica.query(token, query: $0, consistency: consistency, timeout: timeout) }
-        case .subscribe(let token, let space, let template, let position):
-            replica.subscribe(token, space: space, template: template, after: position)
+        case .query(let token, let query, let consistency, let timeout, let credential):
+            query.withUnsafeBytes {
+                replica.query(token, query: $0, consistency: consistency, timeout: timeout, as: credential)
+            }
+        case .subscribe(let token, let space, let template, let position, let credential):
+            replica.subscribe(token, space: space, template: template, after: position, as: credential)
         case .forget(let token): replica.forget(token)
         case .keepAlive(let session): replica.keepAlive(session)
         case .cluster(let token, let request): replica.clusterRequest(token, request)

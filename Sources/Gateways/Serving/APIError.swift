@@ -23,9 +23,11 @@ struct APIError: Error, Equatable {
 
     init(_ failure: Failure) {
         let status = Self.status(failure.code)
-        self.init(
-            status, failure.code.rawValue, failure.message,
-            headers: status == .serviceUnavailable ? [.retryAfter: "1"] : [:])
+        var headers: HTTPFields = [:]
+        if status == .serviceUnavailable { headers[.retryAfter] = "1" }
+        // RFC 6750, 3.1.
+        if failure.code == .unknownToken { headers[.wwwAuthenticate] = #"Bearer error="invalid_token""# }
+        self.init(status, failure.code.rawValue, failure.message, headers: headers)
     }
 
     private static func status(_ code: Failure.Code) -> HTTPResponse.Status {
@@ -33,6 +35,7 @@ struct APIError: Error, Equatable {
         case .malformed, .invalidTuple, .invalidTemplate, .invalidSpace, .templateTooBroad: .badRequest
         case .tupleTooLarge: .contentTooLarge
         case .notAllowed: .forbidden
+        case .unknownToken: .unauthorized
         case .superseded, .alreadyAcknowledged, .statementFailed: .conflict
         case .positionGone: .gone
         case .idempotencyMismatch: .unprocessableContent

@@ -48,7 +48,7 @@ public struct GatewayServer: Sendable {
     private let logger: Logger
 
     public init(
-        store: any TupleStore, cluster: any ClusterView, configuration: GatewayConfiguration = .init(),
+        store: any SharedTupleStore, cluster: any ClusterView, configuration: GatewayConfiguration = .init(),
         logger: Logger = Logger(label: "starling.http")
     ) throws {
         let openRequests = OpenRequests()

@@ -3,28 +3,27 @@ import Hummingbird
 import TupleSpace
 
 extension TupleRoutes {
-    func addReservations(to routes: inout Routes) {
-        let reservation = "/v1/reservations/:id"
-        routes.on(.post, "\(reservation)/complete") { exchange in
-            let (id, key) = try await begin(exchange)
-            return try answer(id, try await store.complete(id, key: key))
+    func complete(_ exchange: Exchange) async throws -> Response {
+        let (id, key) = try begin(exchange)
+        return try answer(id, try await store.complete(id, key: key))
+    }
+
+    func release(_ exchange: Exchange) async throws -> Response {
+        let (id, key) = try begin(exchange)
+        return try answer(id, try await store.release(id, key: key))
+    }
+
+    func extend(_ exchange: Exchange) async throws -> Response {
+        _ = try exchange.query()
+        let id = try reservationID(exchange)
+        let body = try await jsonBody(exchange)
+        var fields = try RequestFields(body)
+        guard let milliseconds = try fields.reservation() else {
+            throw APIError.malformed("'reservation' is missing: a number of seconds from now on")
         }
-        routes.on(.post, "\(reservation)/release") { exchange in
-            let (id, key) = try await begin(exchange)
-            return try answer(id, try await store.release(id, key: key))
-        }
-        routes.on(.post, "\(reservation)/extend") { exchange in
-            _ = try exchange.query()
-            let id = try reservationID(exchange)
-            let body = try await jsonBody(exchange)
-            var fields = try RequestFields(body)
-            guard let milliseconds = try fields.reservation() else {
-                throw APIError.malformed("'reservation' is missing: a number of seconds from now on")
-            }
-            try fields.finish(allowing: "reservation")
-            let key = try Self.idempotencyKey(exchange, body: body)
-            return try answer(id, try await store.extend(id, milliseconds: milliseconds, key: key))
-        }
+        try fields.finish(allowing: "reservation")
+        let key = try Self.idempotencyKey(exchange, body: body)
+        return try answer(id, try await store.extend(id, milliseconds: milliseconds, key: key))
     }
 
     /// A take whose tuple is kept for the reservation's number.
@@ -51,7 +50,7 @@ extension TupleRoutes {
     }
 
     /// Of a request without a body.
-    private func begin(_ exchange: Exchange) async throws -> (ReservationID, IdempotencyKey?) {
+    private func begin(_ exchange: Exchange) throws -> (ReservationID, IdempotencyKey?) {
         _ = try exchange.query()
         return (try reservationID(exchange), try Self.idempotencyKey(exchange, body: []))
     }

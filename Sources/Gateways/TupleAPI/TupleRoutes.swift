@@ -5,26 +5,29 @@ import TupleSpace
 
 /// The tuplespace for programs: `docs/http-api.md` says what each route takes and gives.
 struct TupleRoutes: Sendable {
-    let store: any TupleStore
+    let shared: any SharedTupleStore
+    /// As whoever asks sees it.
+    var store: any TupleStore
     let cluster: any ClusterView
     let openRequests: OpenRequests
     let positions: LatestPosition
     let heartbeat: Duration
 
+    init(
+        store: any SharedTupleStore, cluster: any ClusterView, openRequests: OpenRequests, positions: LatestPosition,
+        heartbeat: Duration
+    ) {
+        shared = store
+        self.store = store
+        self.cluster = cluster
+        self.openRequests = openRequests
+        self.positions = positions
+        self.heartbeat = heartbeat
+    }
+
     func add(to routes: inout Routes) {
         let space = "/v1/spaces/:space"
-        routes.on(.post, "\(space)/tuples") { try await write($0) }
-        routes.on(.post, "\(space)/read") { try await read($0) }
-        routes.on(.post, "\(space)/take") { try await take($0) }
-        routes.on(.post, "\(space)/read-all") { try await readAll($0) }
-        routes.on(.post, "\(space)/take-all") { try await takeAll($0) }
-        routes.on(.delete, "\(space)/tuples/:id") { try await delete($0) }
-        routes.on(.put, "\(space)/tuples/:id") { try await replace($0) }
-        routes.on(.post, "\(space)/tuples/:id/renew") { try await renew($0) }
-        routes.on(.post, "\(space)/count") { try await count($0) }
-        routes.on(.post, "/v1/statements") { try await statement($0) }
-        addReservations(to: &routes)
-        routes.on(.get, "\(space)/events") { try await events($0) }
+        addForCallers(to: &routes, at: space)
         routes.on(.get, "/v1/cluster") { exchange in
             _ = try exchange.query()
             return .json(ClusterJSON.json(await cluster.snapshot()))
@@ -41,6 +44,52 @@ struct TupleRoutes: Sendable {
             routes.on(method, pattern) { _ in
                 throw APIError.unsupported("\(method.rawValue) \(pattern) is not supported yet")
             }
+        }
+    }
+
+    /// Those on which it depends who asks.
+    private func addForCallers(to routes: inout Routes, at space: String) {
+        func on(
+            _ method: HTTPRequest.Method, _ pattern: String,
+            _ handler: @escaping @Sendable (TupleRoutes, Exchange) async throws -> Response
+        ) {
+            routes.on(method, pattern) { exchange in
+                try await acting(for: exchange) { try await handler($0, exchange) }
+            }
+        }
+        on(.post, "\(space)/tuples") { try await $0.write($1) }
+        on(.post, "\(space)/read") { try await $0.read($1) }
+        on(.post, "\(space)/take") { try await $0.take($1) }
+        on(.post, "\(space)/read-all") { try await $0.readAll($1) }
+        on(.post, "\(space)/take-all") { try await $0.takeAll($1) }
+        on(.delete, "\(space)/tuples/:id") { try await $0.delete($1) }
+        on(.put, "\(space)/tuples/:id") { try await $0.replace($1) }
+        on(.post, "\(space)/tuples/:id/renew") { try await $0.renew($1) }
+        on(.post, "\(space)/count") { try await $0.count($1) }
+        on(.post, "/v1/statements") { try await $0.statement($1) }
+        on(.get, "\(space)/events") { try await $0.events($1) }
+        on(.post, "/v1/reservations/:id/complete") { try await $0.complete($1) }
+        on(.post, "/v1/reservations/:id/release") { try await $0.release($1) }
+        on(.post, "/v1/reservations/:id/extend") { try await $0.extend($1) }
+        on(.get, "/v1/spaces") { try await $0.spaces($1) }
+        for (pattern, isOwn) in [("\(space)/policy", true), ("/v1/policy", false)] {
+            on(.get, pattern) { try await $0.policy(of: isOwn ? $1.parameter("space") : nil, $1) }
+            on(.put, pattern) { try await $0.setPolicy(of: isOwn ? $1.parameter("space") : nil, $1) }
+            on(.delete, pattern) { try await $0.removePolicy(of: isOwn ? $1.parameter("space") : nil, $1) }
+        }
+    }
+
+    /// With the rights of whoever asks.
+    private func acting(
+        for exchange: Exchange, _ body: (TupleRoutes) async throws -> Response
+    ) async throws -> Response {
+        let credential = try exchange.credential()
+        var routes = self
+        routes.store = shared.acting(as: credential)
+        do {
+            return try await body(routes)
+        } catch let failure as Failure where failure.code == .notAllowed && credential == .anonymous {
+            throw APIError.unauthorized(failure.code.rawValue, failure.message)
         }
     }
 

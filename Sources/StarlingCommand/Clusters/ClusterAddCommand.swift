@@ -39,7 +39,7 @@ struct ClusterAddCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient(asOperator: !dryRun) { client in
+        try await connection.withClient(as: dryRun ? .user : .operator) { client in
             let deadline = ContinuousClock.now + .milliseconds(Int64(max(0, min(wait, 86_400)) * 1_000))
             guard let joiner = try await joiner(client, until: deadline) else {
                 return try await finish(client, name, until: deadline)

@@ -26,7 +26,7 @@ struct ClusterMoveCommand: AsyncParsableCommand {
         } catch {
             throw Complaint(.wrongUsage, error.problem)
         }
-        try await connection.withClient(asOperator: !dryRun) { client in
+        try await connection.withClient(as: dryRun ? .user : .operator) { client in
             let report = try await client.report()
             var changes: [MemberChange] = []
             for placement in placements {

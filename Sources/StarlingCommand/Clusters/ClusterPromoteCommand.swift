@@ -19,7 +19,7 @@ struct ClusterPromoteCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient(asOperator: !dryRun) { client in
+        try await connection.withClient(as: dryRun ? .user : .operator) { client in
             let report = try await client.report()
             let member = try report.member(name)
             guard !member.voter else { return Terminal.line("\(member.name) is a voter already") }

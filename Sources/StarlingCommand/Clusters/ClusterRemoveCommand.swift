@@ -21,7 +21,7 @@ struct ClusterRemoveCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient(asOperator: !dryRun) { client in
+        try await connection.withClient(as: dryRun ? .user : .operator) { client in
             let report = try await client.report()
             var leaving: [ClusterReport.Member] = []
             for name in names {

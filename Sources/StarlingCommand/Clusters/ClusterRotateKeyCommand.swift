@@ -32,7 +32,7 @@ struct ClusterRotateKeyCommand: AsyncParsableCommand {
         guard present.name == name else {
             throw Complaint(.wrongUsage, "\(plan) is the plan of server \(present.name), and not of \(name)")
         }
-        try await connection.withClient(asOperator: true) { client in
+        try await connection.withClient(as: .operator) { client in
             let member = try await client.report().member(name)
             guard !member.publicKey.isEmpty else {
                 throw Complaint(.failed, "the cluster runs without encryption: there are no keys to change")

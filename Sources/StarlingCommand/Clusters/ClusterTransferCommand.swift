@@ -15,7 +15,7 @@ struct ClusterTransferCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        try await connection.withClient(asOperator: true) { client in
+        try await connection.withClient(as: .operator) { client in
             let report = try await client.report()
             let target = try name.map { name throws(Complaint) in try report.member(name) }
             if let target, !target.voter {

@@ -65,7 +65,7 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
     }
 
     private func fetch(to target: String) async throws {
-        try await connection.withClient(asOperator: true) { client in
+        try await connection.withClient(as: .operator) { client in
             var index: UInt64 = 0
             // Another server may have to go on, which has other snapshots: then all begins anew.
             for attempt in 1... {

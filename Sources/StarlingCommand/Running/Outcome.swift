@@ -84,7 +84,7 @@ struct Complaint: Error, CustomStringConvertible {
             self.init(
                 .unavailable,
                 "the cluster did not answer in time, and it may or may not have been done: \(failure.message)")
-        case .notAllowed: self.init(.notPermitted, failure.message)
+        case .notAllowed, .unknownToken: self.init(.notPermitted, failure.message)
         case .malformed, .tupleTooLarge, .invalidTuple, .invalidTemplate, .invalidSpace:
             self.init(.wrongUsage, failure.message)
         default: self.init(.failed, failure.description)

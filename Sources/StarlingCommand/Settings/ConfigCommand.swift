@@ -100,7 +100,9 @@ struct ConfigShowCommand: ParsableCommand {
         var table = Table(("SETTING", .left), ("VALUE", .left), ("FROM", .left), ("MEANING", .left))
         for setting in Setting.allCases {
             let value = settings.values[setting]
-            table.add(setting.key, value?.text ?? "-", value?.source.text ?? "not set", setting.meaning)
+            table.add(
+                setting.key, value.map { Self.shown($0, of: setting) } ?? "-", value?.source.text ?? "not set",
+                setting.meaning)
         }
         for line in table.lines { Terminal.line(line) }
         Terminal.line()
@@ -110,11 +112,16 @@ struct ConfigShowCommand: ParsableCommand {
         }
     }
 
+    private static func shown(_ value: SettingValue, of setting: Setting) -> String {
+        setting.isSecret ? "(secret)" : value.text
+    }
+
     private func printJSON(_ settings: Settings) {
         let items = Setting.allCases.map { setting in
             let value = settings.values[setting]
             return JSON.object([
-                .init("setting", .string(setting.key)), .init("value", value.map { .string($0.text) } ?? .null),
+                .init("setting", .string(setting.key)),
+                .init("value", value.map { .string(Self.shown($0, of: setting)) } ?? .null),
                 .init("from", .string(value?.source.text ?? "not set")),
             ])
         }

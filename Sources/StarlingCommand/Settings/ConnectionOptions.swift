@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClientProtocol
 import Cluster
 import Foundation
 import Raft
@@ -25,6 +26,12 @@ struct ConnectionOptions: ParsableArguments {
     var operatorFile: String?
 
     @Option(
+        help: ArgumentHelp(
+            "The file with the token that says who you are. (STARLING_TOKEN_FILE, or the token itself: STARLING_TOKEN)",
+            valueName: "file"))
+    var tokenFile: String?
+
+    @Option(
         help: ArgumentHelp("How long a request is tried, in seconds. (STARLING_REQUEST_TIMEOUT)", valueName: "seconds"))
     var requestTimeout: String?
 
@@ -38,7 +45,8 @@ struct ConnectionOptions: ParsableArguments {
 
     func settings(_ more: [Setting: String?] = [:]) throws(Complaint) -> Settings {
         var flags: [Setting: String?] = [
-            .servers: servers, .clientFile: clientFile, .operatorFile: operatorFile, .requestTimeout: requestTimeout,
+            .servers: servers, .clientFile: clientFile, .operatorFile: operatorFile, .tokenFile: tokenFile,
+            .requestTimeout: requestTimeout,
             .curve: noCurve ? "no" : nil,
         ]
         for (setting, text) in more { flags[setting] = text }
@@ -54,11 +62,21 @@ struct ClusterAddress {
     var timeout: UInt64
     /// Nil: a new one for each connection.
     var keys: CurveKeyPair?
+    /// Empty: none is shown.
+    var token = ""
 
-    /// - Parameters:
-    ///   - place: the setting that names the servers.
-    ///   - asOperator: the operator's key is needed.
-    init(_ settings: Settings, place: Setting = .servers, asOperator: Bool = false) throws(Complaint) {
+    /// How a command shows who it is.
+    enum Role {
+        /// By a token, if one is set.
+        case user
+        /// By the operator's key, which is needed.
+        case `operator`
+        /// By the operator's key or by a token, whichever is said more explicitly.
+        case admin
+    }
+
+    /// - place: the setting that names the servers.
+    init(_ settings: Settings, place: Setting = .servers, as role: Role = .user) throws(Complaint) {
         timeout = try settings.milliseconds(.requestTimeout)
         let isEncrypted = try settings.flag(.curve)
         let file = try Self.clientFile(settings)
@@ -82,6 +100,7 @@ struct ClusterAddress {
                 STARLING_CLIENT_FILE), or start `starling demo`, which saves its own for you.
                 """)
         }
+        token = try Self.token(settings, for: role)
         guard isEncrypted else {
             for index in endpoints.indices { endpoints[index].publicKey = nil }
             return
@@ -95,7 +114,36 @@ struct ClusterAddress {
                 Name the cluster's client file with --client-file, or say --no-curve if its servers run unencrypted.
                 """)
         }
-        if asOperator { keys = try Self.operatorKeys(settings, cluster) }
+        switch role {
+        case .user: break
+        case .operator: keys = try Self.operatorKeys(settings, cluster)
+        case .admin where token.isEmpty && settings[.operatorFile] != nil:
+            keys = try Self.operatorKeys(settings, cluster)
+        case .admin: break
+        }
+    }
+
+    private static func token(_ settings: Settings, for role: Role) throws(Complaint) -> String {
+        let rank = { (setting: Setting) in settings.values[setting]?.source.rank ?? .max }
+        let setting = rank(.tokenFile) < rank(.token) ? Setting.tokenFile : .token
+        guard rank(setting) < .max, role != .operator else { return "" }
+        if role == .admin, rank(.operatorFile) <= rank(setting) { return "" }
+        var token = settings[setting] ?? ""
+        if setting == .tokenFile {
+            let path = UserDirectories.expanded(token)
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw Complaint(
+                    .wrongUsage, "the token file \(path) (from \(settings.origin(of: .tokenFile))) cannot be read")
+            }
+            token = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let isToken = (1...FrameLimits.tokenBytes).contains(token.utf8.count) && !token.contains(where: \.isWhitespace)
+        guard isToken else {
+            throw Complaint(
+                .wrongUsage,
+                "\(settings.origin(of: setting)): a token has 1 to \(FrameLimits.tokenBytes) bytes and no white space")
+        }
+        return token
     }
 
     private static func operatorKeys(_ settings: Settings, _ cluster: UInt64) throws(Complaint) -> CurveKeyPair {
@@ -160,6 +208,7 @@ struct ClusterAddress {
         settings.cluster = cluster
         settings.operationTimeout = timeout
         settings.keys = keys
+        settings.token = token
         do throws(ZeroMQError) {
             return try StarlingClient(servers: endpoints, settings: settings)
         } catch {
@@ -171,9 +220,9 @@ struct ClusterAddress {
 extension ConnectionOptions {
     /// Gives a client to the body and closes it afterwards.
     func withClient<Result>(
-        asOperator: Bool = false, _ body: (StarlingClient) async throws -> Result
+        as role: ClusterAddress.Role = .user, _ body: (StarlingClient) async throws -> Result
     ) async throws -> Result {
-        let client = try ClusterAddress(try settings(), asOperator: asOperator).client()
+        let client = try ClusterAddress(try settings(), as: role).client()
         do {
             let result = try await body(client)
             await client.close()

@@ -4,6 +4,8 @@ enum Setting: String, CaseIterable {
     case servers
     case clientFile = "client-file"
     case operatorFile = "operator-file"
+    case token
+    case tokenFile = "token-file"
     case requestTimeout = "request-timeout"
     case curve
     case user
@@ -55,15 +57,19 @@ enum Setting: String, CaseIterable {
     /// A path, which in a config file is relative to that file.
     var isPath: Bool {
         switch self {
-        case .clientFile, .operatorFile, .data, .plan, .members, .certificate, .certificateKey, .authority: true
+        case .clientFile, .operatorFile, .tokenFile, .data, .plan, .members, .certificate, .certificateKey, .authority:
+            true
         default: false
         }
     }
 
+    /// Not to be shown.
+    var isSecret: Bool { self == .token }
+
     /// What `serve` reads.
     var isOfServer: Bool {
         switch self {
-        case .servers, .operatorFile, .requestTimeout, .user: false
+        case .servers, .operatorFile, .token, .tokenFile, .requestTimeout, .user: false
         default: true
         }
     }
@@ -73,6 +79,8 @@ enum Setting: String, CaseIterable {
         case .servers: "client addresses of one or more servers, HOST:PORT,…"
         case .clientFile: "the file with the servers' public keys that `starling cluster plan` wrote"
         case .operatorFile: "the file with the operator's secret key that `starling cluster plan` wrote"
+        case .token: "the token that says who you are, as `starling admin token create` printed it"
+        case .tokenFile: "the file in which it stands"
         case .requestTimeout: "seconds for which a request is tried at one server after another"
         case .curve: "whether connections are encrypted (yes or no)"
         case .user: "the name under which `starling post` posts"

@@ -15,12 +15,14 @@ struct TupleCommand: ParsableCommand {
               starling tuple read-all blog '[null,"distsys",null]' --newest --limit 10
               starling tuple count blog '["alice",null,null]'
               starling tuple watch jobs
+              starling tuple spaces
               starling tuple shell blog     asks for one command after the other, with history and completion
             """,
         subcommands: [
             OnCommandLine<WriteRequest>.self, OnCommandLine<ReadRequest>.self, OnCommandLine<TakeRequest>.self,
             OnCommandLine<ReadAllRequest>.self, OnCommandLine<TakeAllRequest>.self, OnCommandLine<CountRequest>.self,
             OnCommandLine<WatchRequest>.self, OnCommandLine<RenewRequest>.self, OnCommandLine<ReplaceRequest>.self,
-            OnCommandLine<DeleteRequest>.self, TupleRunCommand.self, TupleShellCommand.self,
+            OnCommandLine<DeleteRequest>.self, TupleRunCommand.self, TupleSpacesCommand.self,
+            TupleShellCommand.self,
         ])
 }

@@ -237,6 +237,8 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
         /// It may have been done.
         case outcomeUnknown = "outcome-unknown"
         case notAllowed = "not-allowed"
+        /// The cluster does not know the token that was shown, or no more.
+        case unknownToken = "unknown-token"
         /// A step of a statement could not be done: nothing of it was.
         case statementFailed = "statement-failed"
         /// There are as many as there may be, of what the message says.

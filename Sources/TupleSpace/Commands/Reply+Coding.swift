@@ -208,6 +208,7 @@ extension Failure.Code {
         case .notAllowed: 22
         case .statementFailed: 23
         case .limitReached: 24
+        case .unknownToken: 25
         }
     }
 

@@ -18,6 +18,10 @@ public enum Credential: Hashable, Sendable {
         }
     }
 
+    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        Array(text.utf8).withUnsafeBytes(body)
+    }
+
     // No user's name begins with them.
     static let tokenMark = UInt8(ascii: "#")
     static let operatorMark = UInt8(ascii: "!")

@@ -92,16 +92,27 @@ extension StateMachine {
     }
 
     /// Whether somebody may see a tuple, such as an event tells of.
+    /// - Returns: false also if they may see nothing in the space: `refusal(toRead:as:)` says why.
     public func mayRead(_ tuple: Tuple, in space: String, as credential: Credential) -> Bool {
-        guard rights.hasPolicies || credential != .anonymous else { return true }
+        guard rights.hasPolicies else { return true }
         var writer = ByteWriter()
         tuple.encode(into: &writer)
-        let (name, credential) = (Array(space.utf8), Array(credential.text.utf8))
+        let name = Array(space.utf8)
         return name.withUnsafeBytes { space in
             writer.bytes.withUnsafeBytes { tuple in
-                credential.withUnsafeBytes { credential in
+                credential.withBytes { credential in
                     identify(credential) { refusal(.read, tuple, in: space, for: $0) == nil } ?? false
                 }
+            }
+        }
+    }
+
+    /// Why somebody may see nothing at all in a space; nil if it depends on the tuple, or they may see all.
+    public func refusal(toRead space: String, as credential: Credential) -> Failure? {
+        guard rights.hasPolicies || credential != .anonymous else { return nil }
+        return Array(space.utf8).withUnsafeBytes { space in
+            credential.withBytes { credential in
+                identify(credential) { permission(.read, in: space, for: $0).failure } ?? .unknownToken
             }
         }
     }
@@ -185,6 +196,6 @@ extension Failure {
             .notAllowed, "\(who) may not \(right.verb) the space \(String(decoding: space, as: UTF8.self))\(what).")
     }
 
-    static let unknownToken = Failure(.notAllowed, "The cluster does not know this token, or no more.")
+    static let unknownToken = Failure(.unknownToken, "The cluster does not know this token, or no more.")
     static let notYours = Failure(.notAllowed, "This was begun by another user.")
 }

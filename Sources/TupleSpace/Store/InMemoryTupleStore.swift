@@ -9,13 +9,13 @@ import Dispatch
     import Darwin
 #endif
 
-/// A tuplespace in this process's memory, with nobody to replicate to: for tests of whatever uses a `TupleStore`.
-///
-/// It is the same state machine as in a cluster, with one session and batches of one command.
-public actor InMemoryTupleStore: TupleStore {
+/// What an `InMemoryTupleStore` keeps: the same state machine as in a cluster, with one session and batches of one command.
+actor InMemoryTuples {
     private static let session = SessionID(1)
 
     private struct Watch {
+        var credential: Credential
+        var space: String
         var continuation: CheckedContinuation<Reply, Never>
         var deadline: ContinuousClock.Instant?
     }
@@ -23,7 +23,6 @@ public actor InMemoryTupleStore: TupleStore {
     private var machine: StateMachine
     private var applied = Applied()
     private var batch = BatchWriter()
-    private let caller: String
     private let started = ContinuousClock.now
     private var nextSequence: UInt64 = 1
     /// Commands whose replies are awaited, and replies that came before anyone awaited them.
@@ -36,15 +35,13 @@ public actor InMemoryTupleStore: TupleStore {
     private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var timerAt: UInt64?
 
-    /// - caller: the name of whoever uses it, which events bear.
-    public init(caller: String = "") {
-        self.caller = caller
+    init() {
         let open = Operation.openSession(timeoutMilliseconds: Limits.sessionTimeoutMilliseconds.upperBound)
         var writer = ByteWriter()
         open.encode(into: &writer)
         var batch = BatchWriter()
         writer.bytes.withUnsafeBytes {
-            batch.append(CommandHeader(session: Self.session, sequence: 0, caller: caller), operation: $0)
+            batch.append(CommandHeader(session: Self.session, sequence: 0), operation: $0)
         }
         let payload = batch.finish(leaseTime: 0, wallStamp: Self.wallNow())
         var machine = StateMachine()
@@ -53,37 +50,25 @@ public actor InMemoryTupleStore: TupleStore {
         self.machine = machine
     }
 
-    /// How many takes and reads wait, so that tests need not guess when one does.
-    public var waiterCount: Int { machine.waiterCount + watches.count }
-    public var heldCount: Int { machine.heldCount }
+    var waiterCount: Int { machine.waiterCount + watches.count }
+    var heldCount: Int { machine.heldCount }
 
-    // MARK: - TupleStore
+    // MARK: - TupleStore, as somebody
 
-    public func write(_ tuple: Tuple, to space: String, key: IdempotencyKey?) async throws(Failure) -> WriteResult {
-        let operation = Operation.write(space: space, tuple: tuple)
-        let (reply, sequence) = try await run(key.wrap(operation))
-        acknowledge(sequence)
-        switch reply {
-        case .written(let id, let position): return WriteResult(id: id, position: position)
-        case .failed(let failure): throw failure
-        default: throw Failure(.malformed, "unexpected reply to a write")
-        }
-    }
-
-    public func perform(
-        _ operation: Operation, key: IdempotencyKey?
+    func perform(
+        _ operation: Operation, key: IdempotencyKey?, as credential: Credential
     ) async throws(Failure) -> (reply: Reply, position: Position) {
-        let (reply, sequence) = try await run(key.wrap(operation))
+        let (reply, sequence) = try await run(key.wrap(operation), as: credential)
         acknowledge(sequence)
         if case .failed(let failure) = reply { throw failure }
         return (reply, machine.lastPosition)
     }
 
-    public func take(
-        _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
+    func take(
+        _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?, as credential: Credential
     ) async throws(Failure) -> HeldTuple? {
         let operation = Operation.take(space: space, template: template, timeout: timeout, holds: key == nil)
-        let (reply, sequence) = try await run(key.wrap(operation))
+        let (reply, sequence) = try await run(key.wrap(operation), as: credential)
         switch reply {
         case .found(let stored, let position):
             // Whoever was cancelled meanwhile does not want it any more; a take under a key can be asked for again.
@@ -108,15 +93,15 @@ public actor InMemoryTupleStore: TupleStore {
         }
     }
 
-    public func read(
-        _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
+    func read(
+        _ template: Template, from space: String, timeout: Timeout, as credential: Credential
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position) {
         let query = Query.read(space: space, template: template)
         try query.validate()
         try timeout.validate()
-        var reply = machine.answer(query)
+        var reply = machine.answer(query, as: credential)
         if case .noMatch = reply, timeout != .none {
-            reply = await watch(template, in: space, timeout: timeout)
+            reply = await watch(template, in: space, timeout: timeout, as: credential)
         }
         switch reply {
         case .found(let stored, let position): return (stored, position)
@@ -125,38 +110,22 @@ public actor InMemoryTupleStore: TupleStore {
         }
     }
 
-    public func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
-        let query = Query.readAll(space: space, template: template, page: page)
+    func ask(_ query: Query, as credential: Credential) throws(Failure) -> (reply: Reply, position: Position) {
         try query.validate()
-        switch machine.answer(query) {
-        case .tuples(let tuples, let more): return (tuples, more, machine.lastPosition)
-        case .failed(let failure): throw failure
-        default: throw Failure(.malformed, "unexpected reply to a read of all")
-        }
+        let reply = machine.answer(query, as: credential)
+        if case .failed(let failure) = reply { throw failure }
+        return (reply, machine.lastPosition)
     }
 
-    public func count(
-        _ template: Template, in space: String, consistency: Consistency
-    ) async throws(Failure) -> (count: UInt64, position: Position) {
-        let query = Query.count(space: space, template: template)
-        try query.validate()
-        switch machine.answer(query) {
-        case .count(let count): return (count, machine.lastPosition)
-        case .failed(let failure): throw failure
-        default: throw Failure(.malformed, "unexpected reply to a count")
-        }
-    }
-
-    public func events(
-        matching template: Template?, in space: String, after position: Position?
-    ) async throws(Failure) -> EventStream {
+    func events(
+        matching template: Template?, in space: String, after position: Position?, as credential: Credential
+    ) throws(Failure) -> EventStream {
         try SpaceName.validate(space)
         if let template { try template.validate() }
+        if let failure = machine.refusal(toRead: space, as: credential) { throw failure }
         let start = position ?? machine.lastPosition
         guard machine.events(after: start, limit: 1) != nil else { throw positionGone(start) }
-        let cursor = EventCursor(space: space, template: template, position: start)
+        let cursor = EventCursor(space: space, template: template, credential: credential, position: start)
         // The reader pulls from the ring, so nothing is buffered for it: one that is too slow falls behind the ring.
         return EventStream { try await self.nextBatch(cursor) }
     }
@@ -176,11 +145,13 @@ public actor InMemoryTupleStore: TupleStore {
         return UInt64(seconds) * 1_000 + UInt64(attoseconds) / 1_000_000_000_000_000
     }
 
-    private func run(_ operation: Operation) async throws(Failure) -> (Reply, sequence: UInt64) {
+    private func run(_ operation: Operation, as credential: Credential) async throws(Failure) -> (
+        Reply, sequence: UInt64
+    ) {
         try operation.validate()
         let sequence = nextSequence
         nextSequence += 1
-        submit(operation, sequence)
+        submit(operation, sequence, as: credential)
         if let reply = arrived.removeValue(forKey: sequence) { return (reply, sequence) }
         let reply = await withTaskCancellationHandler {
             await withCheckedContinuation { waiting[sequence] = $0 }
@@ -218,11 +189,12 @@ public actor InMemoryTupleStore: TupleStore {
     /// Told by the next command.
     private func acknowledge(_ sequence: UInt64) { acknowledged.append(sequence) }
 
-    private func submit(_ operation: Operation, _ sequence: UInt64) {
+    private func submit(_ operation: Operation, _ sequence: UInt64, as credential: Credential = .anonymous) {
         var writer = ByteWriter()
         operation.encode(into: &writer)
         let header = CommandHeader(
-            session: Self.session, sequence: sequence, acknowledged: acknowledged.sorted(), caller: caller)
+            session: Self.session, sequence: sequence, acknowledged: acknowledged.sorted(),
+            caller: credential.text)
         acknowledged.removeAll()
         writer.bytes.withUnsafeBytes { batch.append(header, operation: $0) }
         applyBatch()
@@ -258,8 +230,10 @@ public actor InMemoryTupleStore: TupleStore {
 
 // MARK: - Waiting
 
-extension InMemoryTupleStore {
-    private func watch(_ template: Template, in space: String, timeout: Timeout) async -> Reply {
+extension InMemoryTuples {
+    private func watch(
+        _ template: Template, in space: String, timeout: Timeout, as credential: Credential
+    ) async -> Reply {
         let id = nextWatch
         nextWatch += 1
         var deadline: ContinuousClock.Instant?
@@ -268,7 +242,8 @@ extension InMemoryTupleStore {
             if Task.isCancelled { return .noMatch }
             watchIndex.insert(id, EventFilter(space: space, template: template))
             return await withCheckedContinuation { continuation in
-                watches[id] = Watch(continuation: continuation, deadline: deadline)
+                watches[id] = Watch(
+                    credential: credential, space: space, continuation: continuation, deadline: deadline)
                 if case .milliseconds(let ms) = timeout { wake(afterMilliseconds: ms) }
             }
         } onCancel: {
@@ -291,7 +266,14 @@ extension InMemoryTupleStore {
             return true
         }
         for (event, ids) in woken {
-            for id in ids { endWatch(id, .found(event.tuple, position: event.position)) }
+            for id in ids {
+                guard let watch = watches[id] else { continue }
+                if let failure = machine.refusal(toRead: watch.space, as: watch.credential) {
+                    endWatch(id, .failed(failure))
+                } else if machine.mayRead(event.tuple.tuple, in: watch.space, as: watch.credential) {
+                    endWatch(id, .found(event.tuple, position: event.position))
+                }
+            }
         }
     }
 
@@ -327,11 +309,13 @@ extension InMemoryTupleStore {
 private actor EventCursor {
     let space: String
     let template: Template?
+    let credential: Credential
     var position: Position
 
-    init(space: String, template: Template?, position: Position) {
+    init(space: String, template: Template?, credential: Credential, position: Position) {
         self.space = space
         self.template = template
+        self.credential = credential
         self.position = position
     }
 
@@ -342,7 +326,7 @@ private actor EventCursor {
     }
 }
 
-extension InMemoryTupleStore {
+extension InMemoryTuples {
     private static let eventsPerBatch = 256
 
     private func positionGone(_ position: Position) -> Failure {
@@ -356,6 +340,7 @@ extension InMemoryTupleStore {
     private func nextBatch(_ cursor: EventCursor) async throws -> EventBatch? {
         while !Task.isCancelled {
             let position = await cursor.position
+            if let failure = machine.refusal(toRead: cursor.space, as: cursor.credential) { throw failure }
             guard let page = machine.events(after: position, limit: Self.eventsPerBatch) else {
                 throw positionGone(position)
             }
@@ -364,7 +349,9 @@ extension InMemoryTupleStore {
                 continue
             }
             await cursor.advance(to: last.position)
-            let matching = page.filter(cursor.wants)
+            let matching = page.filter { event in
+                cursor.wants(event) && machine.mayRead(event.tuple.tuple, in: event.space, as: cursor.credential)
+            }
             if !matching.isEmpty || page.count == Self.eventsPerBatch {
                 return EventBatch(events: matching, position: last.position)
             }

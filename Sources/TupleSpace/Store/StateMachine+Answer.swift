@@ -22,9 +22,7 @@ extension StateMachine {
             return Reply.failed(.malformedQuery(query)).encode(into: &reply)
         }
         if credential == .anonymous { return answer(query, for: Caller(name: Self.nobody), into: &reply) }
-        let isKnown: Void? = Array(credential.text.utf8).withUnsafeBytes {
-            identify($0) { answer(query, for: $0, into: &reply) }
-        }
+        let isKnown: Void? = credential.withBytes { identify($0) { answer(query, for: $0, into: &reply) } }
         if isKnown == nil { Reply.failed(.unknownToken).encode(into: &reply) }
     }
 

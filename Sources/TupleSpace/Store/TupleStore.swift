@@ -21,13 +21,9 @@ public protocol TupleStore: Sendable {
         _ template: Template, from space: String, timeout: Timeout, consistency: Consistency
     ) async throws(Failure) -> (tuple: StoredTuple?, position: Position)
 
-    func readAll(
-        _ template: Template, from space: String, page: Page, consistency: Consistency
-    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position)
-
-    func count(
-        _ template: Template, in space: String, consistency: Consistency
-    ) async throws(Failure) -> (count: UInt64, position: Position)
+    /// A question that does not wait: see the functions of the extension, which make them.
+    /// - Returns: the answer, and a position at which it was so.
+    func ask(_ query: Query, consistency: Consistency) async throws(Failure) -> (reply: Reply, position: Position)
 
     /// Events of tuples that match, from behind a position on (nil: from now), without gap or repeat, until the task is cancelled.
     /// Ends by throwing `position-gone` when the position, or a reader that is too slow, fell behind the ring.
@@ -36,7 +32,32 @@ public protocol TupleStore: Sendable {
     ) async throws(Failure) -> EventStream
 }
 
+/// A store that many use, each with their own rights.
+public protocol SharedTupleStore: TupleStore {
+    /// The same tuples as somebody sees them, and what they may do to them.
+    func acting(as credential: Credential) -> any TupleStore
+}
+
 extension TupleStore {
+    /// A page of the tuples that match.
+    public func readAll(
+        _ template: Template, from space: String, page: Page, consistency: Consistency = .linearizable
+    ) async throws(Failure) -> (tuples: [StoredTuple], more: Bool, position: Position) {
+        let (reply, position) = try await ask(
+            .readAll(space: space, template: template, page: page), consistency: consistency)
+        guard case .tuples(let tuples, let more) = reply else { throw .unexpected(reply) }
+        return (tuples, more, position)
+    }
+
+    /// How many tuples match.
+    public func count(
+        _ template: Template, in space: String, consistency: Consistency = .linearizable
+    ) async throws(Failure) -> (count: UInt64, position: Position) {
+        let (reply, position) = try await ask(.count(space: space, template: template), consistency: consistency)
+        guard case .count(let count) = reply else { throw .unexpected(reply) }
+        return (count, position)
+    }
+
     /// Writes a tuple that goes by itself when its lease ends.
     /// - lease: milliseconds, at most `Limits.leaseMilliseconds`; nil lasts for ever.
     public func write(

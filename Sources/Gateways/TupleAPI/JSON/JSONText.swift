@@ -35,6 +35,17 @@ package enum JSONText {
         }
     }
 
+    package static func policy(_ text: String) throws(Invalid) -> Policy {
+        let json = try parse(text)
+        do throws(InvalidJSONValue) {
+            return try PolicyJSON.policy(json)
+        } catch {
+            throw Invalid(description: error.description)
+        }
+    }
+
+    package static func json(_ policy: Policy) -> JSON { PolicyJSON.json(policy) }
+
     package static func json(ofStatement alternative: Int, _ results: [Reply]) -> JSON {
         StatementJSON.json(alternative, results)
     }

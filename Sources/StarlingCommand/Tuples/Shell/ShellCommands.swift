@@ -19,7 +19,7 @@ struct ShellRoot: ParsableCommand {
             UseCommand.self, InShell<WriteRequest>.self, InShell<ReadRequest>.self, InShell<TakeRequest>.self,
             InShell<ReadAllRequest>.self, InShell<TakeAllRequest>.self, InShell<CountRequest>.self,
             InShell<WatchRequest>.self, InShell<RenewRequest>.self, InShell<ReplaceRequest>.self,
-            InShell<DeleteRequest>.self, InShell<RunRequest>.self, ExitCommand.self,
+            InShell<DeleteRequest>.self, InShell<RunRequest>.self, InShell<SpacesRequest>.self, ExitCommand.self,
         ])
 
     static let names = configuration.subcommands.map(name) + ["help"]
