@@ -101,8 +101,22 @@ struct ByteScan {
 extension UnsafeRawBufferPointer {
     @inline(__always)
     func isSame(as other: UnsafeRawBufferPointer) -> Bool {
-        count == other.count && order(to: other) == 0
+        guard count == other.count else { return false }
+        guard count >= 8 else {
+            for at in 0..<count where self[at] != other[at] { return false }
+            return true
+        }
+        var at = 0
+        while at + 8 < count {
+            guard word(at) == other.word(at) else { return false }
+            at += 8
+        }
+        // The last eight, some of which may have been compared already.
+        return word(count - 8) == other.word(count - 8)
     }
+
+    @inline(__always)
+    fileprivate func word(_ offset: Int) -> UInt64 { loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
 
     /// Like `memcmp`, then by length: below, at or above zero.
     func order(to other: UnsafeRawBufferPointer) -> Int {
@@ -124,13 +138,30 @@ extension UnsafeRawBufferPointer {
 
 /// Whether bytes are well-formed UTF-8 (Unicode, table 3-7).
 enum UTF8Check {
-    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    @inline(__always)
+    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool { isASCII(bytes) || isValidBeyondASCII(bytes) }
+
+    /// Nearly all there is.
+    @inline(__always)
+    private static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var all: UInt64 = 0
+        if bytes.count >= 8 {
+            var at = 0
+            while at + 8 < bytes.count {
+                all |= bytes.word(at)
+                at += 8
+            }
+            all |= bytes.word(bytes.count - 8)
+        } else {
+            for byte in bytes { all |= UInt64(byte) }
+        }
+        return all & 0x8080_8080_8080_8080 == 0
+    }
+
+    private static func isValidBeyondASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var at = 0
         while at < bytes.count {
-            // Eight ASCII bytes at once, which is nearly all there is.
-            if at + 8 <= bytes.count,
-                bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
-            {
+            if at + 8 <= bytes.count, bytes.word(at) & 0x8080_8080_8080_8080 == 0 {
                 at += 8
             } else if bytes[at] < 0x80 {
                 at += 1

@@ -63,7 +63,7 @@ struct CommandView {
     var acknowledgesAny: Bool { acknowledgedBelow > 0 || !acknowledged.isEmpty }
 }
 
-/// A client's operation as its bytes.
+/// A client's operation as its bytes. It owns nothing and is small, so that handing it on costs nothing.
 enum OperationView {
     struct Write {
         var space: UnsafeRawBufferPointer
@@ -82,8 +82,14 @@ enum OperationView {
 
     struct TakeAll {
         var space: UnsafeRawBufferPointer
-        var page: Page
-        var template: UnsafeRawBufferPointer
+        /// A page, which can be read, and the template.
+        fileprivate var rest: UnsafeRawBufferPointer
+
+        var parts: (page: Page, template: UnsafeRawBufferPointer)? {
+            var reader = ByteReader(rest)
+            guard let page = try? Page(from: &reader) else { return nil }
+            return (page, UnsafeRawBufferPointer(rebasing: rest[reader.offset...]))
+        }
     }
 
     struct Replacement {
@@ -116,7 +122,8 @@ enum OperationView {
 
     case openSession(timeout: UInt64)
     case endSession
-    case expireSessions([UInt64])
+    /// The leader's own.
+    case expireSessions
     case write(Write)
     case take(Take)
     case renew(Renewal)
@@ -127,8 +134,8 @@ enum OperationView {
     case statement(UnsafeRawBufferPointer)
     case reserve(Reserve)
     case reservation(id: UInt64, Operation.ReservationAction)
-    /// One that is rare, and so read in full.
-    case rare(Operation)
+    /// The bytes, which can be read, of one that is rare, and so read in full when it is done.
+    case rare(UnsafeRawBufferPointer)
     case cancel(sequence: UInt64)
     case release(sequence: UInt64)
     case acknowledge
@@ -148,7 +155,8 @@ enum OperationView {
         case OperationCode.expireSessions:
             let count = scan.varint()
             guard count <= UInt64(scan.remaining / 8) else { return nil }
-            return .expireSessions((0..<count).map { _ in scan.word() })
+            for _ in 0..<count { _ = scan.word() }
+            return .expireSessions
         case OperationCode.write:
             let space = scan.text()
             return .write(Write(space: space, lease: nil, tuple: scanTuple(&scan)))
@@ -165,12 +173,12 @@ enum OperationView {
             return .takeByID(space: space, id: scan.word())
         case OperationCode.takeAll:
             let space = scan.text()
+            let rest = scan.rest
             var reader = ByteReader(scan.bytes, from: min(scan.offset, scan.bytes.count))
-            guard !scan.failed, let page = try? Page(from: &reader) else { return nil }
+            guard !scan.failed, (try? Page(from: &reader)) != nil else { return nil }
             scan.offset = reader.offset
-            let template = scan.rest
             EncodedTemplate.check(&scan)
-            return .takeAll(TakeAll(space: space, page: page, template: template))
+            return .takeAll(TakeAll(space: space, rest: rest))
         case OperationCode.replace:
             let space = scan.text()
             let id = scan.word()
@@ -195,9 +203,9 @@ enum OperationView {
         case OperationCode.setPolicy, OperationCode.leave, OperationCode.setToken, OperationCode.removeToken,
             OperationCode.raiseLevel:
             var reader = ByteReader(scan.bytes, from: scan.offset - 1)
-            guard let operation = try? Operation(from: &reader) else { return nil }
-            scan.offset = reader.offset
-            return .rare(operation)
+            guard (try? Operation(from: &reader)) != nil else { return nil }
+            defer { scan.offset = reader.offset }
+            return .rare(UnsafeRawBufferPointer(rebasing: scan.bytes[(scan.offset - 1)..<reader.offset]))
         case OperationCode.statement:
             let bytes = scan.rest
             guard Statement(encoded: bytes) != nil else { return nil }
@@ -243,11 +251,21 @@ enum OperationView {
     var isKeyable: Bool {
         switch self {
         case .take(let take): !take.holds
-        case .rare(.leave), .rare(.raiseLevel), .openSession, .endSession, .expireSessions, .cancel, .release,
+        case .rare(let bytes): ![OperationCode.leave, OperationCode.raiseLevel].contains(bytes[0])
+        case .openSession, .endSession, .expireSessions, .cancel, .release,
             .acknowledge, .keyed:
             false
         default: true
         }
+    }
+}
+
+extension Operation {
+    /// Nil unless all of the bytes are one.
+    init?(encoded bytes: UnsafeRawBufferPointer) {
+        var reader = ByteReader(bytes)
+        guard let operation = try? Operation(from: &reader), reader.isAtEnd else { return nil }
+        self = operation
     }
 }
 

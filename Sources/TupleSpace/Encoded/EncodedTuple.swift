@@ -31,10 +31,10 @@ enum EncodedTuple {
 /// They are the same in every process, so whatever follows from a collision follows everywhere. Results never depend on one:
 /// each candidate is compared in full.
 struct FieldKeys {
-    private let base: StableHash
+    private let base: FieldHash
 
     init(space: UnsafeRawBufferPointer, arity: Int) {
-        var hash = StableHash()
+        var hash = FieldHash()
         hash.mix(space)
         hash.mix(UInt64(truncatingIfNeeded: arity))
         base = hash
@@ -49,7 +49,7 @@ struct FieldKeys {
 
     /// For whoever wants everything of a space.
     static func whole(_ space: UnsafeRawBufferPointer) -> UInt64 {
-        var hash = StableHash()
+        var hash = FieldHash()
         hash.mix(space)
         return hash.value
     }

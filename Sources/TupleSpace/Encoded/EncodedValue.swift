@@ -53,7 +53,7 @@ enum EncodedValue {
     }
 
     /// Moves behind a checked value and mixes what it is into a hash: equal values mix equally, however they are encoded.
-    static func hash(_ scan: inout ByteScan, into hash: inout StableHash) {
+    static func hash(_ scan: inout ByteScan, into hash: inout FieldHash) {
         let tag = scan.byte()
         switch tag {
         case ValueTag.int: mix(.int(ZigZag.decode(scan.varint())), into: &hash)
@@ -76,7 +76,7 @@ enum EncodedValue {
         }
     }
 
-    private static func mix(_ number: ExactNumber, into hash: inout StableHash) {
+    private static func mix(_ number: ExactNumber, into hash: inout FieldHash) {
         switch number {
         case .int(let value):
             hash.mix(UInt64(ValueTag.int))

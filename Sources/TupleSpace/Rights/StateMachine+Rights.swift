@@ -1,10 +1,12 @@
 import ByteCoding
 
 /// Who does something, as the state machine knows it by now.
+///
+/// It views what `identify` keeps alive, so that nothing is counted where it is handed on.
 struct Caller {
     /// UTF-8 of the user's name; empty: nobody in particular.
     var name: UnsafeRawBufferPointer
-    var roles: [String] = []
+    var roles = UnsafeBufferPointer<String>(start: nil, count: 0)
 
     var isAdmin: Bool { roles.contains(TokenRecord.adminRole) }
 }
@@ -50,9 +52,11 @@ extension StateMachine {
         case Credential.tokenMark:
             let text = String(decoding: credential.dropFirst(), as: UTF8.self)
             guard let record = TokenDigest(text).flatMap({ rights.tokens[$0] }) else { return nil }
-            return Array(record.user.utf8).withUnsafeBytes { body(Caller(name: $0, roles: record.roles)) }
+            return Array(record.user.utf8).withUnsafeBytes { name in
+                record.roles.withUnsafeBufferPointer { body(Caller(name: name, roles: $0)) }
+            }
         case Credential.operatorMark where credential.count == 1:
-            return body(Caller(name: Self.nobody, roles: [TokenRecord.adminRole]))
+            return [TokenRecord.adminRole].withUnsafeBufferPointer { body(Caller(name: Self.nobody, roles: $0)) }
         default: return body(Caller(name: credential))
         }
     }

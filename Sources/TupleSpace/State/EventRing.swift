@@ -6,8 +6,18 @@ struct EventRing: Sendable {
         var first: Position
         var last: Position
         var count = 0
-        /// u32 length and encoded event, each.
-        var writer = ByteWriter()
+        /// u32 length and encoded event, each, in the first `used` bytes. Made at once in its full size: nothing grows while events are told.
+        fileprivate var memory: [UInt8]
+        fileprivate(set) var used = 0
+
+        fileprivate init(first: Position, last: Position, capacity: Int) {
+            self.first = first
+            self.last = last
+            memory = [UInt8](repeating: 0, count: capacity)
+        }
+
+        var bytes: ArraySlice<UInt8> { memory[..<used] }
+        fileprivate var room: Int { memory.count - used }
     }
 
     static let chunkBytes = 64 << 10
@@ -32,7 +42,7 @@ struct EventRing: Sendable {
         var dropped = 0
         while count > Limits.eventRingEvents || byteCount > Limits.eventRingBytes, dropped < chunks.count {
             count -= chunks[dropped].count
-            byteCount -= chunks[dropped].writer.count
+            byteCount -= chunks[dropped].used
             firstResumable = chunks[dropped].last
             dropped += 1
         }
@@ -43,35 +53,36 @@ struct EventRing: Sendable {
         _ position: Position, _ kind: Event.Kind, id: UInt64, space: UnsafeRawBufferPointer,
         caller: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer
     ) {
-        if chunks.last.map({ $0.writer.count >= Self.chunkBytes }) ?? true {
-            chunks.append(Chunk(first: position, last: position))
+        let bound = Self.headBytes + space.count + caller.count + tuple.count
+        if chunks.last.map({ $0.room < bound }) ?? true {
+            chunks.append(Chunk(first: position, last: position, capacity: max(Self.chunkBytes, bound)))
         }
         let newest = chunks.count - 1
-        let before = chunks[newest].writer.count
-        Self.encode(
-            position, kind, id: id, space: space, caller: caller, tuple: tuple, into: &chunks[newest].writer)
+        let start = chunks[newest].used
+        let end = chunks[newest].memory.withUnsafeMutableBytes { memory in
+            var place = MemoryCursor(memory, at: start + 4)
+            place.write(position.index)
+            place.write(position.ordinal)
+            place.write(kind.rawValue)
+            place.write(id)
+            place.writePrefixed(space)
+            place.writePrefixed(caller)
+            place.write(tuple)
+            memory.storeBytes(
+                of: UInt32(truncatingIfNeeded: place.offset - start - 4).littleEndian, toByteOffset: start,
+                as: UInt32.self)
+            return place.offset
+        }
+        chunks[newest].used = end
         chunks[newest].last = position
         chunks[newest].count += 1
-        byteCount += chunks[newest].writer.count - before
+        byteCount += end - start
         count += 1
         last = position
     }
 
-    private static func encode(
-        _ position: Position, _ kind: Event.Kind, id: UInt64, space: UnsafeRawBufferPointer,
-        caller: UnsafeRawBufferPointer, tuple: UnsafeRawBufferPointer, into writer: inout ByteWriter
-    ) {
-        let lengthAt = writer.count
-        writer.write(UInt32(0))
-        writer.write(position.index)
-        writer.write(position.ordinal)
-        writer.write(kind.rawValue)
-        writer.write(id)
-        writer.writePrefixed(space)
-        writer.writePrefixed(caller)
-        writer.write(raw: tuple)
-        writer.patch(UInt32(truncatingIfNeeded: writer.count - lengthAt - 4), at: lengthAt)
-    }
+    /// An event's, but for names and tuple: length, position, kind, id, and the lengths of two names.
+    private static let headBytes = 4 + 12 + 1 + 8 + 2 * 5
 
     /// Calls `visit` with the events behind a position in order, until it returns false.
     /// - Returns: false, and nothing is visited, if events behind the position were dropped.
@@ -79,7 +90,7 @@ struct EventRing: Sendable {
         guard position >= firstResumable else { return false }
         var index = chunkIndex(after: position)
         while index < chunks.count {
-            let goesOn = chunks[index].writer.bytes.withUnsafeBytes { Self.scan($0, after: position, visit) }
+            let goesOn = chunks[index].bytes.withUnsafeBytes { Self.scan($0, after: position, visit) }
             guard goesOn else { break }
             index += 1
         }
@@ -116,7 +127,7 @@ struct EventRing: Sendable {
     /// Puts a chunk back that was captured. The chunks come in order.
     mutating func restore(_ bytes: UnsafeRawBufferPointer) throws(MalformedBytes) {
         var reader = ByteReader(bytes)
-        var chunk = Chunk(first: firstResumable, last: chunks.last?.last ?? firstResumable)
+        var chunk = Chunk(first: firstResumable, last: chunks.last?.last ?? firstResumable, capacity: 0)
         while !reader.isAtEnd {
             let length = Int(try reader.readUInt32("event length"))
             try reader.require(length, "event")
@@ -136,9 +147,46 @@ struct EventRing: Sendable {
             reader.offset = start + length
         }
         guard chunk.count > 0 else { throw MalformedBytes("empty chunk of events", at: 0) }
-        chunk.writer.write(raw: bytes)
+        chunk.memory = [UInt8](bytes)
+        chunk.used = bytes.count
         count += chunk.count
         byteCount += bytes.count
         chunks.append(chunk)
+    }
+}
+
+/// Writes into memory that has room enough.
+private struct MemoryCursor {
+    private let memory: UnsafeMutableRawBufferPointer
+    private(set) var offset: Int
+
+    init(_ memory: UnsafeMutableRawBufferPointer, at offset: Int) {
+        self.memory = memory
+        self.offset = offset
+    }
+
+    @inline(__always)
+    mutating func write<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) {
+        memory.storeBytes(of: number.littleEndian, toByteOffset: offset, as: Number.self)
+        offset += MemoryLayout<Number>.size
+    }
+
+    @inline(__always)
+    mutating func write(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count > 0 else { return }
+        UnsafeMutableRawBufferPointer(rebasing: memory[offset...]).copyMemory(from: bytes)
+        offset += bytes.count
+    }
+
+    /// A varint length, then the bytes.
+    @inline(__always)
+    mutating func writePrefixed(_ bytes: UnsafeRawBufferPointer) {
+        var length = UInt64(bytes.count)
+        while length >= 0x80 {
+            write(UInt8(truncatingIfNeeded: length) | 0x80)
+            length >>= 7
+        }
+        write(UInt8(length))
+        write(bytes)
     }
 }

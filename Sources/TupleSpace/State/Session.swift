@@ -44,6 +44,11 @@ struct Session: Sendable {
         self.caller = caller
     }
 
+    /// A session that a user opened is theirs, whoever comes to know its number.
+    func belongs(to name: UnsafeRawBufferPointer) -> Bool {
+        caller.isEmpty || caller.withUnsafeBytes { name.isSame(as: $0) }
+    }
+
     /// Commands pending or replied.
     var windowCount: Int { commands.count - head }
     var window: ContiguousArray<Command>.SubSequence { commands[head...] }
@@ -111,6 +116,11 @@ struct Session: Sendable {
 
     private mutating func dropFirst() {
         keptReplyBytes -= commands[head].outcome.keptBytes
+        if head == 0, commands.count == 1 {
+            // Whoever acknowledges each before the next, as many do.
+            commands.removeLast()
+            return
+        }
         commands[head].outcome = .done
         head += 1
         if head == commands.count {

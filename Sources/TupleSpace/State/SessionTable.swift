@@ -3,11 +3,21 @@ struct SessionTable: Sendable {
     private var slotOf: [UInt64: Int] = [:]
     private var slots: ContiguousArray<Session> = []
     private var free: ContiguousArray<Int> = []
+    /// The one that was looked for last: commands of a session come one behind the other.
+    private var latest: (id: UInt64, slot: Int)?
     var ended = EndedSessions()
 
     var count: Int { slotOf.count }
 
     func slot(of id: UInt64) -> Int? { slotOf[id] }
+
+    /// The same, sooner if it was the last that was asked for.
+    mutating func find(_ id: UInt64) -> Int? {
+        if let latest, latest.id == id { return latest.slot }
+        guard let slot = slotOf[id] else { return nil }
+        latest = (id, slot)
+        return slot
+    }
 
     subscript(slot: Int) -> Session {
         _read { yield slots[slot] }
@@ -25,6 +35,7 @@ struct SessionTable: Sendable {
 
     mutating func close(_ id: UInt64) {
         guard let slot = slotOf.removeValue(forKey: id) else { return }
+        latest = nil
         ended.add(id)
         slots[slot] = Session(id: 0, timeoutMilliseconds: 0, caller: [])
         free.append(slot)

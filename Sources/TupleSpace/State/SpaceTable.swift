@@ -29,7 +29,7 @@ struct SpaceTable: Sendable {
     }
 
     private static func hash(_ name: UnsafeRawBufferPointer) -> UInt64 {
-        var hash = StableHash()
+        var hash = FieldHash()
         hash.mix(name)
         return hash.value
     }

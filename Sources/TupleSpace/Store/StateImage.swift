@@ -106,7 +106,7 @@ public struct StateImage: Sendable {
         for id in sessions.ids { try encodeSession(id, into: &blocks, emit) }
         for chunk in ring.chunks {
             blocks.begin(.events)
-            blocks.writer.write(raw: chunk.writer.bytes)
+            chunk.bytes.withUnsafeBytes { blocks.writer.write(raw: $0) }
             try blocks.flush(emit)
         }
         for id in sessions.ended.ids {

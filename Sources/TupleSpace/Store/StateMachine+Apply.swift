@@ -58,11 +58,11 @@ extension StateMachine {
         }
         let code = command.operation.first
         if code == OperationCode.openSession { return openSession(command, into: &applied) }
-        guard let slot = table.slot(of: command.session) else {
+        guard let slot = table.find(command.session) else {
             return reply(.failed(.sessionExpired), to: command, into: &applied)
         }
         // A session that a user opened is theirs, whoever comes to know its number.
-        guard table[slot].caller.isEmpty || command.caller.elementsEqual(table[slot].caller) else {
+        guard table[slot].belongs(to: command.caller) else {
             return reply(.failed(.notYours), to: command, into: &applied)
         }
         if command.acknowledgesAny { acknowledge(command, slot: slot) }
@@ -119,20 +119,28 @@ extension StateMachine {
         case .release(let sequence):
             release(sequence, command, slot: slot, into: &applied)
             return .done
-        case .rare(.leave(let tuples)): return setFailureTuples(tuples, command)
-        case .rare(.setPolicy(let space, let policy)): return setPolicy(policy, for: space, command)
-        case .rare(.setToken(let token)): return setToken(token, command)
-        case .rare(.removeToken(let digest)): return removeToken(digest, command)
+        case .rare(let bytes): return perform(rare: bytes, command)
         case .keyed(let keyed): return self.keyed(keyed, command, slot: slot, into: &applied)
-        case .openSession, .endSession, .expireSessions, .acknowledge, .rare: return .failed(.notForClients)
+        case .openSession, .endSession, .expireSessions, .acknowledge: return .failed(.notForClients)
+        }
+    }
+
+    private mutating func perform(rare operation: UnsafeRawBufferPointer, _ command: CommandView) -> Outcome {
+        switch Operation(encoded: operation) {
+        case .leave(let tuples)?: return setFailureTuples(tuples, command)
+        case .setPolicy(let space, let policy)?: return setPolicy(policy, for: space, command)
+        case .setToken(let token)?: return setToken(token, command)
+        case .removeToken(let digest)?: return removeToken(digest, command)
+        default: return .failed(.notForClients)
         }
     }
 
     private mutating func applyLeadersOwn(_ command: CommandView, into applied: inout Applied) {
-        switch OperationView(command.operation) {
+        // They are few, and so read in full.
+        switch Operation(encoded: command.operation) {
         case .expireSessions(let ids)?:
-            endSessions(Array(ids.prefix(Limits.expiriesPerEntry)), by: nil, into: &applied)
-        case .rare(.raiseLevel(let level))?:
+            endSessions(ids.prefix(Limits.expiriesPerEntry).map(\.rawValue), by: nil, into: &applied)
+        case .raiseLevel(let level)?:
             note(.level, UInt64(level))
             featureLevel = max(featureLevel, level)
         default: note(.malformedCommand, UInt64(command.operation.count))
@@ -186,9 +194,13 @@ extension StateMachine {
         case .done: writer.write(ReplyCode.done)
         case .noMatch: writer.write(ReplyCode.noMatch)
         case .written(let id, let position):
-            writer.write(ReplyCode.written)
-            writer.write(id)
-            position.encode(into: &writer)
+            withUnsafeTemporaryAllocation(byteCount: 21, alignment: 1) { memory in
+                memory[0] = ReplyCode.written
+                memory.storeBytes(of: id.littleEndian, toByteOffset: 1, as: UInt64.self)
+                memory.storeBytes(of: position.index.littleEndian, toByteOffset: 9, as: UInt64.self)
+                memory.storeBytes(of: position.ordinal.littleEndian, toByteOffset: 17, as: UInt32.self)
+                writer.write(raw: UnsafeRawBufferPointer(memory))
+            }
         case .held(let id, let position):
             // A held tuple is in the store for as long as its hold.
             _ = tuples.with(id) { _, tuple in

@@ -12,7 +12,8 @@ extension StateMachine {
     /// The page ends at its limit of tuples or bytes, or where too many were examined that do not match.
     mutating func takeAll(_ take: OperationView.TakeAll, _ command: CommandView, slot: Int) -> Outcome {
         guard SpaceName.isValid(take.space) else { return .failed(.invalidSpace) }
-        guard (1...Limits.pageTuples).contains(take.page.limit) else { return .failed(.pageLimit(take.page.limit)) }
+        guard let (page, template) = take.parts else { return .failed(.malformed(command.operation)) }
+        guard (1...Limits.pageTuples).contains(page.limit) else { return .failed(.pageLimit(page.limit)) }
         guard table[slot].keptReplyBytes <= Limits.keptReplyBytes else { return .failed(.keepsTooMuch) }
         let (caller, permission) = (command.who, permission(.read, .take, in: take.space, for: command.who))
         if let failure = permission.failure { return .failed(failure) }
@@ -23,11 +24,11 @@ extension StateMachine {
         var taken: [UInt64] = []
         var more = false
         let complete = tuples.search(
-            take.template, in: take.space, TupleTable.Bounds(take.page),
+            template, in: take.space, TupleTable.Bounds(page),
             where: { allows(permission, $0, for: caller) }
         ) { id, tuple in
             let fits =
-                taken.count < take.page.limit
+                taken.count < page.limit
                 && (taken.isEmpty || reply.count + tuple.count + 8 <= Limits.takeAllBytes)
             guard fits else {
                 more = true

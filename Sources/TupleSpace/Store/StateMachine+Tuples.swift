@@ -92,12 +92,15 @@ extension StateMachine {
     }
 
     static func found(_ id: UInt64, _ position: Position, _ tuple: UnsafeRawBufferPointer) -> [UInt8] {
-        var writer = ByteWriter(reserving: 21 + tuple.count)
-        writer.write(ReplyCode.found)
-        writer.write(id)
-        position.encode(into: &writer)
-        writer.write(raw: tuple)
-        return writer.bytes
+        [UInt8](unsafeUninitializedCapacity: 21 + tuple.count) { memory, count in
+            let memory = UnsafeMutableRawBufferPointer(memory)
+            memory[0] = ReplyCode.found
+            memory.storeBytes(of: id.littleEndian, toByteOffset: 1, as: UInt64.self)
+            memory.storeBytes(of: position.index.littleEndian, toByteOffset: 9, as: UInt64.self)
+            memory.storeBytes(of: position.ordinal.littleEndian, toByteOffset: 17, as: UInt32.self)
+            UnsafeMutableRawBufferPointer(rebasing: memory[21...]).copyMemory(from: tuple)
+            count = 21 + tuple.count
+        }
     }
 
     /// A waiter ends with an outcome, which its command and, if it `keeps`, its idempotency key get.
@@ -172,10 +175,16 @@ extension StateMachine {
     mutating func takeOut(_ id: UInt64, _ hold: Hold = .none, caller: UnsafeRawBufferPointer) -> Outcome {
         note(hold == .none ? .taken : .held, id)
         let position = Position(index: appliedIndex, ordinal: ordinal)
-        let outcome = tuples.with(id) { space, tuple -> Outcome in
-            ordinal &+= 1
-            ring.append(position, .take, id: id, space: space, caller: caller, tuple: tuple)
-            return taken(by: hold, id, position, tuple, caller: caller)
+        // Of all the table only what is read here, which this changes nothing of.
+        let (records, names) = (tuples.records, tuples.spaces.names)
+        let outcome = records.place(of: id).map { place in
+            names[Int(records.label(place))].withUnsafeBytes { space in
+                records.withBytes(place) { tuple in
+                    ordinal &+= 1
+                    ring.append(position, .take, id: id, space: space, caller: caller, tuple: tuple)
+                    return taken(by: hold, id, position, tuple, caller: caller)
+                }
+            }
         }
         if hold == .none { tuples.remove(id) } else { tuples.hold(id) }
         return outcome ?? .noMatch
