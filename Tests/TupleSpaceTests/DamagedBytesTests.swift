@@ -38,7 +38,8 @@ struct DamagedBytesTests {
         }
 
         mutating func operation() -> TupleSpace.Operation {
-            switch chance.below(6) {
+            if chance.chance(40) { return rights() }
+            return switch chance.below(6) {
             case 0, 1: .write(space: "s", tuple: Tuple((0..<(1 + chance.below(4))).map { _ in value() }))
             case 2, 3:
                 .take(
@@ -46,6 +47,31 @@ struct DamagedBytesTests {
                     timeout: chance.chance(50) ? .forever : .milliseconds(500), holds: chance.chance(50))
             case 4: .keyed(key: "k", digest: [1], .write(space: "s", tuple: Tuple(value())))
             default: .expireSessions([SessionID(1), SessionID(2)])
+            }
+        }
+
+        private mutating func rights() -> TupleSpace.Operation {
+            let digest = TokenDigest.test(UInt8(chance.below(3)))
+            switch chance.below(8) {
+            case 0:
+                return .reserve(
+                    space: "s", template: Template(field()), timeout: chance.chance(50) ? .none : .milliseconds(500),
+                    reservationMilliseconds: UInt64(chance.below(3_000)))
+            case 1:
+                let actions: [TupleSpace.Operation.ReservationAction] = [
+                    .complete, .release, .extend(milliseconds: 300),
+                ]
+                return .reservation(ReservationID(chance.next() >> UInt64(chance.below(64))), actions[chance.below(3)])
+            case 2: return .leave((0..<chance.below(3)).map { _ in FailureTuple(Tuple(value()), to: "s") })
+            case 3:
+                let rule = Rule([
+                    [.signedIn, .fieldIsCaller(0)], [.exists(space: "t", [.field(1), .role, .value(value())])],
+                ])
+                return .setPolicy(space: "s", chance.chance(30) ? Policy(read: rule, administer: .signedIn) : nil)
+            case 4: return .setToken(TokenRecord(digest: digest, user: "ann", roles: ["a", "b"]))
+            case 5: return .removeToken(digest)
+            case 6: return .raiseLevel(4)
+            default: return .keyed(key: "r", digest: [1], .reserve(1_000))
             }
         }
 
@@ -114,8 +140,9 @@ struct DamagedBytesTests {
         var source = Source(chance: SeededGenerator(seed: seed))
         var harness = Harness(sessions: 1, 2)
         for i in 1...60 as ClosedRange<UInt64> {
-            harness.apply(1 + i % 2, i, source.operation())
+            harness.apply(1 + i % 2, i, source.operation(), caller: i % 3 == 0 ? "!" : "")
             harness.apply(1 + i % 2, 100 + i, .take(.any, holds: true))
+            harness.apply(1 + i % 2, 200 + i, .reserve(5_000))
         }
         let whole = encoded(harness.machine)
         for _ in 0..<300 {
@@ -126,7 +153,7 @@ struct DamagedBytesTests {
             copy.machine = machine
             copy.apply(1, 1_000, .write(1))
             copy.apply(0, 0, .expireSessions([SessionID(1), SessionID(2)]))
-            #expect(copy.machine.heldCount == 0)
+            #expect(copy.machine.heldCount == copy.machine.reservationCount)
         }
         #expect(throws: MalformedBytes.self) { try restore(Array(whole.dropLast()), pieceBytes: 100) }
     }

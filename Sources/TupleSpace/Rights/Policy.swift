@@ -1,3 +1,5 @@
+import ByteCoding
+
 /// Who may do what in a space. Replicated; a space without one follows the policy of the spaces that have none, and without that
 /// everybody may do everything but set policies.
 public struct Policy: Equatable, Sendable {
@@ -61,19 +63,23 @@ extension Policy {
         if administer.clauses.contains(where: { $0.contains(where: \.needsTuple) }) {
             return "administer: there is no tuple whose fields could be looked at"
         }
+        var writer = ByteWriter()
+        encode(into: &writer)
+        guard writer.count <= Limits.policyBytes else {
+            return "a policy has at most \(Limits.policyBytes) bytes, and not \(writer.count)"
+        }
         return nil
     }
 }
 
 extension Rule {
+    static let tooManyClauses = "a rule has at most \(Limits.clausesPerRule) clauses"
+    static let tooManyConditions = "a clause has at most \(Limits.conditionsPerClause) conditions"
+
     fileprivate func problem() -> String? {
-        guard clauses.count <= Limits.clausesPerRule else {
-            return "a rule has at most \(Limits.clausesPerRule) clauses"
-        }
+        guard clauses.count <= Limits.clausesPerRule else { return Self.tooManyClauses }
         for clause in clauses {
-            guard clause.count <= Limits.conditionsPerClause else {
-                return "a clause has at most \(Limits.conditionsPerClause) conditions"
-            }
+            guard clause.count <= Limits.conditionsPerClause else { return Self.tooManyConditions }
             for condition in clause { if let problem = condition.problem() { return problem } }
         }
         return nil

@@ -20,17 +20,14 @@ extension Policy {
         for rule in [write, read, take, administer] { rule.encode(into: &writer) }
     }
 
-    /// - Throws: also for what `problem` finds, and if it is too large.
+    /// - Throws: also for what `problem` finds.
     public init(from reader: inout ByteReader) throws(MalformedBytes) {
         let start = reader.offset
-        write = try Rule(from: &reader)
-        read = try Rule(from: &reader)
-        take = try Rule(from: &reader)
-        administer = try Rule(from: &reader)
+        write = try Rule(from: &reader, of: "write")
+        read = try Rule(from: &reader, of: "read")
+        take = try Rule(from: &reader, of: "take")
+        administer = try Rule(from: &reader, of: "administer")
         if let problem = problem() { throw MalformedBytes(problem, at: start) }
-        guard reader.offset - start <= Limits.policyBytes else {
-            throw MalformedBytes("a policy has at most \(Limits.policyBytes) bytes", at: start)
-        }
     }
 }
 
@@ -43,14 +40,23 @@ extension Rule {
         }
     }
 
-    fileprivate init(from reader: inout ByteReader) throws(MalformedBytes) {
+    /// What is too much is refused with a sentence, and not read first.
+    fileprivate init(from reader: inout ByteReader, of right: String) throws(MalformedBytes) {
+        let start = reader.offset
         var clauses: [[Condition]] = []
-        for _ in 0..<(try reader.readCount(of: "clauses")) {
+        let count = try reader.readCount(of: "clauses")
+        guard count <= Limits.clausesPerRule else {
+            throw MalformedBytes("\(right): \(Self.tooManyClauses)", at: start)
+        }
+        for _ in 0..<count {
+            let start = reader.offset
+            let count = try reader.readCount(of: "conditions")
+            guard count <= Limits.conditionsPerClause else {
+                throw MalformedBytes("\(right): \(Self.tooManyConditions)", at: start)
+            }
             var clause: [Condition] = []
-            for _ in 0..<(try reader.readCount(of: "conditions")) { clause.append(try Condition(from: &reader)) }
+            for _ in 0..<count { clause.append(try Condition(from: &reader)) }
             clauses.append(clause)
-            // What is too much is refused with a sentence, and not read to its end first.
-            if clauses.count > Limits.clausesPerRule { break }
         }
         self.init(clauses)
     }
@@ -68,7 +74,7 @@ extension Condition {
             writer.write(name)
         case .fieldIsCaller(let number):
             writer.write(ConditionCode.fieldIsCaller)
-            writer.write(UInt8(clamping: number))
+            writer.write(field: number)
         case .exists(let space, let parts):
             writer.write(ConditionCode.exists)
             writer.write(space)
@@ -80,7 +86,7 @@ extension Condition {
                     value.encode(into: &writer)
                 case .field(let number):
                     writer.write(ConditionCode.field)
-                    writer.write(UInt8(clamping: number))
+                    writer.write(field: number)
                 case .caller: writer.write(ConditionCode.caller)
                 case .role: writer.write(ConditionCode.anyRole)
                 }
@@ -112,6 +118,11 @@ extension Condition {
         default: throw MalformedBytes("unknown condition", at: start)
         }
     }
+}
+
+extension ByteWriter {
+    /// A number that no field has is read as one that none has.
+    fileprivate mutating func write(field number: Int) { write(UInt8(exactly: number) ?? .max) }
 }
 
 extension TokenDigest {

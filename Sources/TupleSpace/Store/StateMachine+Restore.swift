@@ -108,7 +108,18 @@ extension StateMachine {
 }
 
 /// A state machine while it is read from blocks.
-private struct StateBuild {
+struct StateBuild {
+    struct LastRecords {
+        var tuple: UInt64 = 0
+        var waiter: UInt64 = 0
+        var session: UInt64 = 0
+        /// 1 for that of all spaces without one, 2 for the first space's.
+        var policy: UInt64 = 0
+        var token: TokenDigest?
+        var reservation: UInt64 = 0
+        var testament: UInt64 = 0
+    }
+
     private struct Header {
         var lastKeyID: UInt64
         var tuples: UInt64
@@ -118,7 +129,7 @@ private struct StateBuild {
     }
 
     private var header: Header?
-    private var machine: StateMachine
+    var machine: StateMachine
     /// Of the block that is being read, or since they were last taken.
     private var unindexed = UnindexedTuples()
     /// Nil while there is no header, and if the index is built apart.
@@ -128,13 +139,12 @@ private struct StateBuild {
     private var session: Int?
     private var lastSequence: UInt64?
     /// The ids of the last records that were read.
-    private var last = (tuple: UInt64(0), waiter: UInt64(0), session: UInt64(0), reservation: UInt64(0))
-    /// Ids of tuples.
-    private var reserved: Set<UInt64> = []
+    var last = LastRecords()
+    /// Ids of tuples that a command or a reservation holds: each by one of them.
+    var held: Set<UInt64> = []
     /// Of a waiting statement's guards, those that have come; nil if all have.
     private var guards: (session: UInt64, sequence: UInt64, count: UInt8, of: UInt8)?
     private var pendingCommands = 0
-    private var heldCommands = 0
     private var lastBlock = ImageBlock.header
     private var hasEnded = false
 
@@ -187,7 +197,7 @@ private struct StateBuild {
             try machine.ring.restore(bytes)
             return
         case .policies: while !reader.isAtEnd { try readPolicy(&reader) }
-        case .tokens: while !reader.isAtEnd { machine.rights.set(try TokenRecord(from: &reader)) }
+        case .tokens: while !reader.isAtEnd { try readToken(&reader) }
         case .reservations: while !reader.isAtEnd { try readReservation(&reader) }
         case .failureTuples: while !reader.isAtEnd { try readFailureTuples(&reader) }
         }
@@ -220,7 +230,7 @@ private struct StateBuild {
         if !reader.isAtEnd { machine.featureLevel = try reader.readUInt32("feature level") }
     }
 
-    private static func requireAscending(
+    static func requireAscending(
         _ id: UInt64, behind last: inout UInt64, upTo limit: UInt64, at offset: Int
     ) throws(MalformedBytes) {
         guard id > last, id <= limit else { throw MalformedBytes("order of records in a snapshot", at: offset) }
@@ -331,49 +341,12 @@ private struct StateBuild {
             machine.table[session].waiting += 1
             pendingCommands += 1
         case .held(let id, _):
-            guard machine.tuples.isHeld(id) else { throw MalformedBytes("held tuple of a command", at: start) }
-            heldCommands += 1
+            guard machine.tuples.isHeld(id), held.insert(id).inserted else {
+                throw MalformedBytes("held tuple of a command", at: start)
+            }
         default: break
         }
         machine.table[session].add(sequence, outcome)
-    }
-
-    private mutating func readPolicy(_ reader: inout ByteReader) throws(MalformedBytes) {
-        let start = reader.offset
-        let name = try reader.readPrefixed("space")
-        let space = machine.tuples.spaces.number(of: name)
-        guard name.isEmpty || space != nil else { throw MalformedBytes("space of a policy", at: start) }
-        machine.rights.set(try Policy(from: &reader), for: space)
-    }
-
-    private mutating func readReservation(_ reader: inout ByteReader) throws(MalformedBytes) {
-        let start = reader.offset
-        let id = try reader.readUInt64("reservation")
-        let tuple = try reader.readUInt64("tuple id")
-        let end = try reader.readUInt64("end of a reservation")
-        let caller = [UInt8](try reader.readPrefixed("caller"))
-        try Self.requireAscending(id, behind: &last.reservation, upTo: machine.lastTupleID, at: start)
-        // Held by nothing else: what is held twice is found when all is counted.
-        guard machine.tuples.isHeld(tuple), reserved.insert(tuple).inserted else {
-            throw MalformedBytes("reserved tuple", at: start)
-        }
-        machine.reservations.insert(id, .init(tuple: tuple, end: end, caller: caller))
-    }
-
-    private mutating func readFailureTuples(_ reader: inout ByteReader) throws(MalformedBytes) {
-        let start = reader.offset
-        let session = try reader.readUInt64("session")
-        let credential = [UInt8](try reader.readPrefixed("caller"))
-        var tuples: [FailureTuple] = []
-        for _ in 0..<(try reader.readCount(of: "failure tuples", minimumBytes: 4)) {
-            tuples.append(try FailureTuple(from: &reader))
-        }
-        let bytes = tuples.reduce(0) { $0 + $1.encodedTuple.count }
-        let isSound =
-            machine.table.slot(of: session) != nil && (1...Limits.failureTuplesPerSession).contains(tuples.count)
-            && bytes <= Limits.failureTupleBytesPerSession && tuples.allSatisfy { $0.refusal == nil }
-        guard isSound else { throw MalformedBytes("failure tuples of a session", at: start) }
-        machine.testaments.set(.init(credential: credential, tuples: tuples, byteCount: bytes), of: session)
     }
 
     consuming func finish(_ apart: consuming StateMachine.IndexBuild?) throws(MalformedBytes) -> StateMachine {
@@ -389,7 +362,7 @@ private struct StateBuild {
             UInt64(machine.tuples.count) == header.tuples && UInt64(machine.waiters.records.count) == header.waiters
             && UInt64(machine.keys.records.count) == header.keys && UInt64(machine.table.count) == header.sessions
             && pendingCommands == machine.waiters.count
-            && heldCommands + machine.reservations.count == machine.tuples.heldCount
+            && held.count == machine.tuples.heldCount
         guard agrees else { throw MalformedBytes("the snapshot's counts contradict its contents", at: 0) }
         return machine
     }

@@ -200,6 +200,8 @@ extension Operation {
                 if let refusal = one.refusal { throw refusal }
                 try one.tuple.validate()
             }
+            let bytes = tuples.reduce(0) { $0 + $1.encodedTuple.count }
+            guard bytes <= Limits.failureTupleBytesPerSession else { throw .failureTuplesTooLarge(bytes) }
         case .setPolicy(let space, let policy):
             if !space.isEmpty { try SpaceName.validate(space) }
             if let problem = policy?.problem() { throw Failure(.malformed, "The policy cannot be used: \(problem).") }
