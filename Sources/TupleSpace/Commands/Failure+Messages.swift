@@ -106,5 +106,6 @@ extension Failure {
     static let superseded = Failure(
         .superseded, "The same idempotency key was sent again, and that request now waits for the answer.")
 
-    static let notForClients = Failure(.notAllowed, "Only the leader itself ends other sessions.")
+    static let notForClients = Failure(
+        .notAllowed, "Only the leader itself ends other sessions and raises the feature level.")
 }

@@ -194,7 +194,8 @@ extension Failure {
         _ right: Right, _ space: UnsafeRawBufferPointer, _ caller: Caller, tuple: Bool = false
     ) -> Failure {
         let name = String(decoding: caller.name, as: UTF8.self)
-        let who = name.isEmpty ? "Whoever shows no token" : "User \(name)"
+        let nobody = caller.isAdmin ? "An operator" : "Whoever shows no token"
+        let who = name.isEmpty ? nobody : "User \(name)"
         let what = tuple ? " by this tuple" : ""
         return Failure(
             .notAllowed, "\(who) may not \(right.verb) the space \(String(decoding: space, as: UTF8.self))\(what).")
