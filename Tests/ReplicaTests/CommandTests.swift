@@ -22,41 +22,6 @@ struct CommandTests {
         #expect(world.reply(follower, seen) == .count(1), "a client reads its own writes where it wrote them")
     }
 
-    @Test(
-        "What an older program would not know is refused while there may be one, wherever it is asked, and taken afterwards"
-    )
-    func featureLevels() {
-        let leased = TupleSpace.Operation.writeLeased(space: "s", tuple: Tuple([.int(1)]), leaseMilliseconds: 5_000)
-        let statement = TupleSpace.Operation.statement(Statement([.init(.always)]))
-        let pattern = TupleSpace.Operation.take(
-            space: "s", template: Template([.regex("a")]), timeout: .none, holds: false)
-        for level: UInt32 in [2, 3] {
-            var world = World(3, featureLevel: level) { $0.raft.supportedFeatureLevel = level }
-            let leader = world.elect()
-            let follower = world.followers[0]
-            world.open(follower)
-            var sequence: UInt64 = 0
-            for operation in [
-                leased, statement, pattern, .keyed(key: "k", digest: [], leased),
-                .takeAll(space: "s", template: Template([.any]), page: Page(limit: 1)),
-                .renew(space: "s", id: TupleID(1), lease: .forever), .takeByID(space: "s", id: TupleID(1)),
-                .replace(space: "s", id: TupleID(1), tuple: Tuple([.null])),
-            ] {
-                for server in [leader, follower] {
-                    sequence += 1
-                    let token = world.command(server, operation, sequence)
-                    world.settle()
-                    #expect((world.failure(server, token) == .unsupported) == (level == 2), "\(operation)")
-                    #expect(world.replyCount(server, token) == 1)
-                }
-            }
-            // What both know goes on.
-            let token = world.command(follower, write(5), 100)
-            world.settle()
-            #expect(world.written(follower, token) != nil)
-        }
-    }
-
     @Test("What a leader took and lost with its leadership is sent to the next, and done once")
     func leaderChange() {
         var world = World(3)

@@ -9,13 +9,14 @@ extension World {
     /// A client's command at server `i`, in its session.
     @discardableResult
     mutating func command(
-        _ i: Int, _ operation: Operation, session: UInt64 = 1, _ sequence: UInt64, acknowledged: UInt64 = 0
+        _ i: Int, _ operation: Operation, session: UInt64 = 1, _ sequence: UInt64, acknowledged: UInt64 = 0,
+        caller: String = ""
     ) -> RequestToken {
         let token = token()
         var writer = ByteWriter()
         operation.encode(into: &writer)
         let header = CommandHeader(
-            session: SessionID(session), sequence: sequence, acknowledgedBelow: acknowledged)
+            session: SessionID(session), sequence: sequence, acknowledgedBelow: acknowledged, caller: caller)
         pass(i) { replica in
             writer.bytes.withUnsafeBytes { replica.command(token, header: header, operation: $0) }
         }
