@@ -49,6 +49,15 @@ struct FormatPageTests {
         ]
     }
 
+    private static let token = TokenRecord(
+        digest: TokenDigest(String(repeating: "0123456789abcdef", count: 4)) ?? .test(0), user: "ann",
+        roles: ["admin", "editor"])
+
+    private static let policy = Policy(
+        write: Rule([
+            [.fieldIsCaller(0)], [.role("admin"), .exists(space: "r", [.value("post"), .field(1), .caller])],
+        ]), take: Rule([[.user("bob"), .exists(space: "r", [.role])]]))
+
     private static var operations: [String: TupleSpace.Operation] {
         [
             "open session of 10 s": .openSession(timeoutMilliseconds: 10_000),
@@ -70,6 +79,21 @@ struct FormatPageTests {
             "take 258 from b": .takeByID(space: "b", id: TupleID(258)),
             "take all any from b, 10 oldest": .takeAll(space: "b", template: Template(.any), page: Page(limit: 10)),
             "replace 258 in b by nil": .replace(space: "b", id: TupleID(258), tuple: Tuple(.null)),
+            "reserve any from b for 60 s, at once": .reserve(
+                space: "b", template: Template(.any), timeout: .none, reservationMilliseconds: 60_000),
+            "complete reservation 259": .reservation(ReservationID(259), .complete),
+            "extend reservation 259 to 5 s from now": .reservation(
+                ReservationID(259), .extend(milliseconds: 5_000)),
+            "release reservation 259": .reservation(ReservationID(259), .release),
+            "leave alice in b for ever, nil in b for 5 s": .leave([
+                FailureTuple(Tuple("alice"), to: "b"), FailureTuple(Tuple(.null), to: "b", lease: .milliseconds(5_000)),
+            ]),
+            "leave nothing": .leave([]),
+            "set the policy of b": .setPolicy(space: "b", policy),
+            "set the policy of all spaces without one": .setPolicy(space: "", Policy()),
+            "remove the policy of b": .setPolicy(space: "b", nil),
+            "set token": .setToken(token), "remove token": .removeToken(token.digest),
+            "raise the feature level to 4": .raiseLevel(4),
             "write nil to b under key k": .keyed(key: "k", digest: [0xAA, 0xBB], .write(.null, in: "b")),
         ]
     }
@@ -80,6 +104,9 @@ struct FormatPageTests {
             "read all from blog, 10 newest, before 513": .readAll(
                 space: "blog", template: Template(.any), page: Page(limit: 10, order: .newest, before: TupleID(513))),
             "count any in blog": .count(space: "blog", template: Template(.any)),
+            "10 spaces behind b": .spaces(after: "b", limit: 10), "10 spaces": .spaces(after: nil, limit: 10),
+            "policy of b": .policy(space: "b"), "10 tokens": .tokens(after: nil, limit: 10),
+            "10 tokens behind": .tokens(after: token.digest, limit: 10),
         ]
     }
 
@@ -91,6 +118,11 @@ struct FormatPageTests {
             "one tuple and more": .tuples([stored], more: true), "count 3": .count(3),
             "statement done by alternative 1": .statement(
                 alternative: 0, results: [.done, .written(id: TupleID(258), position: position)]),
+            "reserved nil, 258, as 259 at 7.1": .reserved(ReservationID(259), stored, position: position),
+            "space b of 3 tuples with a policy": .spaces(
+                [SpaceSummary(name: "b", tuples: 3, hasPolicy: true)], more: false),
+            "policy of everybody": .policy(Policy()), "no policy": .policy(nil),
+            "one token": .tokens([token], more: false),
             "failed busy": .failed(Failure(.busy, "lon")),
         ]
     }
@@ -118,6 +150,7 @@ struct FormatPageTests {
         for (name, query) in Self.queries { written[name] = Self.hex(query.encode) }
         for (name, reply) in Self.replies { written[name] = Self.hex(reply.encode) }
         written["tuple alice, 5"] = Self.hex(Tuple("alice", 5).encode)
+        written["anybody signed in"] = Self.hex(Policy(write: .signedIn).encode)
         written["event take"] = Self.hex(Self.event.encode)
         for (name, hex) in written { #expect(Self.page[name] == hex, "\(name)") }
         #expect(Set(Self.page.keys) == Set(written.keys))
