@@ -60,7 +60,7 @@ public struct Configuration: Equatable, Sendable {
         self.featureLevel = featureLevel
     }
 
-    /// The highest feature level of this program. 1: the first; 2: joint configurations.
+    /// The highest feature level of this program. 1: the first; 2: joint configurations; 3 and 4: see `FeatureLevels`.
     public static let supportedFeatureLevel: UInt32 = 4
 
     /// Seven voters bear the loss of three at once. More would make every write slower, for each needs one more

@@ -45,24 +45,32 @@ import Testing
 
     @Test(
         "A rolling upgrade: old and new servers side by side under load, what only the new know is refused until the last is new",
-        arguments: [1, 2])
+        arguments: [1, 2, 3])
     func upgrade(level: Int) async throws {
         let old = ["--feature-level", "\(level)"]
         try await withCluster(servers: 3, old) { cluster in
             let writers = try Writers(cluster)
             try await done(cluster, ["tuple", "write", "kept", #"["before"]"#])
             let lease = ["tuple", "write", "kept", #"["leased"]"#, "--lease", "600"]
+            let policy = ["admin", "policy", "set", "kept", #"{"take":"signed-in"}"#]
             for name in cluster.names {
-                let refused = try await cluster.run(lease)
-                #expect(refused.code == 1 && refused.errors.contains("this needs feature level 3"), "\(refused)")
+                for (needed, command) in [(3, lease), (4, policy)] where needed > level {
+                    let refused = try await cluster.run(command)
+                    let sentence = "this needs feature level \(needed), and the cluster is at \(level)"
+                    #expect(refused.code == 1 && refused.errors.contains(sentence), "\(refused)")
+                }
                 #expect(try await cluster.stop(name) == 0)
                 try cluster.start(name)
                 try await cluster.waitUntilReady(name)
             }
             let deadline = ContinuousClock.now + .seconds(20)
-            var taken = try await cluster.run(lease)
-            while taken.code != 0, ContinuousClock.now < deadline { taken = try await cluster.run(lease) }
+            var taken = try await cluster.run(policy)
+            while taken.code != 0, ContinuousClock.now < deadline { taken = try await cluster.run(policy) }
             #expect(taken.code == 0, "\(taken)")
+            try await done(cluster, lease)
+            let forbidden = try await cluster.run(["tuple", "take", "kept", "[null]"])
+            #expect(
+                forbidden.code != 0 && forbidden.errors.contains("may not take from the space kept"), "\(forbidden)")
             #expect(try await cluster.run(["tuple", "count", "kept", #"[{"regex":"."}]"#]).output == "2\n")
             let (written, failed, _) = try await writers.end()
             #expect(failed == 0 && written > 100)
