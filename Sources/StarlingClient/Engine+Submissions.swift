@@ -10,6 +10,7 @@ extension Engine {
         }
         switch submission {
         case .request(let request): submit(request)
+        case .numbered(let header, let request): begin(request, under: header)
         case .cancel(let id): cancel(id)
         case .open(let session, let timeout, let request): open(session, timeout: timeout, request)
         case .acknowledge(let session, let sequence): acknowledge(session, sequence)
@@ -27,7 +28,8 @@ extension Engine {
     /// What came to a client that is closed, or closing.
     func refuse(_ submission: Submission) {
         switch submission {
-        case .request(let request), .open(_, _, let request), .end(_, let request): complete(request, .failure(.closed))
+        case .request(let request), .numbered(_, let request), .open(_, _, let request), .end(_, let request):
+            complete(request, .failure(.closed))
         case .release(_, _, let continuation): continuation.resume(returning: .failure(.closed))
         case .close(let closer): closer?.resume()
         case .cancel, .acknowledge, .resume, .unsubscribe: break
@@ -35,13 +37,7 @@ extension Engine {
     }
 
     func submit(_ request: Request) {
-        guard pending.count < settings.maximumOutstanding,
-            outstandingBytes + request.byteCount <= settings.maximumOutstandingBytes
-        else {
-            let limit = "\(settings.maximumOutstanding) requests or \(settings.maximumOutstandingBytes) bytes"
-            return complete(
-                request, .failure(Failure(.busy, "this client has \(limit) without an answer, which is its limit")))
-        }
+        if let refusal = refusal(of: request) { return complete(request, .failure(refusal)) }
         switch request.body {
         case .command(let session, _):
             guard let state = session.map({ sessions[$0] }) ?? ownSession(), state.phase != .ending else {
@@ -67,6 +63,17 @@ extension Engine {
         }
     }
 
+    /// Why no more can be taken on.
+    private func refusal(of request: Request) -> Failure? {
+        guard pending.count < settings.maximumOutstanding,
+            outstandingBytes + request.byteCount <= settings.maximumOutstandingBytes
+        else {
+            let limit = "\(settings.maximumOutstanding) requests or \(settings.maximumOutstandingBytes) bytes"
+            return Failure(.busy, "this client has \(limit) without an answer, which is its limit")
+        }
+        return nil
+    }
+
     func start(_ entry: Pending) {
         pending[entry.request.id] = entry
         sendQueue.append(entry.request.id)
@@ -76,6 +83,15 @@ extension Engine {
     func begin(_ request: Request, _ state: SessionState) {
         start(Pending(request, session: state.id, ticket: state.ledger.begin(), at: now))
         if !state.ledger.hasUntoldSingles { state.acknowledgeAt = nil }
+    }
+
+    /// Sends a command that has its number already.
+    private func begin(_ request: Request, under header: CommandHeader) {
+        if let refusal = refusal(of: request) { return complete(request, .failure(refusal)) }
+        outstandingBytes += request.byteCount
+        let ticket = SessionLedger.Ticket(
+            sequence: header.sequence, acknowledgedBelow: header.acknowledgedBelow, acknowledged: header.acknowledged)
+        start(Pending(request, session: header.session, ticket: ticket, at: now))
     }
 
     // MARK: Cancelling
@@ -88,6 +104,9 @@ extension Engine {
         case .query:
             sendWireCancel(of: id, sentOn: entry.sentOn)
             finish(id, .success(.noMatch))
+        case .command where entry.session.map({ sessions[$0] == nil }) ?? false:
+            // It goes on in its session, where its sender can ask for it again.
+            finish(id, .failure(Failure(.outcomeUnknown, "the task was cancelled before the answer came")))
         case .command:
             pending[id]?.isCancelled = true
             if entry.request.wait == .forever {

@@ -27,6 +27,15 @@ struct RemoteStore: Sendable {
         return (try Self.reply(answer), answer.position)
     }
 
+    func perform(
+        _ operation: Operation, under header: CommandHeader
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        let answer = try await send(
+            .command(session: header.session, operation: try encode(operation, nil)), wait: operation.timeout ?? .none,
+            under: header)
+        return (try Self.reply(answer), answer.position)
+    }
+
     func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? {
@@ -116,12 +125,16 @@ struct RemoteStore: Sendable {
 
     // MARK: Sending
 
-    func send(_ body: Request.Body, wait: Timeout = .none, holds: Bool = false) async throws(Failure) -> Answer {
+    /// - header: of a command that its sender has numbered.
+    func send(
+        _ body: Request.Body, wait: Timeout = .none, holds: Bool = false, under header: CommandHeader? = nil
+    ) async throws(Failure) -> Answer {
         let id = inbox.makeID()
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: AnswerContinuation) in
                 let request = Request(id: id, body: body, wait: wait, holds: holds, completion: .caller(continuation))
-                guard inbox.put(.request(request)) else { return continuation.resume(returning: .failure(.closed)) }
+                let submission = header.map { Submission.numbered($0, request) } ?? .request(request)
+                guard inbox.put(submission) else { return continuation.resume(returning: .failure(.closed)) }
                 // A task that was cancelled before has sent its cancel ahead of the request, where it meant nothing.
                 if Task.isCancelled, wait != .none { _ = inbox.put(.cancel(id: id)) }
             }

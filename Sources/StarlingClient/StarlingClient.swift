@@ -50,8 +50,12 @@ public final class StarlingClient: TupleStore, Sendable {
 
     /// Opens a session of its own: its takes are held for it, and return to their places when it ends or stays silent
     /// for `timeout`. It is kept alive until it ends, or the client does.
-    /// - Parameter timeout: milliseconds, within `Limits.sessionTimeoutMilliseconds`; nil as the settings say.
-    public func openSession(timeout: UInt64? = nil) async throws(Failure) -> TupleSession {
+    /// - Parameters:
+    ///   - timeout: milliseconds, within `Limits.sessionTimeoutMilliseconds`; nil as the settings say.
+    ///   - failureTuples: what it leaves when it ends without having been ended: see ``TupleSession/leave(_:)``.
+    public func openSession(
+        timeout: UInt64? = nil, leaving failureTuples: [FailureTuple] = []
+    ) async throws(Failure) -> TupleSession {
         let id = SessionID(UInt64.random(in: 1...UInt64.max))
         let timeout = timeout ?? settings.sessionTimeout
         var writer = ByteWriter()
@@ -64,7 +68,16 @@ public final class StarlingClient: TupleStore, Sendable {
             if !inbox.put(.open(id, timeout: timeout, request)) { continuation.resume(returning: .failure(.closed)) }
         }
         try RemoteStore.requireDone(try result.get())
-        return TupleSession(id: id, client: self, store: RemoteStore(inbox: inbox, settings: settings, session: id))
+        let session = TupleSession(
+            id: id, client: self, store: RemoteStore(inbox: inbox, settings: settings, session: id))
+        guard !failureTuples.isEmpty else { return session }
+        do {
+            try await session.leave(failureTuples)
+        } catch {
+            try? await session.end()
+            throw error
+        }
+        return session
     }
 
     /// The cluster as the connected server sees it: the JSON text of `GET /v1/cluster`.
@@ -120,6 +133,12 @@ public final class StarlingClient: TupleStore, Sendable {
         _ operation: TupleSpace.Operation, key: IdempotencyKey? = nil
     ) async throws(Failure) -> (reply: Reply, position: Position) {
         try await store.perform(operation, key: key)
+    }
+
+    public func perform(
+        _ operation: TupleSpace.Operation, under header: CommandHeader
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        try await store.perform(operation, under: header)
     }
 
     public func take(

@@ -77,6 +77,8 @@ extension Request {
 
 enum Submission: Sendable {
     case request(Request)
+    /// Of a session that the engine does not keep: whoever sent it numbers its commands.
+    case numbered(CommandHeader, Request)
     /// The caller's task was cancelled.
     case cancel(id: UInt64)
     case open(SessionID, timeout: UInt64, Request)

@@ -37,6 +37,17 @@ public final class TupleSession: TupleStore, Sendable {
         }
     }
 
+    /// Says what is written when this session ends without having been ended: when this process died, say, or was cut off for longer
+    /// than the session's time-out. It is written behind the return of what the session holds, and seen by whoever waits for it.
+    ///
+    /// At most `Limits.failureTuplesPerSession` tuples; they take the place of those that were said before, and none say that there are
+    /// to be none. Whoever waits for one learns of the death by a `take`.
+    public func leave(_ failureTuples: [FailureTuple]) async throws(Failure) {
+        guard case .done = try await store.perform(.leave(failureTuples), key: nil).reply else {
+            throw Failure(.malformed, "the server answered a session with a reply of another kind")
+        }
+    }
+
     public func write(
         _ tuple: Tuple, to space: String, key: IdempotencyKey? = nil
     ) async throws(Failure) -> WriteResult {
@@ -47,6 +58,12 @@ public final class TupleSession: TupleStore, Sendable {
         _ operation: TupleSpace.Operation, key: IdempotencyKey? = nil
     ) async throws(Failure) -> (reply: Reply, position: Position) {
         try await store.perform(operation, key: key)
+    }
+
+    public func perform(
+        _ operation: TupleSpace.Operation, under header: CommandHeader
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        try await store.perform(operation, under: header)
     }
 
     public func take(

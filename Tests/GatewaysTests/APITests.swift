@@ -210,21 +210,6 @@ struct APITests {
         }
     }
 
-    @Test(
-        "says of what it cannot do yet that it cannot",
-        arguments: [
-            ("POST", "/v1/sessions", "{}"),
-            ("POST", "/v1/sessions/1/keep-alive", "{}"),
-            ("DELETE", "/v1/sessions/1", ""),
-        ])
-    func unsupported(method: String, path: String, body: String) async throws {
-        try await withServer { client in
-            let reply = try await client.request(
-                method, path, headers: ["Content-Type": "application/json"], body: body)
-            #expect(reply.status == 501 && reply.body.contains(#""code":"unsupported""#))
-        }
-    }
-
     @Test("answers wrong addresses, methods, types and sizes in JSON, without redirects")
     func wrongRequests() async throws {
         try await withServer { client in

@@ -133,6 +133,46 @@ struct SessionTests {
         await client.close()
     }
 
+    @Test("what a session leaves is written when it expires, and not when it ends")
+    func failureTuples() async throws {
+        let cluster = try TestCluster()
+        defer { cluster.stop() }
+        let client = try client(cluster)
+        let deaths = client.space("deaths")
+        let session = try await client.openSession(leaving: [FailureTuple(to: deaths, "dead", 1)])
+        let ending = try await client.openSession(leaving: [FailureTuple(to: deaths, "dead", 2)])
+        let changing = try await client.openSession(leaving: [FailureTuple(to: deaths, "dead", 3)])
+        try await changing.leave([FailureTuple(to: deaths, "changed", 4, lease: .seconds(60))])
+        let nothing = try await client.openSession(leaving: [FailureTuple(to: deaths, "dead", 5)])
+        try await nothing.leave([])
+        try await ending.end()
+        for id in [session.id, changing.id, nothing.id] { cluster.expire(id) }
+        var left: [Int] = []
+        for _ in 0..<2 {
+            left.append(try #require(try await deaths.take(.any(String.self), .any(Int.self), timeout: .seconds(20))).1)
+        }
+        #expect(left.sorted() == [1, 4])
+        #expect(try await deaths.count(.any, .any) == 0)
+        await client.close()
+    }
+
+    @Test("a session that may not leave what it shall is not opened")
+    func tooManyFailureTuples() async throws {
+        let cluster = try TestCluster()
+        defer { cluster.stop() }
+        let client = try client(cluster)
+        let one = FailureTuple(to: client.space("deaths"), "dead")
+        for (count, code) in [(Limits.failureTuplesPerSession + 1, Failure.Code.malformed), (1, .tupleTooLarge)] {
+            var tuples = Array(repeating: one, count: count)
+            if count == 1 { tuples[0].tuple.fields.append(.bytes([UInt8](repeating: 0, count: 1 << 17))) }
+            let left = tuples
+            let failure = await #expect(throws: Failure.self) { _ = try await client.openSession(leaving: left) }
+            #expect(failure?.code == code)
+        }
+        #expect(cluster.machine.sessionCount == 0)
+        await client.close()
+    }
+
     @Test("more commands than the window has room for wait their turn")
     func window() async throws {
         let cluster = try TestCluster()

@@ -32,7 +32,7 @@ public struct TupleStoreConformance: Sendable {
     /// All checks, for a parameterized test.
     public static let checks: [Check] =
         matchingChecks + waitingChecks + takingChecks + readingChecks + changingChecks
-        + reservingChecks
+        + reservingChecks + sessionChecks
 
     /// - Throws: a `Violation`, or what the store threw.
     public func run(_ check: Check) async throws {

@@ -37,7 +37,7 @@ struct APIError: Error, Equatable {
         case .notAllowed: .forbidden
         case .unknownToken: .unauthorized
         case .superseded, .alreadyAcknowledged, .statementFailed: .conflict
-        case .positionGone: .gone
+        case .positionGone, .sessionExpired: .gone
         case .idempotencyMismatch: .unprocessableContent
         case .unsupported: .notImplemented
         // Certainly not done: the same request may succeed later.
@@ -45,7 +45,7 @@ struct APIError: Error, Equatable {
             .idempotencyFull, .limitReached:
             .serviceUnavailable
         // It may have been done.
-        case .outcomeUnknown, .sessionExpired: .gatewayTimeout
+        case .outcomeUnknown: .gatewayTimeout
         }
     }
 

@@ -11,7 +11,9 @@ struct RequestFields {
         self.members = members
     }
 
-    private mutating func remove(_ name: String) -> JSON? {
+    init(_ members: [JSON.Member]) { self.members = members }
+
+    mutating func remove(_ name: String) -> JSON? {
         members.firstIndex { $0.name == name }.map { members.remove(at: $0).value }
     }
 

@@ -28,6 +28,7 @@ struct TupleRoutes: Sendable {
     func add(to routes: inout Routes) {
         let space = "/v1/spaces/:space"
         addForCallers(to: &routes, at: space)
+        addSessions(to: &routes)
         routes.on(.get, "/v1/cluster") { exchange in
             _ = try exchange.query()
             return .json(ClusterJSON.json(await cluster.snapshot()))
@@ -35,15 +36,6 @@ struct TupleRoutes: Sendable {
         routes.on(.get, "/openapi.json") { exchange in
             _ = try exchange.query()
             return .json(PackageResources.openapi_json)
-        }
-        let unsupported: [(HTTPRequest.Method, String)] = [
-            (.post, "/v1/sessions"), (.post, "/v1/sessions/:id/keep-alive"),
-            (.delete, "/v1/sessions/:id"),
-        ]
-        for (method, pattern) in unsupported {
-            routes.on(method, pattern) { _ in
-                throw APIError.unsupported("\(method.rawValue) \(pattern) is not supported yet")
-            }
         }
     }
 
@@ -54,7 +46,7 @@ struct TupleRoutes: Sendable {
             _ handler: @escaping @Sendable (TupleRoutes, Exchange) async throws -> Response
         ) {
             routes.on(method, pattern) { exchange in
-                try await acting(for: exchange) { try await handler($0, exchange) }
+                try await acting(for: exchange) { try await handler(try $0.inSession(exchange), exchange) }
             }
         }
         on(.post, "\(space)/tuples") { try await $0.write($1) }
@@ -80,7 +72,7 @@ struct TupleRoutes: Sendable {
     }
 
     /// With the rights of whoever asks.
-    private func acting(
+    func acting(
         for exchange: Exchange, _ body: (TupleRoutes) async throws -> Response
     ) async throws -> Response {
         let credential = try exchange.credential()

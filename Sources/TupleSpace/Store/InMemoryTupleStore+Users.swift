@@ -28,6 +28,14 @@ public struct InMemoryTupleStore: SharedTupleStore {
         try await tuples.perform(operation, key: key, as: credential)
     }
 
+    public func perform(
+        _ operation: Operation, under header: CommandHeader
+    ) async throws(Failure) -> (reply: Reply, position: Position) {
+        var header = header
+        header.caller = credential.text
+        return try await tuples.perform(operation, under: header)
+    }
+
     public func take(
         _ template: Template, from space: String, timeout: Timeout, key: IdempotencyKey?
     ) async throws(Failure) -> HeldTuple? {

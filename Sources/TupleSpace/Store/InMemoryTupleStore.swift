@@ -11,7 +11,7 @@ import Dispatch
 
 /// What an `InMemoryTupleStore` keeps: the same state machine as in a cluster, with one session and batches of one command.
 actor InMemoryTuples {
-    private static let session = SessionID(1)
+    private static let session = SessionID(.max)
 
     private struct Watch {
         var credential: Credential
@@ -20,9 +20,9 @@ actor InMemoryTuples {
         var deadline: ContinuousClock.Instant?
     }
 
-    private var machine: StateMachine
-    private var applied = Applied()
-    private var batch = BatchWriter()
+    private(set) var machine: StateMachine
+    private(set) var applied = Applied()
+    var batch = BatchWriter()
     private let started = ContinuousClock.now
     private var nextSequence: UInt64 = 1
     /// Commands whose replies are awaited, and replies that came before anyone awaited them.
@@ -34,6 +34,7 @@ actor InMemoryTuples {
     private var nextWatch: UInt64 = 1
     private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var timerAt: UInt64?
+    var clientSessions = ClientSessions()
 
     init() {
         let open = Operation.openSession(timeoutMilliseconds: Limits.sessionTimeoutMilliseconds.upperBound)
@@ -140,7 +141,7 @@ actor InMemoryTuples {
     }
 
     /// Milliseconds since this store was made.
-    private var now: UInt64 {
+    var now: UInt64 {
         let (seconds, attoseconds) = (ContinuousClock.now - started).components
         return UInt64(seconds) * 1_000 + UInt64(attoseconds) / 1_000_000_000_000_000
     }
@@ -200,12 +201,13 @@ actor InMemoryTuples {
         applyBatch()
     }
 
-    private func applyBatch() {
+    func applyBatch() {
         let before = machine.lastPosition
         let payload = batch.finish(leaseTime: now, wallStamp: Self.wallNow())
         applied.reset()
         payload.withUnsafeBytes { machine.apply($0, at: machine.appliedIndex + 1, into: &applied) }
         deliverReplies()
+        tendClientSessions()
         wakeWatches(after: before)
         let readers = eventWaiters
         eventWaiters.removeAll()
@@ -215,9 +217,13 @@ actor InMemoryTuples {
 
     private func deliverReplies() {
         applied.bytes.bytes.withUnsafeBytes { bytes in
-            for outcome in applied.outcomes where outcome.session == Self.session {
+            for outcome in applied.outcomes {
                 var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[outcome.range]))
                 guard let reply = try? Reply(from: &reader) else { continue }
+                guard outcome.session == Self.session else {
+                    clientSessions.deliver(reply, outcome.session, outcome.sequence)
+                    continue
+                }
                 if let continuation = waiting.removeValue(forKey: outcome.sequence) {
                     continuation.resume(returning: reply)
                 } else {
@@ -285,7 +291,7 @@ extension InMemoryTuples {
         wake(afterMilliseconds: deadline > now ? deadline - now : 0)
     }
 
-    private nonisolated func wake(afterMilliseconds milliseconds: UInt64) {
+    nonisolated func wake(afterMilliseconds milliseconds: UInt64) {
         // One more, since both clocks count whole milliseconds.
         let delay = DispatchTimeInterval.milliseconds(Int(min(milliseconds, Limits.timeoutMilliseconds)) + 1)
         DispatchQueue.global().asyncAfter(deadline: .now() + delay) {
@@ -294,6 +300,7 @@ extension InMemoryTuples {
     }
 
     private func timePassed() {
+        endSilentSessions()
         let now = ContinuousClock.now
         for id in watches.filter({ $0.value.deadline.map { $0 <= now } ?? false }).keys.sorted() {
             endWatch(id, .noMatch)

@@ -10,6 +10,11 @@ public protocol TupleStore: Sendable {
         _ operation: Operation, key: IdempotencyKey?
     ) async throws(Failure) -> (reply: Reply, position: Position)
 
+    /// A command of a session that whoever calls has opened and numbers: see `TupleStore+Sessions.swift`.
+    func perform(
+        _ operation: Operation, under header: CommandHeader
+    ) async throws(Failure) -> (reply: Reply, position: Position)
+
     /// The oldest matching tuple, taken out; nil if none matched, or came before the time-out. With a key the take is final;
     /// without one the tuple is held until `HeldTuple.acknowledge`, and returns if that never comes.
     func take(

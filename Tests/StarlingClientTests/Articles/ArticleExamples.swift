@@ -130,6 +130,41 @@ struct ArticleExamples {
         #expect(try await jobs.count(.any, .any, .any) == 0)
     }
 
+    /// Built, and not run: it needs a cluster. `ClusterTests` has such a death.
+    func dying(_ client: StarlingClient, name: String) async throws {
+        // example
+        let session = try await client.openSession(
+            timeout: 5_000, leaving: [FailureTuple(to: client.space("deaths"), "worker", name)])
+        let job = try await session.space("jobs").hold("resize", .any(String.self), .any(Int.self))
+        if let job {
+            try await session.leave([FailureTuple(to: client.space("deaths"), "worker", name, job.fields.1)])
+        }
+        // end
+        // example
+        let death = try await client.space("deaths").take("worker", .any(String.self), timeout: .forever)
+        // end
+        _ = death
+    }
+
+    @Test func goingOn() async throws {
+        let client = InMemoryTupleStore()
+        let session = SessionID(7)
+        _ = try await client.perform(
+            .openSession(timeoutMilliseconds: 30_000), under: CommandHeader(session: session, sequence: 0))
+        var replies: [Reply] = []
+        for _ in 0..<2 {
+            // example
+            let number = CommandHeader(session: session, sequence: 1)
+            let reply = try await client.perform(
+                .write(space: "orders", tuple: Tuple([.string("order"), .int(17)])), under: number
+            ).reply
+            // end
+            replies.append(reply)
+        }
+        #expect(replies[0] == replies[1])
+        #expect(try await client.space("orders").count("order", .any) == 1)
+    }
+
     @Test func once() async throws {
         let client = InMemoryTupleStore()
         let orders = client.space("orders")
