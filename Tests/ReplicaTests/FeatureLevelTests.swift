@@ -26,7 +26,7 @@ struct FeatureLevelTests {
             reserve, .keyed(key: "r", digest: [], reserve), .reservation(ReservationID(1), .release),
             .leave([FailureTuple(Tuple([.int(1)]), to: "s")]), .setPolicy(space: "s", nil),
             .setToken(TokenRecord(digest: digest, user: "ann")), .removeToken(digest),
-        ].map { ($0, "!") } + [(write(1), "!"), (write(1), Credential.token(digest).text)],
+        ].map { ($0, "") } + [(write(1), "!"), (write(1), Credential.token(digest).text)],
     ]
 
     private static let digest: TokenDigest = {

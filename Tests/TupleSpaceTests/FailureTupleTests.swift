@@ -83,11 +83,16 @@ struct FailureTupleTests {
         desk.setPolicy(Policy(write: Rule([[.fieldIsCaller(0)]])))
         let failure = desk.send(.leave([FailureTuple(Tuple("bob"), to: "s")]), as: ann)?.failure
         #expect(failure?.code == .notAllowed)
-        for session: UInt64 in [1, 2] {
+        desk.harness.open(9)
+        for session: UInt64 in [1, 2, 9] {
             desk.send(.leave([FailureTuple(Tuple("ann"), to: "s")]), as: ann, session: session)
         }
         expire(&desk, 1)
         #expect(desk.kinds == [.write])
+        desk.setPolicy(Policy(write: .nobody))
+        expire(&desk, 9)
+        #expect(desk.kinds == [.write], "who may not write by now leaves nothing")
+        desk.setPolicy(nil)
         desk.send(.removeToken(.test(UInt8(ascii: "a"))), as: "!", session: 3)
         expire(&desk, 2)
         #expect(desk.kinds == [.write], "whose token was taken back leaves nothing")

@@ -139,8 +139,8 @@ struct ForgedSnapshotTests {
         #expect(throws: MalformedBytes.self) { try restore(encoded(machine), pieceBytes: 1 << 20) }
 
         machine = Self.machine
-        let full = FailureTuple(
-            Tuple(.bytes([UInt8](repeating: 1, count: Limits.failureTupleBytesPerSession - 6))), to: "s")
+        let text = Value.string(String(repeating: "x", count: Limits.failureTupleBytesPerSession - 6))
+        let full = FailureTuple(Tuple(text), to: "s")
         func leave(_ session: UInt64) {
             machine.table.open(Session(id: session, timeoutMilliseconds: 5_000, caller: []))
             machine.testaments.set(
