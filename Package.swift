@@ -126,6 +126,17 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
+            name: "Recipes", dependencies: ["StarlingClient", "TupleSpace"], path: "Examples/recipes/Recipes",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "recipes",
+            dependencies: [
+                "Recipes", "StarlingClient", "TupleSpace",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Examples/recipes/Command", swiftSettings: settings),
+
+        .target(
             name: "TupleStoreConformance", dependencies: ["TupleSpace"], path: "Tests/TupleStoreConformance",
             swiftSettings: settings),
         tests("RaftTests", ["Raft", "ByteCoding"], exclude: ["Scripts"]),
@@ -157,7 +168,8 @@ let package = Package(
         tests(
             "ClusterTests",
             [
-                "Cluster", "StarlingClient", "ClientProtocol", "TupleSpace", "TupleStoreConformance", "ZeroMQ",
+                "Cluster", "StarlingClient", "ClientProtocol", "TupleSpace", "TupleStoreConformance", "Recipes",
+                "ZeroMQ",
                 "Replica",
                 "WriteAheadLog", "Raft", "ByteCoding", .product(name: "Crypto", package: "swift-crypto"),
             ]),
