@@ -76,7 +76,8 @@ extension Replica {
             read.query.withUnsafeBytes {
                 machine.answer(encoded: $0, as: read.credential, into: &effects.replyBytes)
             }
-            effects.replies.append(.init(token: read.token, range: start..<effects.replyBytes.count))
+            effects.replies.append(
+                .init(token: read.token, range: start..<effects.replyBytes.count, position: position))
             return
         }
         let reply = machine.answer(.read(space: space, template: template), as: read.credential)

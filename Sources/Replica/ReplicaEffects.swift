@@ -24,6 +24,8 @@ public struct ReplicaEffects: Sendable {
         public var token: RequestToken
         /// An encoded `Reply` within `replyBytes`.
         public var range: Range<Int>
+        /// Of an answer to a query: the state that it was read from, of which events go on without a gap. Nil: what is applied by now.
+        public var position: Position?
     }
 
     public struct EventDelivery: Sendable {

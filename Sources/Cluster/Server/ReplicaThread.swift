@@ -262,6 +262,7 @@ final class ReplicaThread<Files: FileSystem> {
         effects.replyBytes.bytes.withUnsafeBytes { bytes in
             for reply in effects.replies {
                 let encoded = UnsafeRawBufferPointer(rebasing: bytes[reply.range])
+                let position = reply.position ?? position
                 if reply.token.rawValue & LocalDoor.tokenMark == 0 {
                     endpoint.reply(reply.token, encoded, at: position)
                 } else {

@@ -3,10 +3,12 @@ import TupleSpace
 // Sessions, and what their commands are answered.
 
 extension NaiveModel {
-    mutating func open(_ header: CommandHeader, _ timeout: UInt64) {
+    mutating func open(_ header: CommandHeader, _ who: NaiveRights.Who, _ timeout: UInt64) {
         // It ends once and for all: its commands might come once more too.
         if ended[header.session] != nil { return answer(header, .failed(Failure(.sessionExpired, ""))) }
-        if sessions[header.session] == nil { sessions[header.session] = SessionState(timeout: timeout) }
+        if sessions[header.session] == nil {
+            sessions[header.session] = SessionState(timeout: timeout, caller: who.name)
+        }
         answer(header, .done)
     }
 
@@ -24,16 +26,19 @@ extension NaiveModel {
         waiters.removeAll { $0.session == header.session && session.isAcknowledged($0.sequence) }
     }
 
-    /// First all their waiters go, then all that they held returns.
-    mutating func end(_ list: [SessionID]) {
+    /// First all their waiters go, then all that they held returns, and last comes what the dead leave.
+    mutating func end(_ list: [SessionID], areDead: Bool) {
         var held: [TupleID] = []
+        var left: [Testament] = []
         for session in list {
             guard let state = sessions.removeValue(forKey: session) else { continue }
             ended[session] = index
             waiters.removeAll { $0.session == session }
             held += state.held.values
+            if areDead, let testament = state.testament { left.append(testament) }
         }
         giveBack(held)
+        for testament in left { deposit(testament) }
     }
 
     mutating func release(_ session: SessionID, _ sequence: UInt64) {
@@ -41,7 +46,7 @@ extension NaiveModel {
         giveBack([id])
     }
 
-    private mutating func giveBack(_ ids: [TupleID]) {
+    mutating func giveBack(_ ids: [TupleID]) {
         for id in ids.sorted() {
             guard let place = place(of: id) else { continue }
             // A lease does not end while the tuple is held, and is looked at now.

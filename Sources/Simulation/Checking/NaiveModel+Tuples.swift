@@ -3,51 +3,96 @@ import TupleSpace
 // What is done to tuples.
 
 extension NaiveModel {
-    /// What waits for nothing.
-    mutating func change(_ operation: Operation) -> Reply {
+    /// What waits for nothing; nil for what may wait, or is only of a session's.
+    mutating func changed(by operation: Operation, _ who: NaiveRights.Who) -> Reply? {
         switch operation {
-        case .write(let space, let tuple): return write(space, tuple, .forever)
-        case .writeLeased(let space, let tuple, let lease): return write(space, tuple, .milliseconds(lease))
-        case .renew(let space, let id, let lease):
-            guard let place = visiblePlace(of: id, in: space) else { return .noMatch }
-            items[place].leaseEnd = end(of: lease)
-            if lease == .none { endLease(place) }
-            return .done
+        case .write(let space, let tuple): write(space, tuple, .forever, who)
+        case .writeLeased(let space, let tuple, let lease): write(space, tuple, .milliseconds(lease), who)
+        case .renew(let space, let id, let lease): renew(space, id, lease, who)
         case .takeByID(let space, let id):
-            guard let place = visiblePlace(of: id, in: space) else { return .noMatch }
-            return take(place, holds: false)
-        case .takeAll(let space, let template, let page):
-            var places = items.indices.filter { place in
-                let item = items[place]
-                return item.standing == .visible && item.space == space && page.naivelyCovers(item.id)
-                    && naivelyMatches(template, item.tuple)
+            switch reach(id, in: space, for: [\.take], who) {
+            case .failure(let answer): answer.reply
+            case .success(let place): take(place, holds: false)
             }
-            if page.order == .newest { places.reverse() }
-            let taken = places.prefix(page.limit)
-            for place in taken { _ = take(place, holds: false) }
-            return .tuples(taken.map { items[$0].stored }, more: places.count > page.limit)
-        case .replace(let space, let id, let tuple):
-            guard let place = visiblePlace(of: id, in: space) else { return .noMatch }
-            noteWritten(tuple)
-            let position = replace(place, tuple)
-            offer([place])
-            return .written(id: id, position: position)
-        default: return .failed(Failure(.malformed, ""))
+        case .takeAll(let space, let template, let page): takeAll(space, template, page, who)
+        case .replace(let space, let id, let tuple): replace(space, id, tuple, who)
+        case .reservation(let id, let action): act(on: id, action, who)
+        case .setPolicy(let space, let policy): setPolicy(policy, of: space, who)
+        case .setToken(let token): setToken(token, who)
+        case .removeToken(let digest): removeToken(digest, who)
+        default: nil
         }
     }
 
-    private mutating func write(_ space: String, _ tuple: Tuple, _ lease: Timeout) -> Reply {
-        noteWritten(tuple)
+    private mutating func renew(_ space: String, _ id: TupleID, _ lease: Timeout, _ who: NaiveRights.Who) -> Reply {
+        switch reach(id, in: space, for: [\.write], who) {
+        case .failure(let answer): return answer.reply
+        case .success(let place):
+            items[place].leaseEnd = end(of: lease)
+            if lease == .none { endLease(place) }
+            return .done
+        }
+    }
+
+    private mutating func takeAll(
+        _ space: String, _ template: Template, _ page: Page, _ who: NaiveRights.Who
+    ) -> Reply {
+        let judge = judge(who)
+        if judge.isForbidden(NaiveJudge.taking, space) { return .refused }
+        var places = items.indices.filter { place in
+            let item = items[place]
+            return item.standing == .visible && item.space == space && page.naivelyCovers(item.id)
+                && naivelyMatches(template, item.tuple) && judge.isAllowed(NaiveJudge.taking, space, item.tuple)
+        }
+        if page.order == .newest { places.reverse() }
+        let taken = places.prefix(page.limit)
+        for place in taken { _ = take(place, holds: false) }
+        return .tuples(taken.map { items[$0].stored }, more: places.count > page.limit)
+    }
+
+    private mutating func replace(_ space: String, _ id: TupleID, _ tuple: Tuple, _ who: NaiveRights.Who) -> Reply {
+        switch reach(id, in: space, for: [\.take], who) {
+        case .failure(let answer): return answer.reply
+        case .success(let place):
+            guard judge(who).isAllowed([\.write], space, tuple) else { return .refused }
+            noteWritten(tuple, space)
+            let position = replace(place, tuple)
+            offer([place])
+            return .written(id: id, position: position)
+        }
+    }
+
+    private mutating func write(
+        _ space: String, _ tuple: Tuple, _ lease: Timeout, _ who: NaiveRights.Who
+    ) -> Reply {
+        guard judge(who).isAllowed([\.write], space, tuple) else { return .refused }
+        noteWritten(tuple, space)
         let (id, position) = enter(space, tuple, lease)
         if lease != .none { offer([items.count - 1]) }
         return .written(id: id, position: position)
     }
 
-    var nextID: TupleID { TupleID(max((items.last?.id.rawValue ?? 0) + 1, wallStamp << 16)) }
+    private struct OutOfReach: Error { var reply: Reply }
+
+    /// Where a tuple is that somebody wants to do something with. What they may not read is not there for them.
+    private func reach(
+        _ id: TupleID, in space: String, for rules: NaiveJudge.Rules, _ who: NaiveRights.Who
+    ) -> Result<Int, OutOfReach> {
+        let judge = judge(who)
+        guard let place = visiblePlace(of: id, in: space) else { return .failure(.init(reply: .noMatch)) }
+        if judge.isForbidden(NaiveJudge.reading, space) { return .failure(.init(reply: .refused)) }
+        let tuple = items[place].tuple
+        guard judge.isAllowed(NaiveJudge.reading, space, tuple) else { return .failure(.init(reply: .noMatch)) }
+        return judge.isAllowed(rules, space, tuple) ? .success(place) : .failure(.init(reply: .refused))
+    }
+
+    var nextID: TupleID { TupleID(max(lastID.rawValue + 1, wallStamp << 16)) }
 
     /// A new tuple, which is to be offered, unless its lease has ended already.
     mutating func enter(_ space: String, _ tuple: Tuple, _ lease: Timeout) -> (TupleID, Position) {
-        items.append(Item(id: nextID, space: space, tuple: tuple, leaseEnd: end(of: lease)))
+        lastID = nextID
+        noteSpace(space)
+        items.append(Item(id: lastID, space: space, tuple: tuple, leaseEnd: end(of: lease)))
         let place = items.count - 1
         show(place)
         let position = event(.write, items[place])
@@ -72,17 +117,23 @@ extension NaiveModel {
 
     func place(of id: TupleID) -> Int? { items.lastIndex { $0.id == id } }
 
+    mutating func noteSpace(_ name: String) {
+        if !spaceBirths.contains(where: { $0.name == name }) { spaceBirths.append((name, index)) }
+    }
+
     private func visiblePlace(of id: TupleID, in space: String) -> Int? {
         items.firstIndex { $0.id == id && $0.space == space && $0.standing == .visible }
     }
 
     /// From this entry on readers see it, unless it is hidden again.
     mutating func show(_ place: Int) {
+        if items[place].space == SimulatedClient.grants { noteTurn() }
         items[place].standing = .offered
         items[place].shown.append(.init(tuple: items[place].tuple, from: index, to: .max))
     }
 
     private mutating func hide(_ place: Int) {
+        if items[place].space == SimulatedClient.grants { noteTurn() }
         let last = items[place].shown.count - 1
         items[place].shown[last].to = min(items[place].shown[last].to, index)
     }
@@ -118,6 +169,7 @@ extension NaiveModel {
         let ended = items.indices.filter { items[$0].standing == .visible && hasEnded(items[$0]) }
             .sorted { (items[$0].leaseEnd ?? 0, $0) < (items[$1].leaseEnd ?? 0, $1) }
         for place in ended { endLease(place) }
+        endReservations()
     }
 }
 

@@ -4,42 +4,59 @@ import TupleSpace
 
 extension NaiveModel {
     mutating func begin(
-        _ operation: Operation, _ header: CommandHeader, _ keyed: (caller: String, key: String, digest: [UInt8])?
+        _ operation: Operation, _ header: CommandHeader, _ who: NaiveRights.Who,
+        _ keyed: (caller: String, key: String, digest: [UInt8])?
     ) {
         var waiter = Waiter(session: header.session, sequence: header.sequence, keyed: keyed)
-        let timeout: Timeout
+        (waiter.credential, waiter.caller) = (header.caller, who.name)
+        let judge = judge(who)
         switch operation {
-        case .take(let space, let template, let time, let holds):
+        case .take(let space, let template, _, let holds):
             (waiter.space, waiter.template, waiter.holds) = (space, template, holds)
-            timeout = time
-            // Items stand in the order of their ids: the first is the oldest.
-            let found = items.firstIndex { $0.standing == .visible && waiter.wants($0) }
-            if let found { return hand(found, to: waiter) }
+        case .reserve(let space, let template, _, let milliseconds):
+            (waiter.space, waiter.template, waiter.reservation) = (space, template, milliseconds)
         case .statement(let statement):
             waiter.statement = statement
-            timeout = statement.timeout
-            switch NaiveStatement.verdict(on: statement, seeing: seen, nextID: nextID) {
+            switch NaiveStatement.verdict(on: statement, seeing: seen, nextID: nextID, as: judge) {
             case .missed: break
-            case .failed: return finish(waiter, .failed(Failure(.statementFailed, "")))
+            case .failed(let code): return finish(waiter, .failed(Failure(code, "")))
             case .done(let alternative, let effects):
                 return finish(waiter, perform(effects, of: statement, alternative))
             }
         default: return
         }
+        if waiter.statement == nil {
+            if judge.isForbidden(NaiveJudge.taking, waiter.space) { return finish(waiter, .refused) }
+            // Items stand in the order of their ids: the first is the oldest.
+            let found = items.firstIndex {
+                $0.standing == .visible && waiter.wants($0)
+                    && judge.isAllowed(NaiveJudge.taking, $0.space, $0.tuple)
+            }
+            if let found { return hand(found, to: waiter) }
+        }
+        wait(waiter, for: operation.naiveTimeout)
+    }
+
+    private mutating func wait(_ waiter: Waiter, for timeout: Timeout) {
         if timeout == .none { return finish(waiter, .noMatch) }
+        var waiter = waiter
         if case .milliseconds(let time) = timeout { waiter.deadline = leaseTime + time }
         waiters.append(waiter)
-        sessions[header.session]?.replies.updateValue(nil, forKey: header.sequence)
+        sessions[waiter.session]?.replies.updateValue(nil, forKey: waiter.sequence)
     }
 
     /// It waits no more, if it did. A failure is not kept under its key.
     mutating func finish(_ waiter: Waiter, _ reply: Reply) {
-        let isFailure = if case .failed = reply { true } else { false }
-        if let keyed = waiter.keyed, !isFailure { keys[keyed.caller + "\u{0}" + keyed.key] = (keyed.digest, reply) }
+        if let keyed = waiter.keyed, !reply.isFailure {
+            keys[keyed.caller + "\u{0}" + keyed.key] = (keyed.digest, reply)
+        }
         settle(waiter.session, waiter.sequence, reply)
     }
 
     private mutating func hand(_ place: Int, to waiter: Waiter) {
+        if let milliseconds = waiter.reservation {
+            return finish(waiter, reserve(place, for: milliseconds, waiter.caller))
+        }
         if waiter.holds { sessions[waiter.session]?.held[waiter.sequence] = items[place].id }
         finish(waiter, take(place, holds: waiter.holds))
     }
@@ -55,24 +72,60 @@ extension NaiveModel {
         isOffering = false
     }
 
-    /// The first waiter that came and wants it gets it; a statement may leave it to others.
+    /// The first waiter that came, wants it and may have it gets it; a statement may leave it to others.
     private mutating func offerNext(_ place: Int) {
-        while let number = waiters.firstIndex(where: { $0.wants(items[place]) }) {
-            let waiter = waiters.remove(at: number)
-            guard let statement = waiter.statement, let alternative = statement.naiveAlternative(for: items[place])
-            else { return hand(place, to: waiter) }
-            let item = items[place]
-            let verdict = NaiveStatement.verdict(
-                on: statement.alternatives[alternative], alternative,
-                guardFinds: .init(id: item.id, space: item.space, tuple: item.tuple), seeing: seen, nextID: nextID)
-            guard case .done(_, let effects) = verdict else {
-                finish(waiter, .failed(Failure(.statementFailed, "")))
-                continue
+        var next = 0
+        while next < waiters.count {
+            let waiter = waiters[next]
+            switch chance(of: waiter, on: items[place]) {
+            case .none: next += 1
+            case .over(let code):
+                waiters.remove(at: next)
+                finish(waiter, .failed(Failure(code, "")))
+            case .take:
+                waiters.remove(at: next)
+                return hand(place, to: waiter)
+            case .perform(let statement, let alternative, let effects):
+                waiters.remove(at: next)
+                let id = items[place].id
+                finish(waiter, perform(effects, of: statement, alternative))
+                if effects.contains(where: { $0.changes(id) }) { return }
             }
-            finish(waiter, perform(effects, of: statement, alternative))
-            if effects.contains(where: { $0.changes(item.id) }) { return }
         }
         items[place].standing = .visible
+    }
+
+    private enum Chance {
+        case none
+        /// It waits no more.
+        case over(Failure.Code)
+        case take
+        case perform(Statement, alternative: Int, [NaiveStatement.Effect])
+    }
+
+    private func chance(of waiter: Waiter, on item: Item) -> Chance {
+        guard waiter.wants(item) else { return .none }
+        guard let who = rights.who(waiter.credential) else { return .over(.unknownToken) }
+        let judge = judge(who)
+        guard let statement = waiter.statement else {
+            if judge.isForbidden(NaiveJudge.taking, item.space) { return .over(.notAllowed) }
+            return judge.isAllowed(NaiveJudge.taking, item.space, item.tuple) ? .take : .none
+        }
+        for number in statement.naiveAlternatives(for: item) {
+            let alternative = statement.alternatives[number]
+            let rules = alternative.guarded.naiveRules
+            if judge.isForbidden(rules, item.space) { return .over(.notAllowed) }
+            guard judge.isAllowed(rules, item.space, item.tuple) else { continue }
+            let verdict = NaiveStatement.verdict(
+                on: alternative, number, guardFinds: .init(id: item.id, space: item.space, tuple: item.tuple),
+                seeing: seen, nextID: nextID, as: judge)
+            switch verdict {
+            case .missed: continue
+            case .failed(let code): return .over(code)
+            case .done(_, let effects): return .perform(statement, alternative: number, effects)
+            }
+        }
+        return .none
     }
 
     // MARK: - Statements
@@ -95,13 +148,13 @@ extension NaiveModel {
                 guard let place = place(of: seen.id) else { continue }
                 results.append(take(place, holds: false))
             case .write(_, let space, let tuple, let lease):
-                if statement.alternatives[alternative].makesUnique(number) { noteWritten(tuple) }
+                if statement.alternatives[alternative].makesUnique(number) { noteWritten(tuple, space) }
                 let (id, position) = enter(space, tuple, lease)
                 if lease != .none { offered.append(items.count - 1) }
                 results.append(.written(id: id, position: position))
             case .replace(let seen, let tuple):
                 guard let place = place(of: seen.id) else { continue }
-                if statement.alternatives[alternative].makesUnique(number) { noteWritten(tuple) }
+                if statement.alternatives[alternative].makesUnique(number) { noteWritten(tuple, seen.space) }
                 offered.append(place)
                 results.append(.written(id: seen.id, position: replace(place, tuple)))
             }
@@ -116,11 +169,21 @@ extension NaiveModel {
 }
 
 extension Statement {
-    /// The first whose guard would find it.
-    func naiveAlternative(for item: NaiveModel.Item) -> Int? {
-        alternatives.firstIndex { alternative in
-            guard let (space, template) = alternative.guarded.naiveTarget else { return false }
+    /// Those whose guards would find it, in turn.
+    func naiveAlternatives(for item: NaiveModel.Item) -> [Int] {
+        alternatives.indices.filter { number in
+            guard let (space, template) = alternatives[number].guarded.naiveTarget else { return false }
             return space == item.space && naivelyMatches(template, item.tuple)
+        }
+    }
+}
+
+extension TupleSpace.Operation {
+    fileprivate var naiveTimeout: Timeout {
+        switch self {
+        case .take(_, _, let timeout, _), .reserve(_, _, let timeout, _): timeout
+        case .statement(let statement): statement.timeout
+        default: .none
         }
     }
 }

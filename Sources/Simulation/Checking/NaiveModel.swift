@@ -40,18 +40,25 @@ struct NaiveModel {
         var template = Template([])
         var deadline: UInt64?
         var holds = false
+        /// In ms, if it reserves what it gets.
+        var reservation: UInt64?
         /// A statement looks for what its guards do.
         var statement: Statement?
+        /// As the command bore it: who that is, and what they may, is looked at anew when there is something for them.
+        var credential = ""
+        var caller = ""
         var keyed: (caller: String, key: String, digest: [UInt8])?
 
         func wants(_ item: Item) -> Bool {
-            statement.map { $0.naiveAlternative(for: item) != nil }
+            statement.map { !$0.naiveAlternatives(for: item).isEmpty }
                 ?? (space == item.space && naivelyMatches(template, item.tuple))
         }
     }
 
     struct SessionState {
         var timeout: UInt64
+        var caller: String
+        var testament: Testament?
         var floor: UInt64 = 0
         var acknowledged: Set<UInt64> = []
         /// Commands replied or waiting. Only looked up, or walked in ascending order.
@@ -92,16 +99,31 @@ struct NaiveModel {
     var isOffering = false
     var sessions: [SessionID: SessionState] = [:]
     var keys: [String: (digest: [UInt8], reply: Reply)] = [:]
+    var reservations: [Reservation] = []
+    var rights = NaiveRights()
+    /// As they were since the end of each entry that changed them.
+    var rightsSince: [(index: UInt64, rights: NaiveRights)] = []
+    /// Entries after which other things are allowed than before.
+    var turns: [UInt64] = []
+    /// Spaces, and the entries that made them.
+    var spaceBirths: [(name: String, index: UInt64)] = []
     var leaseTime: UInt64 = 0
     var wallStamp: UInt64 = 0
     var index: UInt64 = 0
     var ordinal: UInt32 = 0
+    /// Of tuples and reservations.
+    var lastID = TupleID(0)
     /// The first answer to each command that was ever decided.
     var answers: [CommandName: Answer] = [:]
+    /// Commands that were refused before it was looked whether they had been done, and where first.
+    var turnedAway: [CommandName: UInt64] = [:]
     /// Log index at which each session ended.
     var ended: [SessionID: UInt64] = [:]
-    /// The committed feature level.
+    /// The committed feature level, and what the leader has told the state machine of it.
     var level: UInt32 = 0
+    private(set) var toldLevel: UInt32 = 0
+    /// Failure tuples that were written.
+    var deposited = 0
 
     // What must never be.
 
@@ -140,22 +162,33 @@ struct NaiveModel {
         }
     }
 
+    private mutating func leadersOwn(_ operation: Operation) {
+        switch operation {
+        case .expireSessions(let list): end(list, areDead: true)
+        case .raiseLevel(let told):
+            toldLevel = max(toldLevel, told)
+            if told > level { noteTooEarly(CommandName(session: SessionID(0), sequence: UInt64(told))) }
+        default: return
+        }
+    }
+
+    private mutating func noteTooEarly(_ name: CommandName) { tooEarly = tooEarly ?? name }
+
     private mutating func command(_ bytes: UnsafeRawBufferPointer) {
         var reader = ByteReader(bytes)
         guard let header = try? CommandHeader(from: &reader), let operation = try? Operation(from: &reader) else {
             return
         }
-        guard header.session.rawValue != 0 else {
-            if case .expireSessions(let list) = operation { end(list) }
-            return
-        }
-        if operation.isOfLevel3, level < 3 {
-            tooEarly = tooEarly ?? CommandName(session: header.session, sequence: header.sequence)
-        }
-        if case .openSession(let timeout) = operation { return open(header, timeout) }
-        guard sessions[header.session] != nil else {
+        guard header.session.rawValue != 0 else { return leadersOwn(operation) }
+        let name = CommandName(session: header.session, sequence: header.sequence)
+        let isMarked = header.caller.hasPrefix("#") || header.caller.hasPrefix("!")
+        if level < (isMarked ? 4 : operation.neededLevel) { noteTooEarly(name) }
+        guard let who = rights.who(header.caller) else { return turnAway(name) }
+        if case .openSession(let timeout) = operation { return open(header, who, timeout) }
+        guard let owner = sessions[header.session]?.caller else {
             return answer(header, .failed(Failure(.sessionExpired, "")))
         }
+        guard owner == "" || owner == who.name else { return turnAway(name) }
         acknowledge(header)
         guard let session = sessions[header.session] else { return }
         if session.isAcknowledged(header.sequence) {
@@ -164,40 +197,41 @@ struct NaiveModel {
         if session.replies[header.sequence] != nil { return }
         if case .acknowledge = operation { return answer(header, .done) }
         if case .endSession = operation {
-            end([header.session])
+            end([header.session], areDead: false)
             return answer(header, .done)
         }
-        if !performed.insert(CommandName(session: header.session, sequence: header.sequence)).inserted {
-            performedTwice = performedTwice ?? CommandName(session: header.session, sequence: header.sequence)
-        }
-        perform(operation, header)
+        if !performed.insert(name).inserted { performedTwice = performedTwice ?? name }
+        perform(operation, header, who)
     }
 
-    private mutating func perform(_ operation: Operation, _ header: CommandHeader) {
+    private mutating func turnAway(_ name: CommandName) {
+        if turnedAway[name] == nil { turnedAway[name] = index }
+    }
+
+    private mutating func perform(_ operation: Operation, _ header: CommandHeader, _ who: NaiveRights.Who) {
+        if let answer = changed(by: operation, who) { return reply(header, answer) }
         switch operation {
-        case .openSession, .acknowledge, .endSession, .expireSessions, .raiseLevel:
-            reply(header, .failed(Failure(.notAllowed, "")))
-        case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace: reply(header, change(operation))
-        case .take, .statement: begin(operation, header, nil)
+        case .take, .reserve, .statement: begin(operation, header, who, nil)
+        case .leave(let tuples): reply(header, leave(tuples, header, who))
         case .cancel(let sequence):
             cancel(header.session, sequence)
             reply(header, .done)
         case .release(let sequence):
             release(header.session, sequence)
             reply(header, .done)
-        // No simulated client makes one: the model beside the state machine's tests does.
-        case .reserve, .reservation, .leave, .setPolicy, .setToken, .removeToken:
-            reply(header, .failed(Failure(.unsupported, "")))
-        case .keyed(let key, let digest, let inner): keyed(header, key, digest, inner)
+        case .keyed(let key, let digest, let inner): keyed(header, who, key, digest, inner)
+        default: reply(header, .refused)
         }
     }
 
-    private mutating func keyed(_ header: CommandHeader, _ key: String, _ digest: [UInt8], _ operation: Operation) {
-        let name = header.caller + "\u{0}" + key
+    private mutating func keyed(
+        _ header: CommandHeader, _ who: NaiveRights.Who, _ key: String, _ digest: [UInt8], _ operation: Operation
+    ) {
+        let name = who.name + "\u{0}" + key
         if let known = keys[name] {
             return reply(header, known.digest == digest ? known.reply : .failed(Failure(.idempotencyMismatch, "")))
         }
-        if let place = waiters.firstIndex(where: { $0.keyed?.caller == header.caller && $0.keyed?.key == key }) {
+        if let place = waiters.firstIndex(where: { $0.keyed?.caller == who.name && $0.keyed?.key == key }) {
             guard waiters[place].keyed?.digest == digest else {
                 return reply(header, .failed(Failure(.idempotencyMismatch, "")))
             }
@@ -208,29 +242,34 @@ struct NaiveModel {
             sessions[header.session]?.replies.updateValue(nil, forKey: header.sequence)
             return settle(earlier.0, earlier.1, .failed(Failure(.superseded, "")))
         }
+        if let answer = changed(by: operation, who) {
+            if !answer.isFailure { keys[name] = (digest, answer) }
+            return reply(header, answer)
+        }
         switch operation {
-        case .write, .writeLeased, .renew, .takeByID, .takeAll, .replace:
-            let answer = change(operation)
-            keys[name] = (digest, answer)
-            reply(header, answer)
-        case .take(_, _, _, holds: false), .statement: begin(operation, header, (header.caller, key, digest))
+        case .take(_, _, _, holds: false), .reserve, .statement:
+            begin(operation, header, who, (who.name, key, digest))
         default: reply(header, .failed(Failure(.malformed, "")))
         }
     }
 
-    mutating func noteWritten(_ tuple: Tuple) {
+    mutating func noteWritten(_ tuple: Tuple, _ space: String) {
+        // Who may what is said by tuples that mean the same each time.
+        guard space != SimulatedClient.grants else { return }
         if !writtenTuples.insert(tuple).inserted { writtenTwice = writtenTwice ?? tuple }
     }
 }
 
 extension TupleSpace.Operation {
-    /// What older programs cannot apply.
-    fileprivate var isOfLevel3: Bool {
+    /// What a cluster must have agreed on before this is in its log.
+    fileprivate var neededLevel: UInt32 {
         switch self {
-        case .writeLeased, .renew, .takeByID, .takeAll, .replace, .statement: true
-        case .take(_, let template, _, _): template.fields.contains { if case .regex = $0 { true } else { false } }
-        case .keyed(_, _, let inner): inner.isOfLevel3
-        default: false
+        case .writeLeased, .renew, .takeByID, .takeAll, .replace, .statement: 3
+        case .take(_, let template, _, _):
+            template.fields.contains { if case .regex = $0 { true } else { false } } ? 3 : 1
+        case .reserve, .reservation, .leave, .setPolicy, .setToken, .removeToken: 4
+        case .keyed(_, _, let inner): inner.neededLevel
+        default: 1
         }
     }
 }

@@ -28,15 +28,18 @@ struct NaiveStatement {
     enum Verdict {
         /// No guard finds anything.
         case missed
-        /// A guard does, and then a step cannot be done.
-        case failed
+        /// A guard does, and then a step cannot be done; or whose statement it is may not.
+        case failed(Failure.Code)
         case done(alternative: Int, [Effect])
     }
 
-    private struct Impossible: Error {}
+    private struct Impossible: Error {
+        var code = Failure.Code.statementFailed
+    }
 
     /// In order of age.
     private let seen: [Seen]
+    private let judge: NaiveJudge
     private var nextID: TupleID
     private var effects: [Effect] = []
     /// What each step found or wrote.
@@ -46,15 +49,20 @@ struct NaiveStatement {
     /// - Parameters:
     ///   - seen: all that is visible, in order of age.
     ///   - nextID: that the next tuple written will have.
-    static func verdict(on statement: Statement, seeing seen: [Seen], nextID: TupleID) -> Verdict {
+    static func verdict(
+        on statement: Statement, seeing seen: [Seen], nextID: TupleID, as judge: NaiveJudge = NaiveJudge()
+    ) -> Verdict {
         for (number, alternative) in statement.alternatives.enumerated() {
             guard let (space, template) = alternative.guarded.naiveTarget else {
-                return verdict(on: alternative, number, guardFinds: nil, seeing: seen, nextID: nextID)
+                return verdict(on: alternative, number, guardFinds: nil, seeing: seen, nextID: nextID, as: judge)
             }
-            guard let first = seen.first(where: { $0.space == space && naivelyMatches(template, $0.tuple) }) else {
-                continue
+            let rules = alternative.guarded.naiveRules
+            if judge.isForbidden(rules, space) { return .failed(.notAllowed) }
+            let first = seen.first {
+                $0.space == space && naivelyMatches(template, $0.tuple) && judge.isAllowed(rules, space, $0.tuple)
             }
-            return verdict(on: alternative, number, guardFinds: first, seeing: seen, nextID: nextID)
+            guard let first else { continue }
+            return verdict(on: alternative, number, guardFinds: first, seeing: seen, nextID: nextID, as: judge)
         }
         return .missed
     }
@@ -62,21 +70,22 @@ struct NaiveStatement {
     /// Of one whose guard has found this.
     static func verdict(
         on alternative: Statement.Alternative, _ number: Int, guardFinds target: Seen?, seeing seen: [Seen],
-        nextID: TupleID
+        nextID: TupleID, as judge: NaiveJudge
     ) -> Verdict {
-        var trial = NaiveStatement(seen: seen, nextID: nextID)
+        var trial = NaiveStatement(seen: seen, nextID: nextID, judge: judge)
         do {
             trial.begin(alternative.guarded, target)
             for step in alternative.steps { try trial.add(step) }
             return .done(alternative: number, trial.effects)
         } catch {
-            return .failed
+            return .failed((error as? Impossible)?.code ?? .statementFailed)
         }
     }
 
-    private init(seen: [Seen], nextID: TupleID) {
+    private init(seen: [Seen], nextID: TupleID, judge: NaiveJudge) {
         self.seen = seen
         self.nextID = nextID
+        self.judge = judge
     }
 
     private mutating func finish(_ effect: Effect, _ what: Seen?) {
@@ -98,31 +107,49 @@ struct NaiveStatement {
         switch step {
         case .write(let space, let expression, let lease):
             let written = Seen(id: nextID, space: space, tuple: made(expression))
+            try require([\.write], space, written.tuple)
             finish(.write(id: nextID, space: space, written.tuple, lease: lease), written)
             nextID = TupleID(nextID.rawValue + 1)
         case .take(let space, let template):
-            let target = try found(template, space)
+            let target = try require(template, space, NaiveJudge.taking)
             bind(template, target.tuple)
             finish(.take(target), target)
         case .read(let space, let template):
-            let target = try found(template, space)
+            let target = try require(template, space, NaiveJudge.reading)
             bind(template, target.tuple)
             finish(.read(target), target)
         case .takeIfAny(let space, let template):
-            guard let target = try? found(template, space) else { return finish(.nothing, nil) }
+            guard let target = try found(template, space, NaiveJudge.taking) else { return finish(.nothing, nil) }
             // Further steps know nothing of it, but that it is found no more.
             finish(.take(target), target)
         case .absent(let space, let template):
-            if (try? found(template, space)) != nil { throw Impossible() }
+            if try found(template, space, NaiveJudge.reading) != nil { throw Impossible() }
             finish(.nothing, nil)
         case .replace(let step, let expression):
             guard let target = found[step] else { throw Impossible() }
-            finish(.replace(target, made(expression)), target)
+            let tuple = made(expression)
+            try require([\.take], target.space, target.tuple)
+            try require([\.write], target.space, tuple)
+            finish(.replace(target, tuple), target)
         }
     }
 
+    private func require(_ rules: NaiveJudge.Rules, _ space: String, _ tuple: Tuple) throws {
+        guard judge.isAllowed(rules, space, tuple) else { throw Impossible(code: .notAllowed) }
+    }
+
+    private func require(
+        _ expression: Statement.TemplateExpression, _ space: String, _ rules: NaiveJudge.Rules
+    ) throws -> Seen {
+        guard let target = try found(expression, space, rules) else { throw Impossible() }
+        return target
+    }
+
     /// The oldest that no step has found yet.
-    private func found(_ expression: Statement.TemplateExpression, _ space: String) throws -> Seen {
+    private func found(
+        _ expression: Statement.TemplateExpression, _ space: String, _ rules: NaiveJudge.Rules
+    ) throws -> Seen? {
+        if judge.isForbidden(rules, space) { throw Impossible(code: .notAllowed) }
         let template = Template(
             expression.fields.map { field in
                 switch field {
@@ -131,12 +158,10 @@ struct NaiveStatement {
                 case .bind(_, let type): type.map { .type($0) } ?? .any
                 }
             })
-        let first = seen.first { candidate in
+        return seen.first { candidate in
             candidate.space == space && naivelyMatches(template, candidate.tuple)
-                && !found.contains { $0?.id == candidate.id }
+                && !found.contains { $0?.id == candidate.id } && judge.isAllowed(rules, space, candidate.tuple)
         }
-        guard let first else { throw Impossible() }
-        return first
     }
 
     private mutating func bind(_ expression: Statement.TemplateExpression, _ tuple: Tuple) {
@@ -157,6 +182,10 @@ struct NaiveStatement {
 }
 
 extension Statement.Guard {
+    var naiveRules: NaiveJudge.Rules {
+        if case .take = self { NaiveJudge.taking } else { NaiveJudge.reading }
+    }
+
     /// What a guard looks for; nil if it always holds.
     var naiveTarget: (space: String, template: Template)? {
         switch self {

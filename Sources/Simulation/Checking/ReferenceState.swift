@@ -30,7 +30,7 @@ struct ReferenceState {
     func difference() -> String? {
         let size = NaiveModel.Size(
             visible: machine.tupleCount, held: machine.heldCount, waiters: machine.waiterCount,
-            leases: machine.leaseCount)
+            leases: machine.leaseCount, reservations: machine.reservationCount, level: machine.featureLevel)
         if size != model.size { return "\(size) instead of \(model.size)" }
         let before = Position(index: model.index - 1, ordinal: .max)
         let told = machine.events(after: before, limit: .max)?.map(NaiveModel.Happening.init)

@@ -5,6 +5,9 @@ package struct SequentialSpace: SequentialObject {
     package enum Input {
         case write(Tuple)
         case take(Template)
+        /// For longer than any history.
+        case reserve(Template)
+        case reservation(ReservationID, TupleSpace.Operation.ReservationAction)
         case takeByID(TupleID)
         case replace(TupleID, Tuple)
         case takeAll(Template, Page)
@@ -18,6 +21,7 @@ package struct SequentialSpace: SequentialObject {
         case done
         case written(TupleID?)
         case found(Tuple)
+        case reserved(ReservationID, Tuple)
         case noMatch
         case tuples([Tuple], more: Bool)
         case count(UInt64)
@@ -30,6 +34,9 @@ package struct SequentialSpace: SequentialObject {
         var tuple: Tuple
         /// Nil if no client knows it.
         var id: TupleID?
+        var isReserved = false
+        /// Nil if nobody has reserved it, or no client knows the number.
+        var reservation: ReservationID?
     }
 
     private var elements: [Element] = []
@@ -50,12 +57,28 @@ package struct SequentialSpace: SequentialObject {
             return .written(id)
         case .take(let template): return take { naivelyMatches(template, $0.tuple) }
         case .takeByID(let id): return take { $0.id == id }
+        case .reserve(let template):
+            guard let place = find({ naivelyMatches(template, $0.tuple) }) else { return .noMatch }
+            elements[place].isReserved = true
+            guard case .reserved(let id, _) = output else { return .found(elements[place].tuple) }
+            elements[place].reservation = id
+            return .reserved(id, elements[place].tuple)
+        case .reservation(let id, let action):
+            guard let place = elements.firstIndex(where: { $0.reservation == id }) else { return .noMatch }
+            switch action {
+            case .complete: elements.remove(at: place)
+            case .extend: break
+            case .release:
+                elements[place].isReserved = false
+                elements[place].reservation = nil
+            }
+            return .done
         case .replace(let id, let tuple):
-            guard let place = elements.firstIndex(where: { $0.id == id }) else { return .noMatch }
+            guard let place = find({ $0.id == id }) else { return .noMatch }
             elements[place].tuple = tuple
             return .written(id)
         case .takeAll(let template, let page):
-            var places = elements.indices.filter { naivelyMatches(template, elements[$0].tuple) }
+            var places = visible.filter { naivelyMatches(template, elements[$0].tuple) }
             if page.order == .newest { places.reverse() }
             let taken = places.prefix(page.limit)
             let tuples = taken.map { elements[$0].tuple }
@@ -63,23 +86,29 @@ package struct SequentialSpace: SequentialObject {
             return .tuples(tuples, more: places.count > page.limit)
         case .statement(let statement, let space): return perform(statement, in: space)
         case .query(.read(_, let template)):
-            guard let element = elements.first(where: { naivelyMatches(template, $0.tuple) }) else { return .noMatch }
-            return .found(element.tuple)
+            guard let place = find({ naivelyMatches(template, $0.tuple) }) else { return .noMatch }
+            return .found(elements[place].tuple)
         case .query(.count(_, let template)), .query(.readAll(_, let template, _)):
-            return .count(UInt64(elements.count { naivelyMatches(template, $0.tuple) }))
+            return .count(UInt64(visible.count { naivelyMatches(template, elements[$0].tuple) }))
         case .query(.spaces), .query(.policy), .query(.tokens): return .noMatch
         }
     }
 
     private mutating func take(where isWanted: (Element) -> Bool) -> Output {
-        guard let place = elements.firstIndex(where: isWanted) else { return .noMatch }
+        guard let place = find(isWanted) else { return .noMatch }
         return .found(elements.remove(at: place).tuple)
+    }
+
+    private var visible: [Int] { elements.indices.filter { !elements[$0].isReserved } }
+
+    private func find(_ isWanted: (Element) -> Bool) -> Int? {
+        elements.firstIndex { !$0.isReserved && isWanted($0) }
     }
 
     private mutating func perform(_ statement: Statement, in space: String) -> Output {
         // In the place of ids stand places.
-        let seen = elements.enumerated().map { place, element in
-            NaiveStatement.Seen(id: TupleID(UInt64(place)), space: space, tuple: element.tuple)
+        let seen = visible.map { place in
+            NaiveStatement.Seen(id: TupleID(UInt64(place)), space: space, tuple: elements[place].tuple)
         }
         let nextID = TupleID(UInt64(elements.count))
         switch NaiveStatement.verdict(on: statement, seeing: seen, nextID: nextID) {
@@ -117,6 +146,7 @@ extension SequentialSpace.Output {
         case .done: self = .done
         case .written(let id, _): self = .written(id)
         case .found(let stored, _): self = .found(stored.tuple)
+        case .reserved(let id, let stored, _): self = .reserved(id, stored.tuple)
         case .noMatch: self = .noMatch
         case .count(let count): self = .count(count)
         case .tuples(let tuples, let more): self = .tuples(tuples.map(\.tuple), more: more)
@@ -127,7 +157,7 @@ extension SequentialSpace.Output {
             }
             self = .statement(alternative: alternative, outputs.compactMap { $0 })
         case .failed(let failure) where failure.code == .statementFailed: self = .failed
-        case .failed, .reserved, .spaces, .policy, .tokens: return nil
+        case .failed, .spaces, .policy, .tokens: return nil
         }
     }
 }
@@ -136,7 +166,8 @@ extension HistoryRecorder {
     /// The operations of a small history on its one space.
     func operations() -> [LinearizabilityChecker<SequentialSpace>.Operation] {
         entries.compactMap { entry in
-            guard let input = input(entry.kind) else { return nil }
+            // A reservation of another user's: nothing is done.
+            guard let input = input(entry.kind), entry.reply?.isRefused != true else { return nil }
             let output = entry.reply.flatMap { SequentialSpace.Output($0) }
             return .init(input: input, began: entry.began, ended: entry.ended, output: output)
         }
@@ -147,6 +178,8 @@ extension HistoryRecorder {
         case .command(.write(_, let tuple)): .write(tuple)
         case .command(.take(_, let template, _, _)): .take(template)
         case .command(.takeByID(_, let id)): .takeByID(id)
+        case .command(.reserve(_, let template, _, _)): .reserve(template)
+        case .command(.reservation(let id, let action)): .reservation(id, action)
         case .command(.replace(_, let id, let tuple)): .replace(id, tuple)
         case .command(.takeAll(_, let template, let page)): .takeAll(template, page)
         case .command(.statement(let statement)): .statement(statement, space: SimulatedClient.spaces[0])

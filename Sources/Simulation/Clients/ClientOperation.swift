@@ -10,6 +10,8 @@ struct ClientOperation {
 
     var id: UInt64
     var kind: Kind
+    /// By what the servers know who asks.
+    var credential = Credential.anonymous
     /// Its number in the session; keyed commands get a new one with every attempt.
     var sequence: UInt64?
     var usedSequences: [UInt64] = []
@@ -49,7 +51,7 @@ struct ClientOperation {
 extension TupleSpace.Operation {
     fileprivate var waitsForever: Bool {
         switch self {
-        case .take(_, _, .forever, _): true
+        case .take(_, _, .forever, _), .reserve(_, _, .forever, _): true
         case .statement(let statement): statement.timeout == .forever
         default: false
         }
@@ -59,7 +61,7 @@ extension TupleSpace.Operation {
     var space: String? {
         switch self {
         case .write(let space, _), .writeLeased(let space, _, _), .replace(let space, _, _), .take(let space, _, _, _),
-            .takeAll(let space, _, _):
+            .takeAll(let space, _, _), .reserve(let space, _, _, _):
             space
         case .keyed(_, _, let inner): inner.space
         default: nil
@@ -88,8 +90,8 @@ struct ClientLedger {
         }
     }
 
-    func header(session: SessionID, sequence: UInt64, caller: String) -> CommandHeader {
+    func header(session: SessionID, sequence: UInt64, caller: Credential) -> CommandHeader {
         CommandHeader(
-            session: session, sequence: sequence, acknowledgedBelow: floor, acknowledged: done, caller: caller)
+            session: session, sequence: sequence, acknowledgedBelow: floor, acknowledged: done, caller: caller.text)
     }
 }

@@ -72,7 +72,12 @@ extension SimulatedClient {
 
     func tuple(_ cluster: SimulatedCluster) -> Tuple {
         cluster.nextUnique += 1
-        return Tuple([.string(anyTopic()), .int(cluster.nextUnique)])
+        return Tuple([.string(ownTopic(cluster) ?? anyTopic()), .int(cluster.nextUnique)])
+    }
+
+    /// Now and then a tuple is its writer's, where policies may ask for that.
+    func ownTopic(_ cluster: SimulatedCluster) -> String? {
+        cluster.drawsRights && random.chance(percent: 15) ? "user\(number)" : nil
     }
 
     func anyTopic() -> String { random.chance(percent: 20) ? rareTopic() : topic() }

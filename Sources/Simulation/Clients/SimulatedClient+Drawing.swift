@@ -5,6 +5,7 @@ import TupleSpace
 extension SimulatedClient {
     func draw(_ cluster: SimulatedCluster) -> ClientOperation.Kind {
         let space = cluster.options.isSmallHistory || random.chance(percent: 80) ? Self.spaces[0] : Self.spaces[1]
+        if drawsLatest(cluster) { return latest(space, cluster) }
         if drawsMore(cluster) { return more(space, cluster) }
         let choice = random.below(100)
         switch choice {
@@ -19,7 +20,7 @@ extension SimulatedClient {
 
     private func write(_ space: String, _ cluster: SimulatedCluster) -> ClientOperation.Kind {
         cluster.nextUnique += 1
-        let tuple = Tuple([.string(topic()), .int(cluster.nextUnique)])
+        let tuple = Tuple([.string(ownTopic(cluster) ?? topic()), .int(cluster.nextUnique)])
         return keyed(.write(space: space, tuple: tuple), cluster)
     }
 

@@ -5,6 +5,8 @@ import TupleSpace
 /// releases what it took, and may die at any moment.
 package final class SimulatedClient {
     package static let spaces = ["jobs", "log"]
+    /// Whose tuples say who may what, where a policy asks for that.
+    static let grants = "grants"
 
     enum SessionState { case none, opening, open }
 
@@ -13,6 +15,8 @@ package final class SimulatedClient {
     let isScripted: Bool
     /// A door for clients without sessions: sends commands under idempotency keys, with a new number at every attempt.
     let usesKeys: Bool
+    /// Sets policies and tokens, where any are set; its sessions are nobody's in particular.
+    let isOperator: Bool
     var random: SeededRandom
     let think: ClosedRange<UInt64>
     let maximumOutstanding: Int
@@ -29,6 +33,7 @@ package final class SimulatedClient {
     var held: [UInt64] = []
     /// Tuples that it was told of lately, there or not.
     var known: [KnownTuple] = []
+    var reservations: [ReservationID] = []
     var subscription: ClientSubscription?
     var isDead = false
     var isWindingDown = false
@@ -37,7 +42,10 @@ package final class SimulatedClient {
     /// Replies to a script's operations.
     package internal(set) var replies: [UInt64: Reply] = [:]
 
-    init(number: Int, random: SeededRandom, options: SimulationOptions, isScripted: Bool = false) {
+    init(
+        number: Int, random: SeededRandom, options: SimulationOptions, isScripted: Bool = false,
+        drawsRights: Bool = false
+    ) {
         self.number = number
         self.isScripted = isScripted
         var random = random
@@ -50,6 +58,7 @@ package final class SimulatedClient {
         let timeouts: [UInt64] = options.faultMilliseconds < 2_000 ? [1_000, 1_000, 1_200] : [1_000, 1_500, 4_000]
         let drawn = random.pick(timeouts) ?? 1_000
         sessionTimeout = options.isSmallHistory || isScripted ? 60_000 : drawn
+        isOperator = drawsRights && number % 3 == 0
         if options.isSmallHistory { operationsLeft = 10 }
         if let bound = options.operations { operationsLeft = min(operationsLeft, bound) }
         self.random = random
@@ -75,8 +84,12 @@ package final class SimulatedClient {
             !operations.contains(where: \.endsSession)
         else { return }
         operationsLeft -= 1
-        submit(draw(cluster), in: cluster)
+        let kind = draw(cluster)
+        submit(kind, in: cluster, as: credential(for: kind, cluster))
     }
+
+    /// What the servers vouch for: needs no feature level.
+    var ownName: Credential { isOperator ? .anonymous : .user("user\(number)") }
 
     /// - Returns: whether the session is open.
     private func ensureSession(in cluster: SimulatedCluster) -> Bool {
@@ -93,12 +106,14 @@ package final class SimulatedClient {
 
     @discardableResult
     func submit(
-        _ kind: ClientOperation.Kind, in cluster: SimulatedCluster, at server: Int? = nil, once: Bool = false
+        _ kind: ClientOperation.Kind, in cluster: SimulatedCluster, at server: Int? = nil, once: Bool = false,
+        as credential: Credential? = nil
     ) -> UInt64 {
         var operation = ClientOperation(id: UInt64(number) << 32 | nextOperation, kind: kind)
         nextOperation += 1
         operation.server = server
         operation.isSentOnce = once
+        operation.credential = credential ?? (operation.isQuery ? .anonymous : ownName)
         cluster.history.begins(operation, client: number, at: cluster.now)
         operations.append(operation)
         send(operations.count - 1, in: cluster)
@@ -115,7 +130,7 @@ package final class SimulatedClient {
         let body: ClientRequest.Body
         switch operation.kind {
         case .query(let query, let consistency, let timeout):
-            body = .query(query, operation.bytes, consistency, timeout)
+            body = .query(query, operation.bytes, consistency, timeout, operation.credential)
         case .open, .command:
             guard let header = operation.header else { return }
             body = .command(header, operation.bytes)
@@ -155,13 +170,13 @@ package final class SimulatedClient {
             guard operation.bytes.isEmpty else { return }
             query.encode(into: &writer)
         case .open:
-            operation.header = CommandHeader(session: session, sequence: 0, caller: "user\(number)")
+            operation.header = CommandHeader(session: session, sequence: 0, caller: operation.credential.text)
             TupleSpace.Operation.openSession(timeoutMilliseconds: sessionTimeout).encode(into: &writer)
         case .command(let command):
             let sequence = ledger.begin()
             operation.sequence = sequence
             operation.usedSequences.append(sequence)
-            operation.header = ledger.header(session: session, sequence: sequence, caller: "user\(number)")
+            operation.header = ledger.header(session: session, sequence: sequence, caller: operation.credential)
             command.encode(into: &writer)
         }
         operation.bytes = writer.take()
@@ -178,6 +193,10 @@ package final class SimulatedClient {
             switch failure.code {
             case .busy, .noLeader, .diskFull: return refused(place, attempt, in: cluster)
             case .unsupported: return giveUp(place, in: cluster)
+            case .unknownToken where !operation.isQuery:
+                // A repetition of what was done while the token was known is answered so too: it acknowledges nothing.
+                operations.remove(at: place)
+                return cluster.history.gaveUp(id)
             case .outcomeUnknown, .superseded: return retrySoon(operation, attempt, in: cluster)
             case .sessionExpired: return sessionIsLost(operation, in: cluster)
             case .alreadyAcknowledged: return
@@ -191,6 +210,7 @@ package final class SimulatedClient {
         let operation = operations.remove(at: place)
         cluster.history.ends(operation.id, reply, at: cluster.now)
         learn(from: reply, to: operation.kind, in: cluster)
+        if case .reserved(let id, _, _) = reply { learn(of: id, in: cluster) }
         if isScripted { replies[operation.id] = reply }
         switch operation.kind {
         case .query: return
@@ -276,50 +296,10 @@ package final class SimulatedClient {
         if operations.contains(where: \.isKeyed) { _ = ensureSession(in: cluster) }
     }
 
-    // MARK: - The session
-
-    func pulse(_ id: SessionID, in cluster: SimulatedCluster) {
-        guard !isDead, id == session, state != .none else { return }
-        cluster.plan(.sessionPulse(client: number, id), after: sessionTimeout / 4 * 1_000_000)
-        let server = cluster.anyServer(&random)
-        guard state == .open, let delay = cluster.network.clientDelay(server: server) else { return }
-        cluster.plan(.keepAlive(server: server, id), after: delay)
-    }
-
-    /// What becomes of a tuple that it holds.
-    func decide(_ sequence: UInt64, _ id: SessionID, in cluster: SimulatedCluster) {
-        guard !isDead, id == session, state == .open, held.contains(sequence) else { return }
-        if random.chance(percent: 30) {
-            submit(.command(.release(sequence: sequence)), in: cluster)
-        } else {
-            held.removeAll { $0 == sequence }
-            ledger.acknowledge(sequence)
-            if random.chance(percent: 40), !isWindingDown { submit(.command(.acknowledge), in: cluster) }
-        }
-    }
-
-    func die(in cluster: SimulatedCluster) {
-        guard !isDead else { return }
-        isDead = true
-        for operation in operations { cluster.history.gaveUp(operation.id) }
-        operations.removeAll()
-        held.removeAll()
-    }
-
     /// Wants nothing new, and ends what would wait for ever.
     func windDown(in cluster: SimulatedCluster) {
         isWindingDown = true
         guard !isDead, !isScripted else { return }
         for operation in operations where operation.waitsForever { cancel(operation, in: cluster) }
-    }
-}
-
-extension Reply {
-    var isStatement: Bool {
-        if case .statement = self { true } else { false }
-    }
-
-    var isFound: Bool {
-        if case .found = self { true } else { false }
     }
 }

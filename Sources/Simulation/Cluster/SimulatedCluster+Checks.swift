@@ -140,9 +140,9 @@ extension SimulatedCluster {
     func check(_ reply: Reply, to request: ClientRequest, at applied: LogIndex, by server: SimulatedServer) {
         switch request.body {
         case .command(let header, _): checkCommand(reply, header, request, at: applied, by: server)
-        case .query(let query, _, let consistency, let timeout):
+        case .query(let query, _, let consistency, let timeout, let credential):
             statistics.readsAnswered += 1
-            checkRead(reply, query, consistency, timeout, request, at: applied, by: server)
+            checkRead(reply, query, as: credential, consistency, timeout, request, at: applied, by: server)
         }
     }
 
@@ -162,6 +162,13 @@ extension SimulatedCluster {
         }
         statistics.commandsAnswered += 1
         let model = checker.reference.model
+        // Before it was looked whether it had been done: a repetition may be answered so, and another be done later.
+        if case .failed(let failure) = reply, failure.code == .unknownToken || failure.code == .notAllowed,
+            let index = model.turnedAway[.init(session: header.session, sequence: header.sequence)],
+            index <= applied.rawValue
+        {
+            return
+        }
         guard let answer = model.answers[.init(session: header.session, sequence: header.sequence)] else {
             return checker.report(
                 "no reply before commit",
@@ -184,7 +191,8 @@ extension SimulatedCluster {
     }
 
     private func checkRead(
-        _ reply: Reply, _ query: Query, _ consistency: Consistency, _ timeout: Timeout, _ request: ClientRequest,
+        _ reply: Reply, _ query: Query, as credential: Credential, _ consistency: Consistency, _ timeout: Timeout,
+        _ request: ClientRequest,
         at applied: LogIndex, by server: SimulatedServer
     ) {
         if case .failed(let failure) = reply, failure.code == .busy || failure.code == .noLeader { return }
@@ -202,21 +210,30 @@ extension SimulatedCluster {
                     + " was committed when it was asked"
             )
         }
-        if isSame(model.answer(query, at: applied.rawValue), reply) { return }
-        // One that waited saw a tuple appear, which may be gone again; one that found nothing waited for nothing.
-        if timeout != .none, case .found(let stored, _) = reply,
-            model.appeared(stored, behind: floor.rawValue, through: applied.rawValue)
-                || (floor.rawValue...max(floor.rawValue, applied.rawValue)).contains(where: {
-                    isSame(model.answer(query, at: $0), reply)
-                })
-        {
-            return
-        }
+        let expected = model.answer(query, at: applied.rawValue, as: credential)
+        if isSame(expected, reply) { return }
+        let waited = floor.rawValue...max(floor.rawValue, applied.rawValue)
+        if timeout != .none, isAnswer(reply, to: query, as: credential, waiting: waited) { return }
         checker.report(
             "reads show the state of one index",
-            "\(name(server)) answers \(query) at \(applied) with \(reply); "
-                + "by the log it is \(model.answer(query, at: applied.rawValue))"
+            "\(name(server)) answers \(query), asked by \(credential), at \(applied) with \(reply); "
+                + "by the log it is \(expected)"
         )
+    }
+
+    /// Of one that waited: it saw a tuple appear, which may be gone again. One that found nothing waited for nothing, unless it might have
+    /// read by now what it might not when that appeared.
+    private func isAnswer(
+        _ reply: Reply, to query: Query, as credential: Credential, waiting entries: ClosedRange<UInt64>
+    ) -> Bool {
+        let model = checker.reference.model
+        if case .found(let stored, _) = reply,
+            model.appeared(stored, to: credential, behind: entries.lowerBound, through: entries.upperBound)
+        {
+            return true
+        }
+        if reply == .noMatch, !model.hadPolicies(from: entries.lowerBound, through: entries.upperBound) { return false }
+        return entries.contains { isSame(model.answer(query, at: $0, as: credential), reply) }
     }
 
     /// Equal but for the wording of failures, and the position of what was only read.

@@ -28,7 +28,8 @@ extension SimulatedCluster {
 
     /// What all servers' programs can do when the run begins.
     static func drawLevel(_ options: SimulationOptions, _ faults: Faults, _ random: inout SeededRandom) -> UInt32 {
-        faults.contains(.upgrades) ? 1 : Configuration.supportedFeatureLevel
+        guard faults.contains(.upgrades) else { return Configuration.supportedFeatureLevel }
+        return options.usesPlainOperations ? 1 : random.pick([1, 1, 2, 3, 3]) ?? 1
     }
 
     static func drawSettings(

@@ -42,9 +42,10 @@ extension SimulatedCluster {
             switch request.body {
             case .command(let header, let operation):
                 operation.withUnsafeBytes { process.replica.command(token, header: header, operation: $0) }
-            case .query(_, let bytes, let consistency, let timeout):
+            case .query(_, let bytes, let consistency, let timeout, let credential):
                 bytes.withUnsafeBytes {
-                    process.replica.query(token, query: $0, consistency: consistency, timeout: timeout)
+                    process.replica.query(
+                        token, query: $0, consistency: consistency, timeout: timeout, as: credential)
                 }
             }
         case .cluster(let request):
@@ -55,7 +56,8 @@ extension SimulatedCluster {
             let token = process.takeToken()
             process.subscriptions.append((token, subscription))
             process.replica.subscribe(
-                token, space: subscription.space, template: subscription.template, after: subscription.position)
+                token, space: subscription.space, template: subscription.template, after: subscription.position,
+                as: subscription.credential)
         case .unsubscribe(let client):
             for (token, subscription) in process.subscriptions where subscription.client == client {
                 process.replica.forget(token)
@@ -162,11 +164,8 @@ extension SimulatedCluster {
         case .events(let i): tell(effects.events[i], server, process)
         case .endedSubscription(let i):
             let (token, failure) = effects.endedSubscriptions[i]
+            ended(failure, process.subscriptions.first { $0.token == token }?.subscription, server)
             process.subscriptions.removeAll { $0.token == token }
-            // So few events as there are in a run are all kept.
-            if failure.code == .positionGone {
-                checker.report("a subscription goes on from its position", "\(name(server)): \(failure)")
-            }
         case .outcome(let i):
             let (token, outcome) = effects.clusterOutcomes[i]
             guard let request = process.operatorRequests.removeValue(forKey: token) else {

@@ -49,10 +49,17 @@ package final class SimulatedCluster {
     package var drops: ((_ message: PeerMessage, _ from: Int, _ to: Int) -> Bool)?
     var nextAttempt: UInt64 = 0
     var nextUnique: Int64 = 0
+    /// Clients set policies and tokens in this run, and act by them: half of all do.
+    let drawsRights: Bool
+    /// Reservations that somebody was told of lately.
+    var reservations: [ReservationID] = []
 
     package init(seed: UInt64, options: SimulationOptions, faults: Faults? = nil, settings: ReplicaSettings? = nil) {
         self.seed = seed
         self.options = options
+        // What plain runs do not draw comes from a stream of its own, so that their seeds give what they gave.
+        var latest = SeededRandom(seed: ~seed)
+        drawsRights = !options.usesPlainOperations && !options.isSmallHistory && latest.chance(percent: 50)
         var random = SeededRandom(seed: seed)
         var character = random.fork()
         self.faults = faults ?? SimulatedCluster.drawFaults(options, &character)
@@ -60,7 +67,7 @@ package final class SimulatedCluster {
         let count = options.servers ?? [1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 5, 5, 5, 6, 7, 3][drawn]
         replicaSettings = settings ?? SimulatedCluster.drawSettings(options, self.faults, &character)
         clusterID = ClusterID(character.next() | 1)
-        let level = SimulatedCluster.drawLevel(options, self.faults, &character)
+        let level = SimulatedCluster.drawLevel(options, self.faults, &latest)
         let spares = options.spares ?? (self.faults.contains(.members) ? 3 : 0)
         let ids = (0..<count + spares).map { NodeID(character.next() >> 8 | UInt64($0 + 1) << 56) }
         let first = Configuration(

@@ -13,7 +13,7 @@ struct Hunt: Sendable {
     var healing: UInt64 = 20_000
     /// Longest time between two misfortunes.
     var calm: UInt64? = 250
-    /// Clients draw also what feature level 3 brought.
+    /// Clients draw also what feature levels 3 and 4 brought.
     var drawsAll = false
     /// The script that finds it, if random runs do not.
     var script: String?
@@ -53,6 +53,9 @@ struct Hunt: Sendable {
     static let usual = Hunt(certain: [])
     static let all = Hunt.usual.drawingAll()
     static let allSnapshots = Hunt.snapshots.drawingAll()
+    static let deaths = Hunt(certain: [.clientDeaths], milliseconds: 3_000).drawingAll()
+    static let deathsAndSnapshots = Hunt(certain: [.clientDeaths, .snapshots, .crashes], milliseconds: 3_000)
+        .drawingAll()
     static let network = Hunt(certain: [.loss, .duplication, .delay], allowed: [.partitions, .crashes])
     static let partitions = Hunt(
         certain: [.partitions, .crashes, .delay], allowed: [.clockJumps, .pauses, .loss, .slowDisks])

@@ -76,7 +76,7 @@ public struct KnownMutation: Sendable {
         return found.isEmpty ? nil : found
     }
 
-    public static let all = consensus + members + leadership + replica + storage + tuples
+    public static let all = consensus + members + leadership + replica + storage + tuples + rights
 
     static let consensus: [KnownMutation] = [
         .init("ackBeforeDurable", 1, .ackBeforeDurable, .powerLoss),
@@ -237,5 +237,23 @@ public struct KnownMutation: Sendable {
         .init("statementsShowOne", .statementsShowOne, .all),
         .init("doneStatementsWait", .doneStatementsWait, .all),
         .init("snapshotsForgetStatements", .snapshotsForgetStatements, .allSnapshots),
+    ]
+
+    static let rights: [KnownMutation] = [
+        .init("releasesMove", .releasesMove, .all),
+        .init("completionsAreForgotten", .completionsAreForgotten, .all),
+        .init("extensionsKeepTheEnd", .extensionsKeepTheEnd, .all),
+        .init("reservationsAreAnybodys", .reservationsAreAnybodys, .all),
+        .init("snapshotsForgetReservations", .snapshotsForgetReservations, .allSnapshots),
+        .init("failureTuplesAreLost", .failureTuplesAreLost, .deaths),
+        .init("failureTuplesComeTwice", .failureTuplesComeTwice, .deaths),
+        .init("cleanEndsLeaveTuples", .cleanEndsLeaveTuples, .deaths),
+        .init("snapshotsForgetFailureTuples", .snapshotsForgetFailureTuples, .deathsAndSnapshots),
+        .init("failureTuplesAreNotChecked", .failureTuplesAreNotChecked, .deaths),
+        .init("writesAreNotChecked", .writesAreNotChecked, .all),
+        .init("waitersAreNotChecked", .waitersAreNotChecked, .all),
+        .init("removedTokensWait", .removedTokensWait, .all),
+        .init("watchersSeeAll", .watchersSeeAll, .all),
+        .init("snapshotsForgetRights", .snapshotsForgetRights, .allSnapshots),
     ]
 }

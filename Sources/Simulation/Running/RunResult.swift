@@ -31,6 +31,12 @@ public struct RunStatistics: Sendable, Equatable {
     /// Alternatives of statements that were done.
     public var statementsDone: UInt64 = 0
     public var leasesEnded: UInt64 = 0
+    /// Takes that reserved.
+    public var reserved: UInt64 = 0
+    /// That the dead left.
+    public var failureTuples: UInt64 = 0
+    /// Commands that a policy forbade.
+    public var refusedByPolicy: UInt64 = 0
     public var retries: UInt64 = 0
     public var elections: UInt64 = 0
     public var crashes: UInt64 = 0
@@ -58,6 +64,9 @@ public struct RunStatistics: Sendable, Equatable {
         sum.readsAnswered += b.readsAnswered
         sum.statementsDone += b.statementsDone
         sum.leasesEnded += b.leasesEnded
+        sum.reserved += b.reserved
+        sum.failureTuples += b.failureTuples
+        sum.refusedByPolicy += b.refusedByPolicy
         sum.retries += b.retries
         sum.elections += b.elections
         sum.crashes += b.crashes

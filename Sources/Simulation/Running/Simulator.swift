@@ -55,6 +55,9 @@ public enum Simulator {
         statistics.committedEntries = cluster.commit.rawValue
         let model = cluster.checker.reference.model
         statistics.statementsDone = UInt64(model.answers.values.count(where: \.reply.isStatement))
+        statistics.reserved = UInt64(model.answers.values.count(where: \.reply.isReserved))
+        statistics.failureTuples = UInt64(model.deposited)
+        statistics.refusedByPolicy = UInt64(model.answers.values.count(where: \.reply.isRefused))
         statistics.leasesEnded = UInt64(model.events.count { $0.kind == .expire })
         statistics.configurations = UInt64(cluster.checker.configurations.count - 1)
         var result = RunResult(
@@ -120,7 +123,8 @@ extension SimulatedCluster {
     func addClients() {
         let count = options.clients ?? (options.isSmallHistory ? 3 : random.within(1...6))
         for _ in 0..<count {
-            let client = SimulatedClient(number: clients.count, random: random.fork(), options: options)
+            let client = SimulatedClient(
+                number: clients.count, random: random.fork(), options: options, drawsRights: drawsRights)
             clients.append(client)
             plan(.clientWakes(client.number), after: random.within(0...300_000_000))
             client.beginSubscription(in: self)

@@ -231,7 +231,7 @@ struct Performance {
 struct ClientRequest {
     enum Body {
         case command(CommandHeader, [UInt8])
-        case query(Query, [UInt8], Consistency, Timeout)
+        case query(Query, [UInt8], Consistency, Timeout, Credential)
     }
 
     var client: Int

@@ -188,6 +188,8 @@ struct SimulateCommand: AsyncParsableCommand {
         \(statistics.committedEntries) entries committed, \(statistics.commandsAnswered) commands and \
         \(statistics.readsAnswered) reads \
         answered, \(statistics.statementsDone) statements done, \(statistics.leasesEnded) leases ended, \
+        \(statistics.reserved) reservations, \(statistics.failureTuples) failure tuples, \
+        \(statistics.refusedByPolicy) commands forbidden, \
         \(statistics.eventsTold) events told, \(statistics.elections) elections, \
         \(statistics.configurations) configurations, \(statistics.transfers) transfers, \(statistics.crashes) crashes, \
         \(statistics.repairs) repairs, \(statistics.snapshotsInstalled) \

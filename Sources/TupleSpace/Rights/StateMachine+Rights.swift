@@ -98,7 +98,7 @@ extension StateMachine {
     /// Whether somebody may see a tuple, such as an event tells of.
     /// - Returns: false also if they may see nothing in the space: `refusal(toRead:as:)` says why.
     public func mayRead(_ tuple: Tuple, in space: String, as credential: Credential) -> Bool {
-        guard rights.hasPolicies else { return true }
+        guard rights.hasPolicies, !mutations.contains(.watchersSeeAll) else { return true }
         var writer = ByteWriter()
         tuple.encode(into: &writer)
         let name = Array(space.utf8)

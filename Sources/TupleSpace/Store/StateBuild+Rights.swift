@@ -9,7 +9,8 @@ extension StateBuild {
         let space = machine.tuples.spaces.number(of: name)
         guard name.isEmpty || space != nil else { throw MalformedBytes("space of a policy", at: start) }
         try Self.requireAscending(space.map { UInt64($0) + 2 } ?? 1, behind: &last.policy, upTo: .max, at: start)
-        machine.rights.set(try Policy(from: &reader), for: space)
+        let policy = try Policy(from: &reader)
+        if !machine.mutations.contains(.snapshotsForgetRights) { machine.rights.set(policy, for: space) }
     }
 
     mutating func readToken(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -19,7 +20,7 @@ extension StateBuild {
             throw MalformedBytes("order or number of tokens", at: start)
         }
         last.token = token.digest
-        machine.rights.set(token)
+        if !machine.mutations.contains(.snapshotsForgetRights) { machine.rights.set(token) }
     }
 
     mutating func readReservation(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -35,7 +36,8 @@ extension StateBuild {
         guard machine.tuples.isHeld(tuple), held.insert(tuple).inserted else {
             throw MalformedBytes("reserved tuple", at: start)
         }
-        machine.reservations.insert(id, .init(tuple: tuple, end: end, caller: [UInt8](caller)))
+        let forgets = machine.mutations.contains(.snapshotsForgetReservations)
+        machine.reservations.insert(id, .init(tuple: tuple, end: forgets ? .max : end, caller: [UInt8](caller)))
     }
 
     mutating func readFailureTuples(_ reader: inout ByteReader) throws(MalformedBytes) {
@@ -55,6 +57,7 @@ extension StateBuild {
             && machine.testaments.byteCount + bytes <= Limits.failureTupleBytes
             && tuples.allSatisfy { $0.refusal == nil }
         guard isSound else { throw MalformedBytes("failure tuples of a session", at: start) }
+        if machine.mutations.contains(.snapshotsForgetFailureTuples) { return }
         machine.testaments.set(
             .init(credential: [UInt8](credential), tuples: tuples, byteCount: bytes), of: session)
     }

@@ -39,7 +39,9 @@ extension StateMachine {
                     tuple.withUnsafeBytes { tuple in
                         let name: [UInt8]? =
                             identify(credential) { caller in
-                                refusal(.write, tuple, in: space, for: caller) == nil ? [UInt8](caller.name) : nil
+                                let isRefused = refusal(.write, tuple, in: space, for: caller) != nil
+                                let isChecked = !mutations.contains(.failureTuplesAreNotChecked)
+                                return isRefused && isChecked ? nil : [UInt8](caller.name)
                             } ?? nil
                         guard let name, let number = tuples.addSpace(space) else { return note(.notDeposited, 0) }
                         let id = tupleID(after: lastTupleID)

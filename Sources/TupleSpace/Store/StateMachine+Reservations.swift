@@ -23,10 +23,13 @@ extension StateMachine {
     ) -> Outcome {
         // One entry ends only so many: what has passed is over all the same.
         guard let reservation = reservations[id], reservation.end > leaseTime else { return .noMatch }
-        let isTheirs = reservation.caller.isEmpty || command.caller.elementsEqual(reservation.caller)
+        let isTheirs =
+            reservation.caller.isEmpty || command.caller.elementsEqual(reservation.caller)
+            || mutations.contains(.reservationsAreAnybodys)
         guard isTheirs else { return .failed(.notYours) }
         switch action {
         case .complete:
+            if mutations.contains(.completionsAreForgotten) { break }
             note(.taken, reservation.tuple)
             reservations.remove(id)
             tuples.remove(reservation.tuple)
@@ -35,8 +38,12 @@ extension StateMachine {
                 return .failed(.reservationTooLong(milliseconds))
             }
             note(.leased, id)
-            reservations.setEnd(of: id, reservationEnd(milliseconds))
-        case .release: endReservation(id, into: &applied)
+            if !mutations.contains(.extensionsKeepTheEnd) {
+                reservations.setEnd(of: id, reservationEnd(milliseconds))
+            }
+        case .release:
+            if mutations.contains(.releasesMove) { return writeAnew(reservation.tuple, id, command, into: &applied) }
+            endReservation(id, into: &applied)
         }
         return .done
     }
@@ -45,6 +52,21 @@ extension StateMachine {
     mutating func endReservation(_ id: UInt64, into applied: inout Applied) {
         guard let reservation = reservations.remove(id) else { return }
         giveBack([(reservation.tuple, reservation.caller)], into: &applied)
+    }
+
+    /// What `releasesMove` does.
+    private mutating func writeAnew(
+        _ tuple: UInt64, _ id: UInt64, _ command: CommandView, into applied: inout Applied
+    ) -> Outcome {
+        guard let bytes = tuples.with(tuple, { (space: [UInt8]($0), tuple: [UInt8]($1)) }) else { return .noMatch }
+        reservations.remove(id)
+        tuples.remove(tuple)
+        return bytes.space.withUnsafeBytes { space in
+            bytes.tuple.withUnsafeBytes { tuple in
+                _ = write(.init(space: space, lease: nil, tuple: tuple), command, into: &applied)
+                return .done
+            }
+        }
     }
 
     static func reserved(

@@ -78,12 +78,15 @@ extension StateMachine {
                 }
             }
             // Whoever ends its own session has not died.
-            if let testament = testaments.remove(id), command == nil { left.append(testament) }
+            let hasDied = command == nil || mutations.contains(.cleanEndsLeaveTuples)
+            if let testament = testaments.remove(id), hasDied { left.append(testament) }
             table.close(id)
             applied.sessionsEnded.append(SessionID(id))
         }
         held.sort { $0.id < $1.id }
         giveBack(held, into: &applied)
+        if mutations.contains(.failureTuplesAreLost) { left.removeAll() }
+        if mutations.contains(.failureTuplesComeTwice) { left += left }
         for testament in left { deposit(testament, into: &applied) }
         if let command { reply(.done, to: command, into: &applied) }
     }

@@ -46,4 +46,43 @@ public struct TupleMutations: OptionSet, Sendable {
     public static let doneStatementsWait = TupleMutations(rawValue: 1 << 15)
     /// A snapshot's waiting statements come without their time-outs.
     public static let snapshotsForgetStatements = TupleMutations(rawValue: 1 << 16)
+
+    // MARK: Reservations
+
+    /// A tuple that is released comes back as the newest one.
+    public static let releasesMove = TupleMutations(rawValue: 1 << 17)
+    /// A completion is answered as done, and the tuple comes back when its time is over.
+    public static let completionsAreForgotten = TupleMutations(rawValue: 1 << 18)
+    /// An extension is answered as done, and the reservation ends when it would have.
+    public static let extensionsKeepTheEnd = TupleMutations(rawValue: 1 << 19)
+    /// Whoever knows a reservation's number has it, though another user reserved.
+    public static let reservationsAreAnybodys = TupleMutations(rawValue: 1 << 20)
+    /// A snapshot's reservations come without their ends.
+    public static let snapshotsForgetReservations = TupleMutations(rawValue: 1 << 21)
+
+    // MARK: Failure tuples
+
+    /// Nobody hears of a death.
+    public static let failureTuplesAreLost = TupleMutations(rawValue: 1 << 22)
+    /// A death is told of twice.
+    public static let failureTuplesComeTwice = TupleMutations(rawValue: 1 << 23)
+    /// Of a session that ended itself they come too.
+    public static let cleanEndsLeaveTuples = TupleMutations(rawValue: 1 << 24)
+    /// A snapshot comes without them.
+    public static let snapshotsForgetFailureTuples = TupleMutations(rawValue: 1 << 25)
+    /// They come though whoever left them might not write them any more.
+    public static let failureTuplesAreNotChecked = TupleMutations(rawValue: 1 << 26)
+
+    // MARK: Rights
+
+    /// A write is done though by now it is forbidden: as if that had been looked at when it was proposed.
+    public static let writesAreNotChecked = TupleMutations(rawValue: 1 << 27)
+    /// Whoever waits gets what was allowed when the waiting began.
+    public static let waitersAreNotChecked = TupleMutations(rawValue: 1 << 28)
+    /// Whoever waits with a token gets a tuple after the token was taken back.
+    public static let removedTokensWait = TupleMutations(rawValue: 1 << 29)
+    /// Subscribers and waiting reads are told of every tuple.
+    public static let watchersSeeAll = TupleMutations(rawValue: 1 << 30)
+    /// A snapshot comes without policies and tokens.
+    public static let snapshotsForgetRights = TupleMutations(rawValue: 1 << 31)
 }
