@@ -9,20 +9,32 @@ import TupleSpace
 final class History: Sendable {
     enum Kind: String, Sendable, Codable {
         case write, take, read, count
+        /// By the id that a write was answered with.
+        case takeByID, replace
+        case takeAll
+        /// A statement: the oldest tuple goes, and another one comes.
+        case exchange
+        /// For longer than a run lasts; and what becomes of it.
+        case reserve, complete, release
     }
 
     struct Operation: Sendable, Codable {
         var client: Int
         var space: String
         var kind: Kind
-        /// Of a write.
+        /// Of a write, or of what takes a tuple's place.
         var value: Int?
+        /// A tuple's id, or a reservation's.
+        var target: UInt64?
         /// Nanoseconds since the beginning.
         var began: UInt64
         /// Nil: nobody knows what came of it.
         var ended: UInt64?
         /// What was found, or how many.
         var found: Int?
+        /// The id that came of it.
+        var id: UInt64?
+        var all: [Int]?
     }
 
     private let operations = Mutex<[Operation]>([])
@@ -76,27 +88,60 @@ struct Verdict: Codable {
 
     static func tuple(_ value: Int) -> Tuple { Tuple([.string("chaos"), .int(Int64(value))]) }
 
+    /// Tuples that one take-all takes.
+    static let page = Page(limit: 3)
+
+    static func exchange(_ value: Int, in space: String) -> Statement {
+        let fields: [Statement.TemplateField] = [.plain(.literal(.string("chaos"))), .plain(.any)]
+        let written: [Statement.Field] = [.value(.string("chaos")), .value(.int(Int64(value)))]
+        return Statement([
+            .init(
+                .take(space: space, .init(fields)), [.write(space: space, .init(written), lease: .forever)])
+        ])
+    }
+
     private static func checked(_ operation: History.Operation) -> LinearizabilityChecker<SequentialSpace>.Operation? {
-        let input: SequentialSpace.Input
-        let output: SequentialSpace.Output?
-        switch operation.kind {
-        case .write:
-            input = .write(tuple(operation.value ?? 0))
-            output = .written(nil)
-        case .take:
-            input = .take(anything)
-            output = operation.found.map { .found(tuple($0)) } ?? .noMatch
-        case .read, .count:
-            // It changes nothing: one without an answer says nothing.
-            guard operation.ended != nil else { return nil }
-            let isCount = operation.kind == .count
-            input = .query(
-                isCount
-                    ? .count(space: operation.space, template: anything)
-                    : .read(space: operation.space, template: anything))
-            output =
-                isCount ? .count(UInt64(operation.found ?? 0)) : operation.found.map { .found(tuple($0)) } ?? .noMatch
+        // What changes nothing says nothing without an answer.
+        let onlyReads = operation.kind == .read || operation.kind == .count
+        guard operation.ended != nil || !onlyReads, let input = input(operation) else { return nil }
+        return .init(
+            input: input, began: operation.began, ended: operation.ended,
+            output: operation.ended == nil ? nil : output(operation))
+    }
+
+    private static func input(_ operation: History.Operation) -> SequentialSpace.Input? {
+        let (space, made) = (operation.space, tuple(operation.value ?? 0))
+        let target = operation.target ?? 0
+        return switch operation.kind {
+        case .write: .write(made)
+        case .take: .take(anything)
+        case .takeByID: .takeByID(TupleID(target))
+        case .replace: .replace(TupleID(target), made)
+        case .takeAll: .takeAll(anything, page)
+        case .exchange: .statement(exchange(operation.value ?? 0, in: space), space: space)
+        case .reserve: .reserve(anything)
+        case .complete: .reservation(ReservationID(target), .complete)
+        case .release: .reservation(ReservationID(target), .release)
+        case .read: .query(.read(space: space, template: anything))
+        case .count: .query(.count(space: space, template: anything))
         }
-        return .init(input: input, began: operation.began, ended: operation.ended, output: output)
+    }
+
+    private static func output(_ operation: History.Operation) -> SequentialSpace.Output {
+        let found = operation.found.map { tuple($0) }
+        switch operation.kind {
+        case .write: return .written(operation.id.map { TupleID($0) })
+        case .replace: return operation.id.map { .written(TupleID($0)) } ?? .noMatch
+        case .take, .takeByID, .read: return found.map { .found($0) } ?? .noMatch
+        case .takeAll:
+            return .tuples((operation.all ?? []).map { tuple($0) }, more: operation.found == 1)
+        case .exchange:
+            return found.map { .statement(alternative: 0, [.found($0), .written(nil)]) } ?? .noMatch
+        case .reserve:
+            guard let found, let id = operation.id else { return .noMatch }
+            return .reserved(ReservationID(id), found)
+        case .complete, .release: return operation.found == 1 ? .done : .noMatch
+        case .count: return .count(UInt64(operation.found ?? 0))
+        }
     }
 }

@@ -16,6 +16,11 @@ final class JobQueue: Sendable {
         /// Perhaps written.
         var perhaps: Set<Int> = []
         var done: [Int: Int] = [:]
+        /// Nobody knows whether the completion was done: a job of these may be gone, and may come again.
+        var uncertain: Set<Int> = []
+
+        /// Written for certain, not done, and to be had.
+        var missing: [Int] { written.filter { done[$0] == nil && !uncertain.contains($0) }.sorted() }
     }
 
     private let ledger = Mutex(Ledger())
@@ -39,6 +44,39 @@ final class JobQueue: Sendable {
 
     func consume(_ client: StarlingClient, until end: ContinuousClock.Instant) async {
         while ContinuousClock.now < end { await takeOne(client, timeout: .milliseconds(500)) }
+    }
+
+    /// By reservations, some of which it leaves to their end: then the job comes again.
+    func consumeReserving(_ client: StarlingClient, until end: ContinuousClock.Instant) async {
+        while ContinuousClock.now < end {
+            do throws(Failure) {
+                let reserved = try await client.reserve(
+                    Self.anyJob, from: Self.space, timeout: .milliseconds(500), for: 3_000
+                ).reserved
+                guard let job = reserved, let number = Load.value(job.stored.tuple) else { continue }
+                switch Int.random(in: 0..<20) {
+                case 0: continue
+                case 1: _ = try await client.release(job.reservation)
+                case 2, 3:
+                    guard try await client.extend(job.reservation, milliseconds: 6_000).isThere else { continue }
+                    await complete(number, job.reservation, client)
+                default: await complete(number, job.reservation, client)
+                }
+            } catch {
+                // It comes back, if it was reserved.
+                continue
+            }
+        }
+    }
+
+    /// The job is done when its completion is.
+    private func complete(_ number: Int, _ reservation: ReservationID, _ client: StarlingClient) async {
+        do throws(Failure) {
+            let isThere = try await client.complete(reservation).isThere
+            if isThere { ledger.withLock { $0.done[number, default: 0] += 1 } }
+        } catch {
+            if error.code == .outcomeUnknown { _ = ledger.withLock { $0.uncertain.insert(number) } }
+        }
     }
 
     /// - Returns: false if there is none; nil if nobody knows.
@@ -65,7 +103,7 @@ final class JobQueue: Sendable {
         while ContinuousClock.now < deadline {
             let isFound = await takeOne(client, timeout: .none)
             if isFound == false {
-                let isComplete = ledger.withLock { ledger in ledger.written.allSatisfy { ledger.done[$0] != nil } }
+                let isComplete = ledger.withLock { ledger in ledger.missing.isEmpty }
                 let since = emptySince ?? ContinuousClock.now
                 emptySince = since
                 if isComplete, ContinuousClock.now - since > .seconds(2) { break }
@@ -83,7 +121,7 @@ final class JobQueue: Sendable {
                     violations.append("job \(number) was done, and was never written")
                 }
             }
-            for number in ledger.written.sorted() where ledger.done[number] == nil {
+            for number in ledger.missing {
                 violations.append("job \(number) was written, and is lost")
             }
             return (ledger.done.count, violations)

@@ -5,14 +5,16 @@ import StarlingClient
 /// For `script/chaos`: uses the cluster, and judges afterwards what was seen.
 struct LoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "load", abstract: "Write, take, read, count and work off jobs; then judge what was seen.")
+        commandName: "load",
+        abstract: "Use the cluster in every way that can be judged, and work off jobs; then judge what was seen.")
 
     @OptionGroup var cluster: ClusterOptions
     @Option(help: "Seconds of load.")
     var seconds: Double
     @Option(help: "Where the history is written, a line of JSON an operation.")
     var history: String
-    @Option(help: "Clients that write, take, read and count; a producer and two consumers of jobs come on top.")
+    @Option(
+        help: "Clients whose operations are judged in spaces of their own; those of jobs and of leases come on top.")
     var clients = 6
 
     private struct Result: Encodable {
@@ -24,18 +26,24 @@ struct LoadCommand: AsyncParsableCommand {
         let began = ContinuousClock.now
         let load = Load(history: History(), began: began, end: began + .milliseconds(Int64(seconds * 1_000)))
         let queue = JobQueue()
-        let connected = try cluster.connect(clients + 4)
+        let leases = LeaseBook()
+        let connected = try cluster.connect(clients + 6)
         await withTaskGroup(of: Void.self) { group in
             for number in 0..<clients { group.addTask { await load.run(connected[number], number: number) } }
             group.addTask { await queue.produce(connected[clients], until: load.end) }
-            for place in 1...2 { group.addTask { await queue.consume(connected[clients + place], until: load.end) } }
+            group.addTask { await queue.consume(connected[clients + 1], until: load.end) }
+            for place in 2...3 {
+                group.addTask { await queue.consumeReserving(connected[clients + place], until: load.end) }
+            }
+            group.addTask { await leases.run(connected[clients + 4], until: load.end) }
         }
         let end = (ContinuousClock.now - began).components.seconds
-        let settled = await queue.settle(connected[clients + 3])
+        let settled = await queue.settle(connected[clients + 5])
+        let ended = await leases.settle(connected[clients + 5])
         for client in connected { await client.close() }
         let operations = load.history.all
         var verdict = Verdict(operations, until: UInt64(end) * 1_000_000_000)
-        verdict.violations += settled.violations
+        verdict.violations += settled.violations + ended
         try write(operations)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
