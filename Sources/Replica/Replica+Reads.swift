@@ -171,7 +171,7 @@ extension Replica {
                 (token, Failure(.busy, "\(limit) subscriptions are open at this server, which is its limit")))
             return
         }
-        if let failure = machine.refusal(toRead: space, as: credential) {
+        if position.map(isReached) ?? true, let failure = machine.refusal(toRead: space, as: credential) {
             return effects.endedSubscriptions.append((token, failure))
         }
         let start = position ?? machine.lastPosition
@@ -246,13 +246,16 @@ extension Replica {
 
     /// Rights may have changed since it began.
     private mutating func endIfRefused(_ token: RequestToken) -> Bool {
-        guard let subscription = subscriptions[token],
+        guard let subscription = subscriptions[token], isReached(subscription.position),
             let failure = machine.refusal(toRead: subscription.space, as: subscription.credential)
         else { return false }
         subscriptions.end(token)
         effects.endedSubscriptions.append((token, failure))
         return true
     }
+
+    /// Before that this server may know less of rights than the subscriber was judged by elsewhere.
+    private func isReached(_ position: Position) -> Bool { position.index <= machine.appliedIndex }
 
     private func visible(_ events: [Event], to token: RequestToken) -> [Event] {
         guard let credential = subscriptions[token]?.credential else { return [] }

@@ -141,6 +141,12 @@ struct SeedTests {
         #expect(result.failure == nil, "\(result.failure?.description ?? "")")
     }
 
+    @Test("Seed 69: a server that has not come to where a subscriber is does not refuse it by what it knows of rights")
+    func subscriberAheadOfServer() {
+        let result = Simulator.run(seed: 69, options: Self.options(4_000))
+        #expect(result.failure == nil, "\(result.failure?.description ?? "")")
+    }
+
     @Test("One seed gives one run: the same trace, and another seed another")
     func deterministic() {
         let options = Self.options(1_500)
