@@ -13,13 +13,14 @@ extension SimulatedCluster {
     ) -> SimulatedCluster {
         scripted(
             servers: servers, seed: seed, mutations: options.mutations, replicaMutations: options.replicaMutations,
-            storageMutations: options.storageMutations, traceLines: options.traceLines, adjust)
+            storageMutations: options.storageMutations, tupleMutations: options.tupleMutations,
+            traceLines: options.traceLines, adjust)
     }
 
     package static func scripted(
         servers: Int, spares: Int = 0, seed: UInt64 = 1, mutations: Mutations = [],
         replicaMutations: ReplicaMutations = [],
-        storageMutations: StorageMutations = [], traceLines: Int = 0,
+        storageMutations: StorageMutations = [], tupleMutations: TupleMutations = [], traceLines: Int = 0,
         _ adjust: (inout ReplicaSettings) -> Void = { _ in }
     ) -> SimulatedCluster {
         var options = SimulationOptions()
@@ -27,6 +28,7 @@ extension SimulatedCluster {
         options.mutations = mutations
         options.replicaMutations = replicaMutations
         options.storageMutations = storageMutations
+        options.tupleMutations = tupleMutations
         options.spares = spares
         options.traceLines = traceLines
         var settings = ReplicaSettings()
@@ -42,9 +44,10 @@ extension SimulatedCluster {
     }
 
     /// A client that does only what the script says. Its session opens first.
-    package func addScriptedClient() -> SimulatedClient {
+    /// - asOperator: only the first one can be.
+    package func addScriptedClient(asOperator: Bool = false) -> SimulatedClient {
         let client = SimulatedClient(
-            number: clients.count, random: random.fork(), options: options, isScripted: true)
+            number: clients.count, random: random.fork(), options: options, isScripted: true, drawsRights: asOperator)
         clients.append(client)
         client.openSession(in: self)
         run(upTo: 5_000) { _ in client.isOpen }
@@ -54,9 +57,10 @@ extension SimulatedCluster {
     /// - server: nil for any, and others when there is no answer.
     /// - once: it is not repeated; a failure is an answer.
     package func begin(
-        _ operation: TupleSpace.Operation, by client: SimulatedClient, at server: Int? = nil, once: Bool = false
+        _ operation: TupleSpace.Operation, by client: SimulatedClient, at server: Int? = nil, once: Bool = false,
+        as credential: Credential? = nil
     ) -> UInt64 {
-        client.submit(.command(operation), in: self, at: server, once: once)
+        client.submit(.command(operation), in: self, at: server, once: once, as: credential)
     }
 
     package func begin(

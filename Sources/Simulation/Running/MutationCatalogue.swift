@@ -247,12 +247,14 @@ public struct KnownMutation: Sendable {
         .init("snapshotsForgetReservations", .snapshotsForgetReservations, .allSnapshots),
         .init("failureTuplesAreLost", .failureTuplesAreLost, .deaths),
         .init("failureTuplesComeTwice", .failureTuplesComeTwice, .deaths),
-        .init("cleanEndsLeaveTuples", .cleanEndsLeaveTuples, .deaths),
+        .init("cleanEndsLeaveTuples", .cleanEndsLeaveTuples, .all),
         .init("snapshotsForgetFailureTuples", .snapshotsForgetFailureTuples, .deathsAndSnapshots),
-        .init("failureTuplesAreNotChecked", .failureTuplesAreNotChecked, .deaths),
+        .init(
+            "failureTuplesAreNotChecked", .failureTuplesAreNotChecked,
+            .deaths.scripted("who may not write any more dies")),
         .init("writesAreNotChecked", .writesAreNotChecked, .all),
         .init("waitersAreNotChecked", .waitersAreNotChecked, .all),
-        .init("removedTokensWait", .removedTokensWait, .all),
+        .init("removedTokensWait", .removedTokensWait, .all.scripted("a token goes while its user waits")),
         .init("watchersSeeAll", .watchersSeeAll, .all),
         .init("snapshotsForgetRights", .snapshotsForgetRights, .allSnapshots),
     ]

@@ -19,7 +19,7 @@ package struct Script: Sendable {
 }
 
 package enum Scripts {
-    package static let all = general + leadership + leases + members + storage
+    package static let all = general + leadership + leases + members + storage + rights
 
     private static let general: [Script] = [
         Script(name: "figure 8", claim: "committed entries stay", seeds: 40, failure: { figureEight($0, $1) }),
