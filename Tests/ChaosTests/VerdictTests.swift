@@ -8,12 +8,12 @@ import Testing
     /// Times in tenths of a second.
     private func operation(
         _ kind: History.Kind, _ began: Double, _ ended: Double?, value: Int? = nil, found: Int? = nil,
-        space: String = "s"
+        space: String = "s", target: UInt64? = nil, id: UInt64? = nil, all: [Int]? = nil
     ) -> Operation {
         Operation(
-            client: 0, space: space, kind: kind, value: value, began: UInt64(began * 1e8),
+            client: 0, space: space, kind: kind, value: value, target: target, began: UInt64(began * 1e8),
             ended: ended.map { UInt64($0 * 1e8) },
-            found: found)
+            found: found, id: id, all: all)
     }
 
     private func violations(_ operations: Operation...) -> [String] {
@@ -71,6 +71,41 @@ import Testing
         #expect(
             violations(operation(.write, 0, nil, value: 1), operation(.read, 2, 3, found: 1), operation(.read, 4, 5))
                 .count == 1)
+    }
+
+    @Test("A reserved tuple is nobody else's until it is released, to its place, and gone once it is completed")
+    func reserved() {
+        let written = [
+            operation(.write, 0, 1, value: 1, id: 11), operation(.write, 1, 2, value: 2, id: 12),
+            operation(.reserve, 3, 4, found: 1, id: 20),
+        ]
+        func areGood(_ more: Operation...) -> Bool { Verdict(written + more, until: 0).violations.isEmpty }
+        let (released, completed) = (
+            operation(.release, 5, 6, found: 1, target: 20), operation(.complete, 5, 6, found: 1, target: 20)
+        )
+        #expect(areGood(operation(.read, 4.5, 4.6, found: 2), released, operation(.read, 7, 8, found: 1)))
+        #expect(!areGood(operation(.read, 4.5, 4.6, found: 1), released))
+        #expect(!areGood(released, operation(.read, 7, 8, found: 2)))
+        #expect(areGood(completed, operation(.read, 7, 8, found: 2)))
+        #expect(!areGood(completed, operation(.read, 7, 8, found: 1)))
+        #expect(!areGood(completed, operation(.release, 7, 8, found: 1, target: 20)))
+        // Nobody knows whether that was done: then it may be, or not, and not both.
+        let lost = operation(.complete, 5, nil, target: 20)
+        for found in [0, 1] { #expect(areGood(lost, operation(.release, 7, 8, found: found, target: 20))) }
+        #expect(!areGood(lost, operation(.release, 7, 8, found: 0, target: 20), operation(.read, 9, 10, found: 1)))
+    }
+
+    @Test("A tuple is exchanged, replaced and taken by its id as one") func changed() {
+        let written = operation(.write, 0, 1, value: 1, id: 11)
+        let exchanged = operation(.exchange, 2, 3, value: 2, found: 1)
+        #expect(violations(written, exchanged, operation(.count, 4, 5, found: 1)).isEmpty)
+        #expect(violations(written, exchanged, operation(.count, 4, 5, found: 2)).count == 1)
+        #expect(violations(written, exchanged, operation(.takeByID, 4, 5, found: 1, target: 11)).count == 1)
+        let replaced = operation(.replace, 2, 3, value: 3, target: 11, id: 11)
+        #expect(violations(written, replaced, operation(.takeByID, 4, 5, found: 3, target: 11)).isEmpty)
+        #expect(violations(written, replaced, operation(.takeByID, 4, 5, found: 1, target: 11)).count == 1)
+        #expect(violations(written, operation(.takeAll, 2, 3, found: 0, all: [1]), operation(.read, 4, 5)).isEmpty)
+        #expect(violations(written, operation(.takeAll, 2, 3, found: 0, all: [])).count == 1)
     }
 
     @Test("Spaces are judged apart, and each by its own") func spaces() {

@@ -120,6 +120,26 @@ struct LinearizabilityTests {
         #expect(verdict([begin(input, .noMatch, 0)]) == .linearizable)
     }
 
+    @Test("A reserved tuple is nobody's until it is released, to its place, or completed")
+    func reserved() {
+        let writes = [write(1, 0, 1), write(2, 2, 3)]
+        let reserve = begin(.reserve(Self.any), .reserved(ReservationID(7), Self.tuple(1)), 4)
+        func act(_ action: TupleSpace.Operation.ReservationAction, _ output: SequentialSpace.Output, _ began: UInt64)
+            -> Checker.Operation
+        {
+            begin(.reservation(ReservationID(7), action), output, began)
+        }
+        #expect(verdict(writes + [reserve, count(1, 6, 7), act(.release, .done, 8), take(1, 10, 11)]) == .linearizable)
+        #expect(verdict(writes + [reserve, act(.release, .done, 8), take(2, 10, 11)]) == .notLinearizable)
+        #expect(verdict(writes + [reserve, take(1, 6, 7)]) == .notLinearizable)
+        let completed = writes + [reserve, act(.extend(milliseconds: 1), .done, 6), act(.complete, .done, 8)]
+        #expect(verdict(completed + [take(2, 10, 11), take(nil, 12, 13)]) == .linearizable)
+        #expect(verdict(completed + [act(.release, .done, 10)]) == .notLinearizable)
+        #expect(verdict(completed + [act(.release, .noMatch, 10)]) == .linearizable)
+        let lost = Checker.Operation(input: .reserve(Self.any), began: 4, ended: nil, output: nil)
+        #expect(verdict(writes + [lost, take(2, 6, 7), take(nil, 8, 9)]) == .linearizable)
+    }
+
     @Test("Refuses order against age: the oldest match comes first")
     func oldestFirst() {
         #expect(verdict([write(1, 0, 1), write(2, 2, 3), take(2, 4, 5)]) == .notLinearizable)
