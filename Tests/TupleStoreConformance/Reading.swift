@@ -2,6 +2,22 @@ import TupleSpace
 
 extension TupleStoreConformance {
     static let readingChecks: [Check] = [
+        Check(name: "events from where a read was go on right behind what it found") { suite, store, space in
+            async let writing: Void = {
+                for i in 1...150 { _ = try await store.write(tuple(.int(Int64(i))), to: space, key: nil) }
+            }()
+            // In the midst of the writes, whatever the server does at once with the read.
+            var seen = 0
+            while seen < 149 {
+                let page = try await store.readAll(template(.any), from: space, page: Page(limit: 1_000))
+                seen = page.tuples.count
+                guard seen < 150 else { break }
+                let events = try await store.events(matching: nil, in: space, after: page.position)
+                let next = try await suite.events(1, from: events).first?.tuple.tuple
+                try suite.require(next, equals: tuple(.int(Int64(seen + 1))), "the first event behind \(seen) tuples")
+            }
+            try await writing
+        },
         Check(name: "pages go by order and cursor") { suite, store, space in
             for i in 1...7 { _ = try await store.write(tuple(.int(Int64(i))), to: space, key: nil) }
             let oldest = try await suite.pages(of: 3, .oldest, space, store)
