@@ -15,7 +15,7 @@ struct MutationTests {
         "removedLeadsOn": 8, "gapAccepted": 75, "tornTailIncluded": 45,
         "keepConflictingTailAfterSnapshot": 50, "leaseTimeFromWallClock": 10,
         "levelRaisedUnheard": 70, "nothingReserved": 68, "newsAskedAsCandidate": 120,
-        "waitersAreNotChecked": 130, "watchersSeeAll": 130,
+        "waitersAreNotChecked": 130, "watchersSeeAll": 130, "replacementsForgetTheLease": 90, "absenceIsNotChecked": 45,
     ]
     /// From there on.
     static let bound: UInt64 = 40
