@@ -49,7 +49,7 @@ import TupleSpace
     @Test(
         "Tab adds what all that fits has in common, and shows what fits",
         arguments: [
-            ("", "", 14), ("w", "", 2), ("wr", "ite ", 1), ("take", "", 2), ("take-", "all ", 1), ("fly", "", 0),
+            ("", "", 15), ("w", "", 2), ("wr", "ite ", 1), ("take", "", 2), ("take-", "all ", 1), ("fly", "", 0),
             ("use ", "", 2), ("use j", "obs", 1), ("help rene", "w", 1),
             ("read [1] --ti", "meout ", 1), ("read-all [1] --", "", 8), ("write [1] --timeo", "", 0),
             ("delete ", "7", 3), ("replace 71 ", "", 0),
