@@ -171,6 +171,7 @@ struct RecipesTests {
             }
             try await trouble
             #expect(early.withLock { $0 } == 0)
+            #expect(try await barrier.arrive(waiting: .none), "one too many closes it again")
             #expect(try await !Barrier("another", in: store).arrive(waiting: .none), "nobody opened it")
         }
     }
@@ -235,6 +236,9 @@ struct RecipesTests {
             }
             try await trouble
             #expect(meals.withLock { $0 } == [Int](repeating: 10, count: seats))
+            await #expect(throws: Dies.self) { try await table.eat(at: 0) { throw Dies() } }
+            #expect(try await table.forks() == seats, "a meal that failed keeps forks")
+            try await table.eat(at: 0) { try await table.lay() }
             #expect(try await table.forks() == seats)
         }
     }
@@ -259,13 +263,15 @@ struct RecipesTests {
                 }
                 try await group.waitForAll()
             }
+            #expect(try await limiter.enter(waiting: .none) == false)
+            try await limiter.allow(4)
+            #expect(try await limiter.enter(waiting: .none) == false, "allowing again has issued permits again")
             try await trouble
             let times = entries.withLock { $0 }.sorted()
             #expect(times.count == 12)
             // Twelve by fours need two whole windows between the first and the last, less what the answers' ways differ by.
             let span = try #require(times.last) - (try #require(times.first))
             #expect(span >= .milliseconds(900), "twelve within \(span)")
-            #expect(try await limiter.enter(waiting: .none) == false)
         }
     }
 

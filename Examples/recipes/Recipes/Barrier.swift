@@ -18,11 +18,11 @@ public struct Barrier: Sendable {
         _ = try await space.write("barrier", name, parties, ifAbsent: "barrier", name, .any(Int.self))
     }
 
-    /// Comes, and waits for all others.
+    /// Comes, and waits for all others. Whoever comes counts, also if they wait no longer, and as often as they come.
     /// - Returns: false if they did not come in time.
     public func arrive(waiting timeout: Timeout) async throws -> Bool {
         // Read, and replaced only if nobody came between: see `update`.
-        try await space.update("barrier", name, .any(Int.self)) { ($0, $1, $2 - 1) }
+        try await space.update("barrier", name, .any(Int.self)) { ($0, $1, max(0, $2 - 1)) }
         return try await space.read("barrier", name, 0, timeout: timeout) != nil
     }
 }

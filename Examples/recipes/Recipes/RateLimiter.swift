@@ -4,6 +4,7 @@ import TupleSpace
 /// At most so many in any stretch of time, over all callers on all machines: docs/recipes/rate-limiter.md.
 ///
 ///     ("permit", name, number)
+///     ("issued", name, number)     for ever, so that none is issued twice
 ///
 /// Whoever may go reserves a permit for the length of the window, and never completes that: it returns by itself when the window is over.
 public struct RateLimiter: Sendable {
@@ -17,10 +18,13 @@ public struct RateLimiter: Sendable {
         self.milliseconds = milliseconds
     }
 
-    /// Once, by anybody; again does nothing, if it is the same number.
+    /// Once, by anybody; again does nothing, but for what is beyond what was allowed before.
     public func allow(_ count: Int) async throws {
         for number in 0..<count {
-            try await permits.write("permit", name, number, key: "permit \(name) \(number)")
+            try await permits.store.runUnlessDone(
+                Statement(
+                    .always, .absent(from: permits, "issued", name, number), .write(to: permits, "issued", name, number),
+                    .write(to: permits, "permit", name, number)))
         }
     }
 

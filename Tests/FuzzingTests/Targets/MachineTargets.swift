@@ -11,7 +11,10 @@ extension FuzzTarget {
             decoders: [
                 "TupleSpace.Restorer.consume(_:)", "TupleSpace.Restorer.finish(_:)", "TupleSpace.Outcome.init(from:)",
                 "TupleSpace.IdempotencyTable.restore(_:_:)", "TupleSpace.IdempotencyTable.restoreLastID(_:)",
-                "TupleSpace.EventRing.restore(_:)",
+                "TupleSpace.EventRing.restore(_:)", "TupleSpace.StateBuild.add(_:_:)",
+                "TupleSpace.StateBuild.readPolicy(_:)", "TupleSpace.StateBuild.readToken(_:)",
+                "TupleSpace.StateBuild.readReservation(_:)", "TupleSpace.StateBuild.readFailureTuples(_:)",
+                "TupleSpace.StateBuild.requireAscending(_:behind:upTo:at:)", "TupleSpace.StateBuild.finish(_:)",
             ],
             // A snapshot says how many tuples will come, and room for so many is made at once, at most for 4,194,304.
             factor: 2_048, base: 512 << 20, seeds: imageSeeds, check: checkImage),
